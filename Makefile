@@ -1,0 +1,41 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+VENV  := .venv
+RUN   := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCKS := requirements/runtime.lock requirements/test.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit peers bindings lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+$(READY): $(LOCKS) pyproject.toml requirements/install.sh
+	@requirements/install.sh $(VENV)
+
+demo: $(READY)  ## the main job on simulated devices, in under a minute
+	@$(RUN)/casm demo
+
+test: $(READY) peers check  ## everything: style, types, unit, integration and real peers
+	@$(RUN)/python -m pytest --cov --cov-report=term
+
+check: $(READY)  ## style and types only
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+
+unit: $(READY)  ## the fast tests, no servers
+	@$(RUN)/python -m pytest tests/unit
+
+peers:
+	@tests/peers/install.sh
+
+bindings: $(READY)  ## rebuild bindings/ from yang/
+	@$(RUN)/casm-rebuild-bindings
+
+lock: $(READY)  ## choose newer dependencies and lock them with their hashes
+	@requirements/lock.sh $(VENV)
+
+clean:  ## remove what make built
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,1 @@
+"""Prefixes, ranges, buddies and what a device pool can serve: pure arithmetic, no I/O."""

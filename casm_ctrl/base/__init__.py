@@ -1,0 +1,1 @@
+"""What every layer may use: errors, the clock, identifiers, deadlines. It imports nothing of ours."""
