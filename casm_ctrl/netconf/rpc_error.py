@@ -7,6 +7,7 @@ back as `casm_ctrl.base.errors.PeerError`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -55,12 +56,12 @@ def to_xml(error: RpcError) -> Element:
         _leaf(element, "error-app-tag", error.app_tag)
     if error.path:
         path = etree.SubElement(element, nc("error-path"), nsmap=dict(error.namespaces))
-        path.text = error.path
+        path.text = printable(error.path)
     if error.message:
         _leaf(element, "error-message", printable(error.message)).set(_XML_LANG, "en")
     if error.info:
         info = etree.SubElement(element, nc("error-info"))
-        info.extend(etree.fromstring(etree.tostring(child, with_tail=False)) for child in error.info)
+        info.extend(deepcopy(child) for child in error.info)
     return element
 
 
