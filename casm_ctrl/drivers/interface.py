@@ -14,6 +14,7 @@ from typing import Protocol
 
 from lxml import etree
 
+from casm_ctrl.addressing.capacity import GatewayKind as GatewayKind
 from casm_ctrl.addressing.prefix import Prefix, Range
 from casm_ctrl.base.identifiers import block_id
 
@@ -76,19 +77,9 @@ class ObjectKey:
 # --- What is wanted -------------------------------------------------------------------------------
 
 
-class GatewayKind(Enum):
-    """Where subscribers of a block find their gateway."""
-
-    FIRST = "first"
-    LAST = "last"
-    ADDRESS = "address"
-    UNNUMBERED = "unnumbered"
-    NONE = "none"
-
-
 @dataclass(frozen=True)
 class Gateway:
-    """`value` is the address of ADDRESS (an integer of the family) or the interface of UNNUMBERED."""
+    """`address` is that of ADDRESS (an integer of the family), `interface` that of UNNUMBERED."""
 
     kind: GatewayKind
     address: int | None = None
