@@ -1,0 +1,493 @@
+"""Rows of blocks, their members and their counts; the only place that changes a block's state."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from casm_ctrl.addressing.prefix import Family, Prefix, Range, from_key, to_key
+from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
+from casm_ctrl.base.errors import IllegalTransition
+from casm_ctrl.base.identifiers import block_id
+from casm_ctrl.store.devices import DevicePoolRow, Member
+from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.free_space import give
+from casm_ctrl.store.pools import PoolRow, get_pool
+from casm_ctrl.store.states import Seen, State, Wanted, is_edge
+from casm_ctrl.store.transaction import Row, Transaction
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """A live block. `generation` grows with every change: who changes it says which one was read.
+
+    `sent`: an edit that holds it may have left for a device. `used` is the last count of subscribers'
+    addresses, where the device gives one. `rest_until` is when its quarantine ends.
+    """
+
+    id: int
+    pool_id: int
+    pool: str
+    space_id: int
+    space: str
+    prefix: Prefix
+    device_pool_id: int
+    device_id: int
+    device_pool: str
+    owner_id: int
+    wanted: Wanted
+    state: State
+    generation: int
+    sent: bool
+    proven_empty: bool
+    allocated_at: Micros
+    changed_at: Micros
+    rest_until: Micros | None
+    used: int | None
+
+    @property
+    def name(self) -> str:
+        return block_id(self.id)
+
+    @property
+    def label(self) -> str:
+        """How it is called in messages: `b12 198.51.100.0/24`."""
+        return f"{self.name} {self.prefix}"
+
+
+@dataclass(frozen=True)
+class MemberRow:
+    """What the last proof or read showed of a block on one device."""
+
+    block_id: int
+    device_id: int
+    device: str
+    role: str
+    seen: Seen
+    since: Micros
+
+
+@dataclass(frozen=True)
+class PastBlock:
+    """A block that was freed."""
+
+    id: int
+    pool: str
+    space_id: int
+    prefix: Prefix
+    device_pool: str
+    members: tuple[int, ...]
+    allocated_at: Micros
+    freed_at: Micros
+
+
+_COLUMNS = """
+    block.id, block.pool_id, pool.name, block.space_id, space.name, block.family, block.first, block.length,
+    block.device_pool_id, device_pool.device_id, device.name || '/' || device_pool.name, block.owner_id,
+    block.wanted, block.state, block.generation, block.sent, block.proven_empty,
+    block.allocated_at, block.changed_at, block.rest_until, block.used
+    FROM block JOIN pool ON pool.id = block.pool_id JOIN space ON space.id = block.space_id
+    JOIN device_pool ON device_pool.id = block.device_pool_id JOIN device ON device.id = device_pool.device_id
+"""
+
+
+def _block(row: Row) -> BlockRow:
+    number, pool_id, pool, space_id, space, family, first, length = row[:8]
+    device_pool_id, device_id, device_pool, owner_id, wanted, state, generation = row[8:15]
+    sent, proven_empty, allocated_at, changed_at, rest_until, used = row[15:]
+    return BlockRow(
+        id=number,
+        pool_id=pool_id,
+        pool=pool,
+        space_id=space_id,
+        space=space,
+        prefix=Prefix(Family.from_number(family), from_key(first), length),
+        device_pool_id=device_pool_id,
+        device_id=device_id,
+        device_pool=device_pool,
+        owner_id=owner_id,
+        wanted=Wanted(wanted),
+        state=State(state),
+        generation=generation,
+        sent=bool(sent),
+        proven_empty=bool(proven_empty),
+        allocated_at=allocated_at,
+        changed_at=changed_at,
+        rest_until=rest_until,
+        used=None if used is None else int(used),
+    )
+
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def find_block(tx: Transaction, number: int) -> BlockRow | None:
+    row = tx.first(f"SELECT {_COLUMNS} WHERE block.id = :id", id=number)
+    return None if row is None else _block(row)
+
+
+def get_block(tx: Transaction, number: int) -> BlockRow:
+    return _block(tx.one(f"SELECT {_COLUMNS} WHERE block.id = :id", id=number))
+
+
+def find_blocks_at(tx: Transaction, prefix: Prefix) -> list[BlockRow]:
+    """The live blocks with exactly this prefix, in any space."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} WHERE block.family = :family AND block.first = :first AND block.length = :length"
+        " ORDER BY block.id",
+        family=prefix.family.number,
+        first=to_key(prefix.first),
+        length=prefix.length,
+    )
+    return [_block(row) for row in rows]
+
+
+def list_blocks(
+    tx: Transaction,
+    *,
+    device_pool_id: int | None = None,
+    device_id: int | None = None,
+    pool_id: int | None = None,
+    state: State | None = None,
+) -> list[BlockRow]:
+    """Live blocks in the order of their ids; each argument narrows the list. `device_id`: any member."""
+    where, parameters = ["1 = 1"], dict[str, object]()
+    if device_pool_id is not None:
+        where.append("block.device_pool_id = :device_pool")
+        parameters["device_pool"] = device_pool_id
+    if device_id is not None:
+        where.append("block.id IN (SELECT block_id FROM block_member WHERE device_id = :device)")
+        parameters["device"] = device_id
+    if pool_id is not None:
+        where.append("block.pool_id = :pool")
+        parameters["pool"] = pool_id
+    if state is not None:
+        where.append("block.state = :state")
+        parameters["state"] = state.value
+    sql = f"SELECT {_COLUMNS} WHERE {' AND '.join(where)} ORDER BY block.id"
+    return [_block(row) for row in tx.all(sql, **parameters)]
+
+
+def blocks_in_range(tx: Transaction, space_id: int, span: Range) -> list[BlockRow]:
+    """The live blocks of a space that share an address with `span`. Reads only those, and one more."""
+    found: list[BlockRow] = []
+    bound = span.last
+    while True:
+        row = tx.first(
+            "SELECT id, first, last FROM block WHERE space_id = :space AND family = :family"
+            " AND first <= :bound ORDER BY first DESC LIMIT 1",
+            space=space_id,
+            family=span.family.number,
+            bound=to_key(bound),
+        )
+        if row is None or from_key(row[2]) < span.first:
+            break
+        found.append(get_block(tx, row[0]))
+        if from_key(row[1]) == 0:
+            break
+        bound = from_key(row[1]) - 1
+    return found[::-1]
+
+
+def list_members(tx: Transaction, block_ids: Iterable[int]) -> dict[int, list[MemberRow]]:
+    """The members of each of `block_ids`."""
+    members: dict[int, list[MemberRow]] = {}
+    for number in block_ids:
+        members[number] = [
+            MemberRow(row[0], row[1], row[2], row[3], Seen(row[4]), row[5])
+            for row in tx.all(
+                "SELECT block_id, device_id, device.name, block_member.role, seen, since FROM block_member"
+                " JOIN device ON device.id = device_id WHERE block_id = :block ORDER BY device.name",
+                block=number,
+            )
+        ]
+    return members
+
+
+def past_block(tx: Transaction, number: int) -> PastBlock | None:
+    row = tx.first(f"SELECT {_PAST_COLUMNS} WHERE id = :id", id=number)
+    return None if row is None else _past(row)
+
+
+def past_holders(tx: Transaction, space_id: int, prefix: Prefix) -> list[PastBlock]:
+    """Freed blocks that were on devices and shared addresses with `prefix`, the latest of each prefix.
+
+    Shorter and equal prefixes are looked up length by length; longer ones by their range.
+    """
+    found: list[PastBlock] = []
+    for length in range(prefix.length + 1):
+        mask = -1 << (prefix.family.width - length)
+        found += (
+            _past(row)
+            for row in tx.all(
+                f"SELECT {_PAST_COLUMNS} WHERE space_id = :space AND family = :family AND length = :length"
+                " AND first = :first AND sent = 1 ORDER BY id DESC LIMIT 1",
+                space=space_id,
+                family=prefix.family.number,
+                length=length,
+                first=to_key(prefix.first & mask),
+            )
+        )
+    for length in range(prefix.length + 1, prefix.family.width + 1):
+        found += (
+            _past(row)
+            for row in tx.all(
+                f"SELECT {_PAST_COLUMNS} WHERE space_id = :space AND family = :family AND length = :length"
+                " AND first BETWEEN :first AND :last AND sent = 1 ORDER BY id DESC LIMIT 20",
+                space=space_id,
+                family=prefix.family.number,
+                length=length,
+                first=to_key(prefix.first),
+                last=to_key(prefix.last),
+            )
+        )
+    return found
+
+
+_PAST_COLUMNS = (
+    "id, pool, space_id, family, first, length, device_pool, members, allocated_at, freed_at FROM past_block"
+)
+
+
+def _past(row: Row) -> PastBlock:
+    prefix = Prefix(Family.from_number(row[3]), from_key(row[4]), row[5])
+    return PastBlock(row[0], row[1], row[2], prefix, row[6], tuple(json.loads(row[7])), row[8], row[9])
+
+
+def last_block_number(tx: Transaction) -> int:
+    """The highest number that a block of this store ever had."""
+    row = tx.first("SELECT seq FROM sqlite_sequence WHERE name = 'block'")
+    return 0 if row is None else int(row[0])
+
+
+def block_counts(tx: Transaction, pool_id: int) -> dict[tuple[State, int], int]:
+    """How many blocks a pool has by (state, length); exact, from the stripes."""
+    rows = tx.all(
+        "SELECT state, length, SUM(blocks) FROM block_count WHERE pool_id = :pool"
+        " GROUP BY state, length HAVING SUM(blocks) != 0",
+        pool=pool_id,
+    )
+    return {(State(state), length): int(blocks) for state, length, blocks in rows}
+
+
+# --- Changing -------------------------------------------------------------------------------------
+
+
+def insert_blocks(
+    tx: Transaction,
+    author: Author,
+    device_pool: DevicePoolRow,
+    members: Sequence[Member],
+    pool: PoolRow,
+    prefixes: Sequence[Prefix],
+) -> list[int]:
+    """Reserve `prefixes` (already taken from the pool's free rows) for a device pool. Returns the ids."""
+    start = last_block_number(tx) + 1
+    numbers = list(range(start, start + len(prefixes)))
+    tx.run_many(
+        "INSERT INTO block (id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
+        " owner_id, wanted, state, allocated_at, changed_at)"
+        " VALUES (:id, :pool, :space, :public, :family, :first, :last, :length, :device_pool,"
+        " :owner, 'present', 'reserved', :now, :now)",
+        (
+            {
+                "id": number,
+                "pool": pool.id,
+                "space": pool.space_id,
+                "public": int(pool.public),
+                "family": prefix.family.number,
+                "first": to_key(prefix.first),
+                "last": to_key(prefix.last),
+                "length": prefix.length,
+                "device_pool": device_pool.id,
+                "owner": device_pool.owner_id,
+                "now": tx.now,
+            }
+            for number, prefix in zip(numbers, prefixes, strict=True)
+        ),
+    )
+    tx.run_many(
+        "INSERT INTO block_member (block_id, device_id, role, since) VALUES (:block, :device, :role, :now)",
+        (
+            {"block": number, "device": member.device_id, "role": member.role, "now": tx.now}
+            for number in numbers
+            for member in members
+        ),
+    )
+    for length, blocks in Counter(prefix.length for prefix in prefixes).items():
+        _count(tx, pool.id, State.RESERVED, length, blocks)
+    record(
+        tx,
+        author,
+        (
+            Event(
+                "allocate",
+                "block",
+                number,
+                f"{block_id(number)} {prefix}",
+                State.FREE.value,
+                State.RESERVED.value,
+            )
+            for number, prefix in zip(numbers, prefixes, strict=True)
+        ),
+    )
+    return numbers
+
+
+def set_wanted(tx: Transaction, author: Author, block: BlockRow, wanted: Wanted, verb: str) -> BlockRow:
+    """Change what is asked for. The row of the audit names both wishes; the state stays."""
+    _compare_and_set(tx, block, "wanted = :wanted", wanted=wanted.value)
+    record(
+        tx,
+        author,
+        [
+            Event(
+                verb,
+                "block",
+                block.id,
+                block.label,
+                block.state.value,
+                block.state.value,
+                author.reason or f"wanted {block.wanted.value} → {wanted.value}",
+            )
+        ],
+    )
+    return replace(block, wanted=wanted, generation=block.generation + 1)
+
+
+def mark_sent(tx: Transaction, block: BlockRow) -> BlockRow:
+    """Note, before anything is sent, that an edit may carry the block to a device."""
+    if block.sent:
+        return block
+    _compare_and_set(tx, block, "sent = 1")
+    return replace(block, sent=True, generation=block.generation + 1)
+
+
+def mark_proven_empty(tx: Transaction, block: BlockRow) -> BlockRow:
+    """Counts showed that nobody used the drained block."""
+    _compare_and_set(tx, block, "proven_empty = 1")
+    return replace(block, proven_empty=True, generation=block.generation + 1)
+
+
+def transition(
+    tx: Transaction, author: Author, block: BlockRow, target: State, verb: str, reason: str
+) -> BlockRow | None:
+    """Take `block` along an edge of the table, or raise IllegalTransition. None where it became free.
+
+    Quarantine lasts the pool's time, and at least the longest lease unless counts proved it empty.
+    """
+    if not is_edge(block.state, target):
+        raise IllegalTransition(
+            f"{block.label} is {block.state.value} and cannot become {target.value}",
+            f"see it with 'casm block show {block.name}'",
+        )
+    rest: Micros | None = None
+    if target is State.QUARANTINED:
+        pool = get_pool(tx, block.pool_id)
+        seconds = pool.quarantine if block.proven_empty else max(pool.quarantine, pool.lease_time)
+        rest = Micros(tx.now + seconds * SECOND)
+        reason = f"{reason}; rests until {to_rfc3339(rest)}"
+    elif target is State.INSTALLED:
+        _compare_and_set(tx, block, "proven_empty = 0")
+        block = replace(block, proven_empty=False, generation=block.generation + 1)
+    if target is State.FREE:
+        _bury(tx, block)
+    else:
+        _compare_and_set(
+            tx,
+            block,
+            "state = :state, rest_until = :rest, changed_at = :now",
+            state=target.value,
+            rest=rest,
+            now=tx.now,
+        )
+        _count(tx, block.pool_id, target, block.prefix.length, 1)
+    _count(tx, block.pool_id, block.state, block.prefix.length, -1)
+    record(
+        tx,
+        author,
+        [Event(verb, "block", block.id, block.label, block.state.value, target.value, reason)],
+    )
+    if target is State.FREE:
+        give(tx, block.pool_id, block.prefix)
+        return None
+    return replace(block, state=target, rest_until=rest, generation=block.generation + 1, changed_at=tx.now)
+
+
+def set_seen(tx: Transaction, number: int, device_id: int, seen: Seen) -> bool:
+    """Note what a read of one member showed; True where that is news."""
+    return (
+        tx.run(
+            "UPDATE block_member SET seen = :seen, since = :now"
+            " WHERE block_id = :block AND device_id = :device AND seen != :seen",
+            seen=seen.value,
+            now=tx.now,
+            block=number,
+            device=device_id,
+        )
+        == 1
+    )
+
+
+def set_used(tx: Transaction, number: int, used: int | None) -> None:
+    """Keep the last count of addresses in use; a decimal string, for IPv6."""
+    tx.run(
+        "UPDATE block SET used = :used WHERE id = :id", used=None if used is None else str(used), id=number
+    )
+
+
+def rested_blocks(tx: Transaction, limit: int) -> list[int]:
+    """Blocks whose quarantine has ended, those that rested longest first."""
+    rows = tx.all(
+        "SELECT id FROM block WHERE rest_until IS NOT NULL AND rest_until <= :now ORDER BY rest_until LIMIT :limit",
+        now=tx.now,
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+def _compare_and_set(tx: Transaction, block: BlockRow, change: str, **values: object) -> None:
+    sql = (
+        f"UPDATE block SET {change}, generation = generation + 1 WHERE id = :id AND generation = :generation"
+    )
+    if tx.run(sql, id=block.id, generation=block.generation, **values) != 1:
+        raise IllegalTransition(
+            f"{block.label} was changed by somebody else meanwhile", "look again, and repeat"
+        )
+
+
+def _bury(tx: Transaction, block: BlockRow) -> None:
+    members = [
+        row[0]
+        for row in tx.all("SELECT device_id FROM block_member WHERE block_id = :id ORDER BY 1", id=block.id)
+    ]
+    tx.run(
+        "INSERT INTO past_block (id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
+        " device_pool, pool, members, sent, allocated_at, freed_at)"
+        " SELECT id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
+        " :device_pool, :pool, :members, sent, allocated_at, :now FROM block WHERE id = :id",
+        device_pool=block.device_pool,
+        pool=block.pool,
+        members=json.dumps(members),
+        now=tx.now,
+        id=block.id,
+    )
+    sql = "DELETE FROM block WHERE id = :id AND generation = :generation"
+    if tx.run(sql, id=block.id, generation=block.generation) != 1:
+        raise IllegalTransition(
+            f"{block.label} was changed by somebody else meanwhile", "look again, and repeat"
+        )
+
+
+def _count(tx: Transaction, pool_id: int, state: State, length: int, blocks: int) -> None:
+    tx.run(
+        "INSERT INTO block_count (pool_id, state, length, stripe, blocks)"
+        " VALUES (:pool, :state, :length, 0, :blocks)"
+        " ON CONFLICT (pool_id, state, length, stripe) DO UPDATE SET blocks = block_count.blocks + :blocks",
+        pool=pool_id,
+        state=state.value,
+        length=length,
+        blocks=blocks,
+    )

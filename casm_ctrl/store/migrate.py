@@ -1,0 +1,74 @@
+"""Write the schema: only `casm init` calls this."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from casm_ctrl.base.clock import Clock, SystemClock
+from casm_ctrl.base.errors import StoreReadOnly
+from casm_ctrl.base.identifiers import new_store_id
+from casm_ctrl.store.database import (
+    HEAD,
+    Database,
+    open_database,
+    parse_url,
+    schema_revision,
+    show_url,
+    store_errors,
+)
+
+
+def create_store(url: str, clock: Clock | None = None) -> tuple[Database, str | None]:
+    """Make the store at `url`, or bring it up to date. Also gives the revision that was there before."""
+    parsed = parse_url(url)
+    clock = clock or SystemClock()
+    _make_file(parsed)
+    with contextlib.closing(Database(parsed, clock)) as database:
+        before = schema_revision(database)
+        if before is None or before < HEAD:
+            with store_errors(parsed):
+                _upgrade(parsed)
+            with database.write() as tx:
+                if tx.first("SELECT 1 FROM store") is None:
+                    tx.run(
+                        "INSERT INTO store (id, store_id, created, config_revision) VALUES (1, :store_id, :now, 0)",
+                        store_id=new_store_id(),
+                        now=tx.now,
+                    )
+    return open_database(url, clock), before
+
+
+def _make_file(url: URL) -> None:
+    """An empty SQLite file in WAL mode that only its owner can read: it names devices and credentials."""
+    path = Path(url.database or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreReadOnly(
+            f"the store {show_url(url)} cannot be made: {error.strerror}",
+            "name a file in a folder that you can write",
+        ) from None
+    with store_errors(url), contextlib.closing(sqlite3.connect(path, timeout=10)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _upgrade(url: URL) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = sa.create_engine(url.set(drivername="sqlite"))
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()

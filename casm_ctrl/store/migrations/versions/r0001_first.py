@@ -1,0 +1,364 @@
+"""The first schema.
+
+Addresses are 16 bytes, most significant first, so byte order is address order; times are microseconds
+UTC. Promise 1 is kept by triggers that look at the predecessor only: the rows that exist are disjoint,
+so the row with the greatest first address at or below the new one's last is the only one to ask.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+TABLES = """
+CREATE TABLE store (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    store_id TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    config_revision INTEGER NOT NULL
+);
+
+CREATE TABLE space (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    description TEXT NOT NULL DEFAULT ''
+);
+
+-- parent_id: cut from another pool. psid_offset: IPv4 with shared ports, whose lengths count port bits too.
+CREATE TABLE pool (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    space_id INTEGER NOT NULL REFERENCES space,
+    parent_id INTEGER REFERENCES pool,
+    family INTEGER NOT NULL CHECK (family IN (4, 6)),
+    scope TEXT NOT NULL CHECK (scope IN ('private', 'public')),
+    description TEXT NOT NULL DEFAULT '',
+    strategy TEXT NOT NULL DEFAULT 'best-fit',
+    quarantine INTEGER NOT NULL CHECK (quarantine >= 0),
+    lease_time INTEGER NOT NULL CHECK (lease_time >= 0),
+    psid_offset INTEGER,
+    port_routed INTEGER NOT NULL DEFAULT 0,
+    delegated_length INTEGER
+);
+
+CREATE TABLE pool_label (
+    pool_id INTEGER NOT NULL REFERENCES pool ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (pool_id, name)
+) WITHOUT ROWID;
+
+-- Prefixes of root pools: disjoint per space, and public ones across all spaces.
+CREATE TABLE pool_prefix (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    space_id INTEGER NOT NULL REFERENCES space,
+    public INTEGER NOT NULL CHECK (public IN (0, 1)),
+    family INTEGER NOT NULL,
+    first BLOB NOT NULL CHECK (length(first) = 16),
+    last BLOB NOT NULL CHECK (length(last) = 16 AND last >= first),
+    length INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX pool_prefix_space ON pool_prefix (space_id, family, first);
+CREATE UNIQUE INDEX pool_prefix_public ON pool_prefix (family, first) WHERE public = 1;
+CREATE INDEX pool_prefix_pool ON pool_prefix (pool_id, first);
+
+-- What is cut from a pool and is no block: exclusions, reservations, child pools, and space that is held
+-- because somebody else's configuration was seen in it (device_id says where).
+CREATE TABLE carve (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    kind TEXT NOT NULL CHECK (kind IN ('exclusion', 'reservation', 'child', 'held')),
+    child_id INTEGER REFERENCES pool,
+    device_id INTEGER REFERENCES device,
+    family INTEGER NOT NULL,
+    first BLOB NOT NULL CHECK (length(first) = 16),
+    last BLOB NOT NULL CHECK (length(last) = 16 AND last >= first),
+    length INTEGER NOT NULL,
+    reason TEXT NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX carve_pool ON carve (pool_id, first);
+CREATE INDEX carve_device ON carve (device_id) WHERE device_id IS NOT NULL;
+CREATE INDEX carve_child ON carve (child_id) WHERE child_id IS NOT NULL;
+
+-- Longest first, so that best fit reads one row however many holes a pool has.
+CREATE TABLE free_block (
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    length INTEGER NOT NULL,
+    first BLOB NOT NULL CHECK (length(first) = 16),
+    PRIMARY KEY (pool_id, length DESC, first)
+) WITHOUT ROWID;
+
+CREATE TABLE owner (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL CHECK (kind IN ('device', 'group')),
+    name TEXT NOT NULL,
+    UNIQUE (kind, name)
+);
+
+CREATE TABLE device (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    role TEXT NOT NULL CHECK (role IN ('bng', 'cgn', 'dhcp')),
+    driver TEXT NOT NULL,
+    host TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    username TEXT NOT NULL,
+    credential TEXT NOT NULL,
+    host_key TEXT,
+    space_id INTEGER NOT NULL REFERENCES space,
+    deadlines TEXT NOT NULL DEFAULT '{}',
+    edit_generation INTEGER NOT NULL DEFAULT 0,
+    sync_state TEXT NOT NULL DEFAULT 'never',
+    seen_at INTEGER,
+    error TEXT
+);
+
+CREATE TABLE device_label (
+    device_id INTEGER NOT NULL REFERENCES device ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (device_id, name)
+) WITHOUT ROWID;
+
+CREATE TABLE device_instance (
+    device_id INTEGER NOT NULL REFERENCES device ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    space_id INTEGER NOT NULL REFERENCES space,
+    PRIMARY KEY (device_id, name)
+) WITHOUT ROWID;
+
+CREATE TABLE owner_member (
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    device_id INTEGER NOT NULL REFERENCES device,
+    role TEXT NOT NULL CHECK (role IN ('serves', 'stands-by', 'relays')),
+    PRIMARY KEY (owner_id, device_id)
+) WITHOUT ROWID;
+
+CREATE TABLE device_pool (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    device_id INTEGER NOT NULL REFERENCES device,
+    name TEXT NOT NULL,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    aaa_name TEXT NOT NULL,
+    length INTEGER NOT NULL,
+    gateway TEXT NOT NULL DEFAULT 'none',
+    gateway_mask INTEGER,
+    access TEXT,
+    withdraw_when_unknown TEXT NOT NULL DEFAULT 'operator',
+    description TEXT NOT NULL DEFAULT '',
+    UNIQUE (device_id, name),
+    UNIQUE (device_id, aaa_name)
+);
+
+CREATE TABLE device_pool_source (
+    device_pool_id INTEGER NOT NULL REFERENCES device_pool ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    PRIMARY KEY (device_pool_id, position),
+    UNIQUE (device_pool_id, pool_id)
+) WITHOUT ROWID;
+CREATE INDEX device_pool_source_pool ON device_pool_source (pool_id);
+
+CREATE TABLE device_pool_service (
+    device_pool_id INTEGER NOT NULL REFERENCES device_pool ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    PRIMARY KEY (device_pool_id, name)
+) WITHOUT ROWID;
+
+-- Live blocks. An id is never used again. `sent`: an edit that holds the block may have left for a device.
+CREATE TABLE block (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    space_id INTEGER NOT NULL REFERENCES space,
+    public INTEGER NOT NULL CHECK (public IN (0, 1)),
+    family INTEGER NOT NULL,
+    first BLOB NOT NULL CHECK (length(first) = 16),
+    last BLOB NOT NULL CHECK (length(last) = 16 AND last >= first),
+    length INTEGER NOT NULL,
+    device_pool_id INTEGER NOT NULL REFERENCES device_pool,
+    owner_id INTEGER NOT NULL REFERENCES owner,
+    wanted TEXT NOT NULL CHECK (wanted IN ('present', 'drained', 'absent')),
+    state TEXT NOT NULL
+        CHECK (state IN ('reserved', 'installed', 'draining', 'withdrawing', 'quarantined')),
+    generation INTEGER NOT NULL DEFAULT 1,
+    sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),
+    proven_empty INTEGER NOT NULL DEFAULT 0 CHECK (proven_empty IN (0, 1)),
+    allocated_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    rest_until INTEGER,
+    used TEXT
+);
+CREATE UNIQUE INDEX block_space ON block (space_id, family, first);
+CREATE UNIQUE INDEX block_public ON block (family, first) WHERE public = 1;
+CREATE INDEX block_device_pool ON block (device_pool_id, id);
+CREATE INDEX block_rest ON block (rest_until) WHERE rest_until IS NOT NULL;
+
+CREATE TABLE block_member (
+    block_id INTEGER NOT NULL REFERENCES block ON DELETE CASCADE,
+    device_id INTEGER NOT NULL REFERENCES device,
+    role TEXT NOT NULL,
+    seen TEXT NOT NULL DEFAULT 'unknown' CHECK (seen IN ('present', 'absent', 'unknown')),
+    since INTEGER NOT NULL,
+    PRIMARY KEY (block_id, device_id)
+) WITHOUT ROWID;
+CREATE INDEX block_member_device ON block_member (device_id);
+
+-- Blocks that were freed: who had what, until when. `members` are device ids, for reads before reuse.
+CREATE TABLE past_block (
+    id INTEGER PRIMARY KEY,
+    pool_id INTEGER NOT NULL,
+    space_id INTEGER NOT NULL,
+    public INTEGER NOT NULL,
+    family INTEGER NOT NULL,
+    first BLOB NOT NULL,
+    last BLOB NOT NULL,
+    length INTEGER NOT NULL,
+    device_pool_id INTEGER NOT NULL,
+    device_pool TEXT NOT NULL,
+    pool TEXT NOT NULL,
+    members TEXT NOT NULL,
+    sent INTEGER NOT NULL,
+    allocated_at INTEGER NOT NULL,
+    freed_at INTEGER NOT NULL
+);
+CREATE INDEX past_block_prefix ON past_block (space_id, family, length, first);
+
+-- Counts of blocks in stripes, so that no row is written by every allocation.
+CREATE TABLE block_count (
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    state TEXT NOT NULL,
+    length INTEGER NOT NULL,
+    stripe INTEGER NOT NULL,
+    blocks INTEGER NOT NULL,
+    PRIMARY KEY (pool_id, state, length, stripe)
+) WITHOUT ROWID;
+
+-- Objects on devices that we wrote or adopted: what is not here is not ours.
+CREATE TABLE device_object (
+    device_id INTEGER NOT NULL REFERENCES device,
+    path TEXT NOT NULL,
+    keys TEXT NOT NULL,
+    block_id INTEGER,
+    origin TEXT NOT NULL CHECK (origin IN ('wrote', 'adopted')),
+    since INTEGER NOT NULL,
+    PRIMARY KEY (device_id, path, keys)
+) WITHOUT ROWID;
+
+-- What the last read of a device showed that concerns our space and is not as it should be.
+CREATE TABLE finding (
+    device_id INTEGER NOT NULL REFERENCES device,
+    kind TEXT NOT NULL,
+    path TEXT NOT NULL,
+    keys TEXT NOT NULL,
+    block_id INTEGER NOT NULL DEFAULT 0,
+    holds INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    words TEXT NOT NULL,
+    PRIMARY KEY (device_id, kind, path, keys, block_id)
+) WITHOUT ROWID;
+CREATE INDEX finding_block ON finding (block_id) WHERE holds = 1;
+
+-- Ranges as the last read of each device showed them, ours and anybody's: kept as start and end.
+CREATE TABLE seen_range (
+    device_id INTEGER NOT NULL REFERENCES device,
+    path TEXT NOT NULL,
+    keys TEXT NOT NULL,
+    network_instance TEXT,
+    space_id INTEGER,
+    family INTEGER NOT NULL,
+    first BLOB NOT NULL,
+    last BLOB NOT NULL,
+    block_id INTEGER,
+    drained INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (device_id, path, keys)
+) WITHOUT ROWID;
+
+CREATE TABLE device_lease (
+    device_id INTEGER PRIMARY KEY REFERENCES device,
+    holder TEXT NOT NULL,
+    who TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    session_id INTEGER
+);
+
+-- A confirmed commit that may be pending on a device: whoever comes next settles it before any edit.
+CREATE TABLE pending_commit (
+    device_id INTEGER PRIMARY KEY REFERENCES device,
+    lease_generation INTEGER NOT NULL,
+    edit_generation INTEGER NOT NULL,
+    persist_id TEXT,
+    session_id INTEGER NOT NULL,
+    began INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    digest TEXT NOT NULL
+);
+
+CREATE TABLE request (
+    actor TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    verb TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    answer TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (actor, request_id)
+) WITHOUT ROWID;
+CREATE INDEX request_age ON request (at);
+
+-- One row for each change of a subject (a block's transition is its audit row), and one for each request.
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    request_id TEXT,
+    verb TEXT NOT NULL,
+    subject_kind TEXT NOT NULL,
+    subject_id INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    source TEXT,
+    target TEXT,
+    reason TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX event_subject ON event (subject_kind, subject_id, seq);
+CREATE INDEX event_request ON event (actor, request_id) WHERE request_id IS NOT NULL;
+"""
+
+
+def disjoint(table: str, name: str, scope: str, new_scope: str, when: str = "1") -> list[str]:
+    """Triggers that keep the ranges of `table` disjoint among the rows that `scope` selects."""
+    check = f"""
+        SELECT RAISE(ABORT, 'casm: overlap in {name}')
+        WHERE (SELECT other.last FROM {table} AS other
+               WHERE {scope} AND other.family = NEW.family AND other.first <= NEW.last AND other.id != NEW.id
+               ORDER BY other.first DESC LIMIT 1) >= NEW.first;
+    """
+    return [
+        f"CREATE TRIGGER {name}_{event} BEFORE {clause} ON {table} WHEN {when} BEGIN {check} END"
+        for event, clause in (("insert", "INSERT"), ("update", f"UPDATE OF first, last, family, {new_scope}"))
+    ]
+
+
+def upgrade() -> None:
+    for statement in TABLES.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
+    triggers = [
+        *disjoint("block", "block_in_space", "other.space_id = NEW.space_id", "space_id"),
+        *disjoint("block", "block_public_in_all", "other.public = 1", "public", when="NEW.public = 1"),
+        *disjoint("pool_prefix", "prefix_in_space", "other.space_id = NEW.space_id", "space_id"),
+        *disjoint("pool_prefix", "prefix_public_in_all", "other.public = 1", "public", when="NEW.public = 1"),
+        *disjoint("carve", "carve_in_pool", "other.pool_id = NEW.pool_id", "pool_id"),
+    ]
+    for trigger in triggers:
+        op.execute(trigger)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("a store is never taken back to an older schema: restore a copy")

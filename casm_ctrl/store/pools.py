@@ -1,0 +1,256 @@
+"""Rows of pools: their prefixes, labels, and what is carved out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from casm_ctrl.addressing.prefix import Family, Prefix, from_key, to_key
+from casm_ctrl.store.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class PoolRow:
+    """`quarantine` and `lease_time` are seconds; `scope` is private or public."""
+
+    id: int
+    name: str
+    space_id: int
+    space: str
+    family: Family
+    scope: str
+    description: str
+    strategy: str
+    quarantine: int
+    lease_time: int
+
+    @property
+    def public(self) -> bool:
+        return self.scope == "public"
+
+
+@dataclass(frozen=True)
+class Carve:
+    """Space cut from a pool that is no block: `kind` is exclusion, reservation, child or held."""
+
+    id: int
+    pool_id: int
+    kind: str
+    prefix: Prefix
+    device: str | None
+    reason: str
+
+
+_COLUMNS = (
+    "pool.id, pool.name, pool.space_id, space.name, pool.family, pool.scope, pool.description, pool.strategy,"
+    " pool.quarantine, pool.lease_time FROM pool JOIN space ON space.id = pool.space_id"
+)
+
+
+def _pool(row: tuple[object, ...]) -> PoolRow:
+    values = list(row)
+    values[4] = Family.from_number(int(str(values[4])))
+    return PoolRow(*values)  # type: ignore[arg-type]
+
+
+def insert_pool(
+    tx: Transaction,
+    *,
+    name: str,
+    space_id: int,
+    family: Family,
+    scope: str,
+    description: str,
+    strategy: str,
+    quarantine: int,
+    lease_time: int,
+) -> int:
+    return tx.insert(
+        "INSERT INTO pool (name, space_id, family, scope, description, strategy, quarantine, lease_time)"
+        " VALUES (:name, :space, :family, :scope, :description, :strategy, :quarantine, :lease_time)"
+        " RETURNING id",
+        name=name,
+        space=space_id,
+        family=family.number,
+        scope=scope,
+        description=description,
+        strategy=strategy,
+        quarantine=quarantine,
+        lease_time=lease_time,
+    )
+
+
+def insert_pool_prefixes(tx: Transaction, pool: PoolRow, prefixes: Iterable[Prefix]) -> None:
+    """The database refuses (Overlap) a prefix that touches another pool's."""
+    tx.run_many(
+        "INSERT INTO pool_prefix (pool_id, space_id, public, family, first, last, length)"
+        " VALUES (:pool, :space, :public, :family, :first, :last, :length)",
+        (
+            {
+                "pool": pool.id,
+                "space": pool.space_id,
+                "public": int(pool.public),
+                "family": prefix.family.number,
+                "first": to_key(prefix.first),
+                "last": to_key(prefix.last),
+                "length": prefix.length,
+            }
+            for prefix in prefixes
+        ),
+    )
+
+
+def insert_labels(tx: Transaction, pool_id: int, labels: Mapping[str, str]) -> None:
+    tx.run_many(
+        "INSERT INTO pool_label (pool_id, name, value) VALUES (:pool, :name, :value)",
+        ({"pool": pool_id, "name": name, "value": value} for name, value in labels.items()),
+    )
+
+
+def insert_carves(
+    tx: Transaction,
+    pool_id: int,
+    kind: str,
+    prefixes: Iterable[Prefix],
+    *,
+    device_id: int | None = None,
+    reason: str = "",
+) -> None:
+    tx.run_many(
+        "INSERT INTO carve (pool_id, kind, device_id, family, first, last, length, reason)"
+        " VALUES (:pool, :kind, :device, :family, :first, :last, :length, :reason)",
+        (
+            {
+                "pool": pool_id,
+                "kind": kind,
+                "device": device_id,
+                "family": prefix.family.number,
+                "first": to_key(prefix.first),
+                "last": to_key(prefix.last),
+                "length": prefix.length,
+                "reason": reason,
+            }
+            for prefix in prefixes
+        ),
+    )
+
+
+def delete_carve(tx: Transaction, carve_id: int) -> None:
+    tx.run("DELETE FROM carve WHERE id = :id", id=carve_id)
+
+
+def list_carves(tx: Transaction, *, pool_id: int | None = None, device_id: int | None = None) -> list[Carve]:
+    """Of a pool, or of all pools those that were held because of one device."""
+    rows = tx.all(
+        "SELECT carve.id, carve.pool_id, kind, family, first, length, device.name, reason"
+        " FROM carve LEFT JOIN device ON device.id = carve.device_id WHERE "
+        + ("carve.pool_id = :id" if pool_id is not None else "carve.device_id = :id")
+        + " ORDER BY first",
+        id=pool_id if pool_id is not None else device_id,
+    )
+    return [
+        Carve(
+            row[0],
+            row[1],
+            row[2],
+            Prefix(Family.from_number(row[3]), from_key(row[4]), row[5]),
+            row[6],
+            row[7],
+        )
+        for row in rows
+    ]
+
+
+def find_pool(tx: Transaction, name: str) -> PoolRow | None:
+    row = tx.first(f"SELECT {_COLUMNS} WHERE pool.name = :name", name=name)
+    return None if row is None else _pool(row)
+
+
+def get_pool(tx: Transaction, pool_id: int) -> PoolRow:
+    return _pool(tx.one(f"SELECT {_COLUMNS} WHERE pool.id = :id", id=pool_id))
+
+
+def list_pools(tx: Transaction) -> list[PoolRow]:
+    return [_pool(row) for row in tx.all(f"SELECT {_COLUMNS} ORDER BY pool.name")]
+
+
+def pool_prefixes(tx: Transaction, pool_id: int) -> list[Prefix]:
+    rows = tx.all(
+        "SELECT family, first, length FROM pool_prefix WHERE pool_id = :pool ORDER BY first", pool=pool_id
+    )
+    return [Prefix(Family.from_number(family), from_key(first), length) for family, first, length in rows]
+
+
+def pool_labels(tx: Transaction, pool_id: int) -> dict[str, str]:
+    return {
+        row[0]: row[1]
+        for row in tx.all(
+            "SELECT name, value FROM pool_label WHERE pool_id = :pool ORDER BY name", pool=pool_id
+        )
+    }
+
+
+def find_overlapping_prefix(
+    tx: Transaction, prefix: Prefix, *, space_id: int | None
+) -> tuple[str, str, Prefix] | None:
+    """A pool prefix that shares addresses with `prefix`: (pool, space, its prefix), or None.
+
+    In one space, or (with None) among the public pools of all spaces.
+    """
+    row = tx.first(
+        "SELECT pool.name, space.name, pool_prefix.family, first, last, length"
+        " FROM pool_prefix JOIN pool ON pool.id = pool_prefix.pool_id"
+        " JOIN space ON space.id = pool_prefix.space_id"
+        f" WHERE {'public = 1' if space_id is None else 'pool_prefix.space_id = :space'}"
+        " AND pool_prefix.family = :family AND first <= :last ORDER BY first DESC LIMIT 1",
+        space=space_id,
+        family=prefix.family.number,
+        last=to_key(prefix.last),
+    )
+    if row is None or row[4] < to_key(prefix.first):
+        return None
+    return row[0], row[1], Prefix(Family.from_number(row[2]), from_key(row[3]), row[5])
+
+
+def pools_in_range(
+    tx: Transaction, space_id: int, family: Family, first: int, last: int
+) -> list[tuple[int, Prefix]]:
+    """The (pool id, prefix) of every pool prefix in a space that shares addresses with a range."""
+    found = []
+    bound = last
+    while True:
+        row = tx.first(
+            "SELECT pool_id, first, length FROM pool_prefix"
+            " WHERE space_id = :space AND family = :family AND first <= :bound ORDER BY first DESC LIMIT 1",
+            space=space_id,
+            family=family.number,
+            bound=to_key(bound),
+        )
+        if row is None:
+            break
+        prefix = Prefix(family, from_key(row[1]), row[2])
+        if prefix.last < first:
+            break
+        found.append((int(row[0]), prefix))
+        if prefix.first == 0:
+            break
+        bound = prefix.first - 1
+    return found
+
+
+def pool_users(tx: Transaction, pool_id: int) -> list[str]:
+    """What stands on a pool, in words."""
+    rows = tx.all(
+        "SELECT 'device pool ' || device.name || '/' || device_pool.name FROM device_pool_source"
+        " JOIN device_pool ON device_pool.id = device_pool_id JOIN device ON device.id = device_id"
+        " WHERE pool_id = :pool ORDER BY 1 LIMIT 5",
+        pool=pool_id,
+    )
+    return [row[0] for row in rows]
+
+
+def delete_pool(tx: Transaction, pool_id: int) -> None:
+    """Remove a pool that nothing stands on, with its free rows, carves and counts."""
+    for table in ("free_block", "carve", "block_count", "pool_label", "pool_prefix"):
+        tx.run(f"DELETE FROM {table} WHERE pool_id = :pool", pool=pool_id)
+    tx.run("DELETE FROM pool WHERE id = :pool", pool=pool_id)

@@ -1,0 +1,69 @@
+"""Request ids: the same id with the same arguments gets the same answer (promise 4)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from casm_ctrl.base.errors import RequestReused
+from casm_ctrl.store.events import Author
+from casm_ctrl.store.transaction import Transaction
+
+KEPT_DAYS = 30
+_KEPT = KEPT_DAYS * 86400 * 1_000_000
+
+
+def digest_of(verb: str, arguments: Mapping[str, Any]) -> bytes:
+    """What tells one request from another: SHA-256 over the verb and its arguments."""
+    text = json.dumps([verb, arguments], sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def find_answer(tx: Transaction, author: Author, digest: bytes) -> dict[str, Any] | None:
+    """The stored answer to this very request; RequestReused where the id stands for another."""
+    row = tx.first(
+        "SELECT digest, answer, verb FROM request WHERE actor = :actor AND request_id = :request",
+        actor=author.actor,
+        request=author.request_id,
+    )
+    if row is None:
+        return None
+    if row[0] != digest:
+        raise RequestReused(
+            f"request id '{author.request_id}' was used by {author.actor} for another request ({row[2]})",
+            "take a new id, or repeat that request exactly",
+        )
+    answer: dict[str, Any] = json.loads(row[1])
+    return answer
+
+
+def store_answer(
+    tx: Transaction, author: Author, verb: str, digest: bytes, answer: Mapping[str, Any]
+) -> None:
+    """Keep the answer in the transaction of what it tells of."""
+    tx.run(
+        "INSERT INTO request (actor, request_id, verb, digest, answer, at)"
+        " VALUES (:actor, :request, :verb, :digest, :answer, :at)",
+        actor=author.actor,
+        request=author.request_id,
+        verb=verb,
+        digest=digest,
+        answer=json.dumps(answer, separators=(",", ":")),
+        at=tx.now,
+    )
+
+
+def forget_old(tx: Transaction, limit: int = 1000) -> int:
+    """Drop answers past their 30 days whose blocks are all gone. Returns how many."""
+    return tx.run(
+        "DELETE FROM request WHERE (actor, request_id) IN ("
+        " SELECT actor, request_id FROM request AS old WHERE at < :before AND NOT EXISTS ("
+        "  SELECT 1 FROM event JOIN block ON event.subject_id = block.id"
+        "  WHERE event.actor = old.actor AND event.request_id = old.request_id"
+        "  AND event.subject_kind = 'block')"
+        " LIMIT :limit)",
+        before=tx.now - _KEPT,
+        limit=limit,
+    )
