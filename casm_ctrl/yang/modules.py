@@ -1,0 +1,110 @@
+"""Where YANG modules are: ours, and the IETF's and IANA's common ones that pyang brings along.
+
+File names are `NAME@REVISION.yang`, or `NAME.yang` for a module whose revision stands only inside
+(RFC 7950, 5.2).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.resources
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from casm_ctrl.base.errors import NotFound, NotSupported
+
+_FILE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9._-]*?)(?:@(?P<revision>\d{4}-\d{2}-\d{2}))?\.yang\Z")
+_REVISION = re.compile(r'^\s*revision\s+"?(\d{4}-\d{2}-\d{2})"?', re.MULTILINE)
+_NAMESPACE = re.compile(r'^\s*namespace\s+"([^"]+)"', re.MULTILINE)
+
+
+@dataclass(frozen=True, order=True)
+class Module:
+    """One revision of a module, and the file that holds it. `revision` is empty where it has none."""
+
+    name: str
+    revision: str
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """The module as it is in the file: what `get-schema` answers (RFC 6022, 3.1)."""
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def namespace(self) -> str:
+        """The namespace URI; empty for a submodule, which has none of its own."""
+        match = _NAMESPACE.search(self.text)
+        return match[1] if match else ""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision}" if self.revision else self.name
+
+
+@cache
+def yang_folder() -> Path:
+    """The folder of our own modules, in a checkout and in an installed wheel alike."""
+    return Path(str(importlib.resources.files("casm_yang")))
+
+
+@cache
+def standard_folders() -> tuple[Path, ...]:
+    """pyang's folders of common IETF and IANA modules; NotSupported where pyang came without them."""
+    roots = [Path(sys.prefix) / "share" / "yang" / "modules"]
+    for file in importlib.metadata.files("pyang") or ():
+        if file.name == "ietf-yang-types.yang":
+            # Where pip put them: not under sys.prefix for --user, --target and distributions' Pythons.
+            roots.insert(0, Path(str(file.locate())).resolve().parent.parent)
+            break
+    for root in roots:
+        if (root / "ietf" / "ietf-yang-types.yang").is_file():
+            return tuple(root / name for name in ("ietf", "iana") if (root / name).is_dir())
+    raise NotSupported(
+        f"pyang's common YANG modules were looked for in {' and '.join(map(str, roots))} and are not there",
+        "install pyang again from its wheel",
+    )
+
+
+def list_modules(folder: Path | None = None) -> tuple[Module, ...]:
+    """The modules in `folder` (ours where none is named), by name and revision."""
+    return tuple(sorted(_read_folder(folder or yang_folder())))
+
+
+def our_modules() -> tuple[str, ...]:
+    """The names of our own modules, sorted."""
+    return tuple(sorted({module.name for module in list_modules()}))
+
+
+def find_module(name: str, revision: str | None = None, folders: Sequence[Path] | None = None) -> Module:
+    """The module of that name in `folders` (ours, then the common ones): the revision asked, or the newest.
+
+    NotFound where there is none.
+    """
+    for folder in (yang_folder(), *standard_folders()) if folders is None else folders:
+        found = [
+            module
+            for module in _read_folder(folder)
+            if module.name == name and revision in (None, module.revision)
+        ]
+        if found:
+            return max(found)
+    wanted = f"{name}@{revision}" if revision else name
+    raise NotFound(f"there is no YANG module {wanted}", "name one that `casm-validate-yang` lists")
+
+
+@cache
+def _read_folder(folder: Path) -> tuple[Module, ...]:
+    modules = []
+    for path in folder.glob("*.yang"):
+        match = _FILE.match(path.name)
+        if match:
+            modules.append(Module(match["name"], match["revision"] or _newest_revision(path), path))
+    return tuple(modules)
+
+
+def _newest_revision(path: Path) -> str:
+    return max(_REVISION.findall(path.read_text(encoding="utf-8")), default="")
