@@ -59,7 +59,7 @@ def serialize(element: Element) -> bytes:
 
 
 @dataclass(frozen=True)
-class Module:
+class ModuleCapability:
     """A YANG module as a capability announces it (RFC 6020, 5.6.4)."""
 
     name: str
@@ -101,7 +101,7 @@ class Hello:
         return modules
 
 
-def parse_module(capability: str) -> Module | None:
+def parse_module(capability: str) -> ModuleCapability | None:
     """The YANG module that a capability announces; None where it is another capability."""
     namespace, _, query = capability.partition("?")
     parameters = {}
@@ -111,7 +111,7 @@ def parse_module(capability: str) -> Module | None:
     if not parameters.get("module"):
         return None
     features = tuple(name for name in parameters.get("features", "").split(",") if name)
-    return Module(parameters["module"], namespace, parameters.get("revision") or None, features)
+    return ModuleCapability(parameters["module"], namespace, parameters.get("revision") or None, features)
 
 
 def build_hello(capabilities: Iterable[str], session_id: int | None = None) -> bytes:

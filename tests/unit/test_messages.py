@@ -15,7 +15,7 @@ from casm_ctrl.netconf.messages import (
     Errors,
     Heading,
     Hello,
-    Module,
+    ModuleCapability,
     Ok,
     Output,
     RpcRefused,
@@ -100,11 +100,11 @@ def test_a_capability_is_known_whatever_parameters_it_has() -> None:
 
 
 def test_modules_are_read_from_capabilities() -> None:
-    assert parse_module(MODULE) == Module("example-m", "urn:example:m", "2020-01-02", ("a", "b"))
+    assert parse_module(MODULE) == ModuleCapability("example-m", "urn:example:m", "2020-01-02", ("a", "b"))
     assert parse_module(MODULE) == parse_module(
-        Module("example-m", "urn:example:m", "2020-01-02", ("a", "b")).capability
+        ModuleCapability("example-m", "urn:example:m", "2020-01-02", ("a", "b")).capability
     )
-    assert parse_module("http://x/y?module=m") == Module("m", "http://x/y", None)
+    assert parse_module("http://x/y?module=m") == ModuleCapability("m", "http://x/y", None)
     assert parse_module(CANDIDATE) is None
     assert parse_module("urn:x?module=") is None
     twice = Hello(

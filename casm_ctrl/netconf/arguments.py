@@ -1,0 +1,110 @@
+"""The arguments of an operation, each checked as ietf-netconf's YANG says, with the RFC's error where not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from casm_ctrl.netconf import rpc_error
+from casm_ctrl.netconf.names import Element, local_name, namespace, nc
+
+
+class Arguments:
+    """The children of an operation's element; `known` are the names that may be there."""
+
+    def __init__(self, operation: Element, known: Collection[str]) -> None:
+        self._operation = local_name(operation)
+        self._children = children(operation, namespace(operation), known)
+
+    def element(self, name: str) -> Element:
+        """An argument that must be there."""
+        child = self._children.get(name)
+        if child is None:
+            raise rpc_error.missing_element(name, f"<{self._operation}> needs <{name}>")
+        return child
+
+    def optional(self, name: str) -> Element | None:
+        return self._children.get(name)
+
+    def has(self, name: str) -> bool:
+        """True where the flag `name`, an element of type empty, is there."""
+        child = self._children.get(name)
+        if child is not None and (len(child) or (child.text or "").strip()):
+            raise rpc_error.bad_element(name, f"<{name}> must be empty")
+        return child is not None
+
+    def text(self, name: str) -> str | None:
+        """A string argument, with its white space."""
+        child = self._children.get(name)
+        if child is None:
+            return None
+        if len(child):
+            raise rpc_error.bad_element(name, f"<{name}> holds text only")
+        return child.text or ""
+
+    def choice(self, name: str, values: Collection[str], default: str) -> str:
+        """One of the words in `values`."""
+        text = self.text(name)
+        if text is None:
+            return default
+        if text.strip() not in values:
+            raise rpc_error.bad_element(
+                name, f"<{name}> is '{text.strip()}', and must be one of: {', '.join(values)}"
+            )
+        return text.strip()
+
+    def number(self, name: str, default: int, *, maximum: int = 4_294_967_295) -> int:
+        """An integer from 1 to `maximum`."""
+        text = self.text(name)
+        if text is None:
+            return default
+        text = text.strip()
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= maximum):
+            raise rpc_error.bad_element(name, f"<{name}> is '{text}', and must be from 1 to {maximum}")
+        return int(text)
+
+    def datastore(self, name: str, datastores: Collection[str]) -> str:
+        """The datastore that <target> or <source> names, out of those that the server has."""
+        return local_name(self.one_of(name, datastores))
+
+    def one_of(self, name: str, known: Collection[str]) -> Element:
+        """The only child of an argument that must be there."""
+        parent = self.element(name)
+        found = children(parent, namespace(parent), known)
+        if not found:
+            raise rpc_error.missing_element(name, f"<{name}> must hold one of: {', '.join(known)}")
+        if len(found) > 1:
+            raise rpc_error.bad_element(name, f"<{name}> must hold one element")
+        return next(iter(found.values()))
+
+
+def children(parent: Element, space: str | None, known: Collection[str]) -> Mapping[str, Element]:
+    """Children of `parent` by name; all must be in namespace `space`, be `known`, and occur once."""
+    found: dict[str, Element] = {}
+    for child in parent:
+        name = local_name(child)
+        if namespace(child) != space:
+            raise rpc_error.unknown_namespace(name, namespace(child) or "")
+        if name not in known:
+            raise rpc_error.unknown_element(name, f"<{local_name(parent)}> has no <{name}> here")
+        if name in found:
+            raise rpc_error.bad_element(name, f"<{name}> occurs more than once")
+        found[name] = child
+    return found
+
+
+def subtree_filter(element: Element | None) -> Element | None:
+    """<filter> where it is a subtree filter (RFC 6241, 6); XPath filters are not supported here."""
+    if element is None:
+        return None
+    for attribute in element.attrib:
+        name = str(attribute).removeprefix(nc(""))
+        if name not in ("type", "select"):
+            raise rpc_error.unknown_attribute(str(attribute), "filter", layer="protocol")
+    kind = element.get("type", element.get(nc("type"), "subtree"))
+    if kind == "xpath":
+        raise rpc_error.operation_not_supported("this server has no :xpath capability: use a subtree filter")
+    if kind != "subtree":
+        raise rpc_error.bad_attribute(
+            "type", "filter", f"a filter's type is 'subtree', not '{kind}'", layer="protocol"
+        )
+    return element

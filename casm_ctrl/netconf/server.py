@@ -1,0 +1,155 @@
+"""The server's end of one NETCONF session as a state machine: bytes in, bytes out, no sockets.
+
+Who owns the transport feeds what it reads to `receive`, takes one request after the other from
+`next_rpc`, and sends what `answer` and `take_output` give. A request is handed out only after the one
+before it was answered, so replies are in order (RFC 6241, 4.5) and what waits is still in its framing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+
+from casm_ctrl.base.errors import ProtocolViolation
+from casm_ctrl.netconf import framing
+from casm_ctrl.netconf.framing import MAX_MESSAGE, Decoder, Framing
+from casm_ctrl.netconf.messages import (
+    Answer,
+    Errors,
+    Heading,
+    Hello,
+    Rpc,
+    RpcRefused,
+    build_hello,
+    build_reply,
+    negotiate,
+    parse_hello,
+    parse_rpc,
+)
+from casm_ctrl.netconf.names import nc
+
+
+class State(Enum):
+    """Where a session is."""
+
+    HELLO = "hello"
+    """Our hello is sent, the client's is awaited."""
+    OPEN = "open"
+    BUSY = "busy"
+    """A request was handed out and is not answered yet."""
+    CLOSING = "closing"
+    """close-session was answered: send what is left, then close."""
+    FAILED = "failed"
+    """The peer broke the protocol: close at once."""
+
+
+class Event(Enum):
+    """What moves a session from one state to another."""
+
+    GREETED = "greeted"
+    REQUESTED = "requested"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+    VIOLATED = "violated"
+
+
+EDGES: dict[tuple[State, Event], State] = {
+    (State.HELLO, Event.GREETED): State.OPEN,
+    (State.HELLO, Event.VIOLATED): State.FAILED,
+    (State.OPEN, Event.REQUESTED): State.BUSY,
+    (State.OPEN, Event.VIOLATED): State.FAILED,
+    (State.BUSY, Event.ANSWERED): State.OPEN,
+    (State.BUSY, Event.CLOSED): State.CLOSING,
+}
+
+
+class ServerSession:
+    """One session, from our hello to the answer to close-session."""
+
+    def __init__(
+        self, session_id: int, capabilities: Sequence[str], *, max_message: int = MAX_MESSAGE
+    ) -> None:
+        self.session_id = session_id
+        self.client: Hello | None = None
+        self.violation: str | None = None
+        """What the client did wrong, in state FAILED."""
+        self.state = State.HELLO
+        self.largest_chunk = framing.MAX_CHUNK
+        """Octets per chunk in what we send; peers must take any size, and tests make it small."""
+        self._hello = Hello(tuple(capabilities), session_id)
+        self._framing = Framing.END_OF_MESSAGE
+        self._decoder = Decoder(max_message=max_message)
+        self._arrived: Iterator[bytes] = iter(())
+        self._output = [framing.encode(build_hello(capabilities, session_id), self._framing)]
+
+    @property
+    def over(self) -> bool:
+        """True where the transport is to be closed after the output is sent."""
+        return self.state in (State.CLOSING, State.FAILED)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes of the client. What follows the end of a session is dropped."""
+        if not self.over:
+            self._arrived = self._decoder.feed(data)
+
+    def next_rpc(self) -> Rpc | None:
+        """The next request; None where more bytes are needed or the session is over.
+
+        The client's hello, and messages that are no requests, are dealt with here.
+        """
+        assert self.state is not State.BUSY, "the request before was not answered"
+        if self.over:
+            return None
+        try:
+            for message in self._arrived:
+                rpc = self._take(message)
+                if rpc is not None:
+                    self._move(Event.REQUESTED)
+                    return rpc
+                if self.over:
+                    break
+        except ProtocolViolation as violation:
+            self._fail(violation.message)
+        return None
+
+    def answer(self, rpc: Rpc, answer: Answer) -> None:
+        """Put the reply to the request that was handed out last into the output."""
+        self._reply(rpc.heading, answer)
+        closed = rpc.operation.tag == nc("close-session") and not isinstance(answer, Errors)
+        self._move(Event.CLOSED if closed else Event.ANSWERED)
+
+    def leave_unanswered(self) -> None:
+        """Go on without a reply to the request that was handed out last; only a faulty server does."""
+        self._move(Event.ANSWERED)
+
+    def take_output(self) -> bytes:
+        """Everything that is to be sent now; what was taken is not given again."""
+        output, self._output = b"".join(self._output), []
+        return output
+
+    def _take(self, message: bytes) -> Rpc | None:
+        if self.state is State.HELLO:
+            self.client = parse_hello(message, from_server=False)
+            self._framing = negotiate(self._hello, self.client)
+            self._decoder.use(self._framing)
+            self._move(Event.GREETED)
+            return None
+        try:
+            return parse_rpc(message)
+        except RpcRefused as refusal:
+            if refusal.error.tag == "malformed-message" and self._framing is Framing.END_OF_MESSAGE:
+                # The tag is new in base:1.1 and must not be sent to older clients (RFC 6241, appendix A).
+                raise ProtocolViolation(refusal.error.message) from None
+            self._reply(refusal.heading, Errors([refusal.error]))
+            return None
+
+    def _reply(self, heading: Heading, answer: Answer) -> None:
+        reply = build_reply(heading, answer)
+        self._output.append(framing.encode(reply, self._framing, chunk=self.largest_chunk))
+
+    def _fail(self, violation: str) -> None:
+        self.violation = violation
+        self._move(Event.VIOLATED)
+
+    def _move(self, event: Event) -> None:
+        self.state = EDGES[self.state, event]

@@ -1,0 +1,85 @@
+"""One session over one channel: what a server does between the transport and its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from casm_ctrl.netconf.messages import Answer, Errors, Rpc
+from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
+from casm_ctrl.netconf.server import ServerSession
+
+
+class Channel(Protocol):
+    """A byte stream to one client."""
+
+    @property
+    def username(self) -> str: ...
+
+    @property
+    def source_host(self) -> str: ...
+
+    async def read(self) -> bytes:
+        """What came since the last call, or empty at the end of the stream. Not reading stops the peer."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken most of what was written."""
+        ...
+
+    def close(self) -> None:
+        """Send what is left, then end the stream."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once; what was not sent is lost."""
+        ...
+
+
+class NoAnswer(Exception):
+    """Raised by a `call` that leaves a request without a reply; only a faulty server does."""
+
+
+async def serve(
+    channel: Channel,
+    session: ServerSession,
+    call: Callable[[Rpc], Awaitable[Answer]],
+    replied: Callable[[Rpc], Awaitable[None]] | None = None,
+) -> None:
+    """Serve one session until it ends. `call` does an operation; `replied` is told when its reply is out.
+
+    Any other error than an rpc-error is a fault of ours: it ends the session, so that no client waits.
+    """
+    while True:
+        rpc = session.next_rpc()
+        if rpc is not None:
+            try:
+                session.answer(rpc, await _answer(call, rpc))
+            except NoAnswer:
+                session.leave_unanswered()
+                continue
+            channel.write(session.take_output())
+            await channel.drain()
+            if replied is not None:
+                await replied(rpc)
+            continue
+        channel.write(session.take_output())
+        await channel.drain()
+        if session.over:
+            break
+        data = await channel.read()
+        if not data:
+            break
+        session.receive(data)
+    channel.close()
+
+
+async def _answer(call: Callable[[Rpc], Awaitable[Answer]], rpc: Rpc) -> Answer:
+    try:
+        return await call(rpc)
+    except RpcError as error:
+        return Errors([error])
+    except RpcErrors as errors:
+        return Errors(errors.errors)

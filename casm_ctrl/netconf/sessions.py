@@ -1,0 +1,66 @@
+"""The table of a server's sessions: their ids, who they are, and how to end them from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from casm_ctrl.base.clock import Clock, Micros
+from casm_ctrl.netconf.messages import MAX_SESSION_ID
+
+
+@dataclass
+class SessionEntry:
+    """A session and what ietf-netconf-monitoring tells of it (RFC 6022, 2.1.4)."""
+
+    session_id: int
+    username: str
+    source_host: str
+    login_time: Micros
+    hang_up: Callable[[], None]
+    """Ends the transport at once."""
+    in_rpcs: int = 0
+    in_bad_rpcs: int = 0
+    out_rpc_errors: int = 0
+
+
+class Sessions:
+    """Sessions by id. `ended` is called once for each, before anybody can take its locks' absence for granted."""
+
+    def __init__(self, clock: Clock, ended: Callable[[int], None], *, first_id: int = 1) -> None:
+        self._clock = clock
+        self._ended = ended
+        self._entries: dict[int, SessionEntry] = {}
+        self.next_id = first_id
+
+    def __iter__(self) -> Iterator[SessionEntry]:
+        return iter(list(self._entries.values()))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, session_id: int) -> SessionEntry | None:
+        return self._entries.get(session_id)
+
+    def open(self, username: str, source_host: str, hang_up: Callable[[], None]) -> SessionEntry:
+        """A new session, with an id that no live session has."""
+        while self.next_id in self._entries:
+            self.next_id = self.next_id % MAX_SESSION_ID + 1
+        entry = SessionEntry(self.next_id, username, source_host, self._clock.now(), hang_up)
+        self._entries[entry.session_id] = entry
+        self.next_id = self.next_id % MAX_SESSION_ID + 1
+        return entry
+
+    def end(self, session_id: int) -> None:
+        """Forget a session, however it ended; a second call does nothing."""
+        if self._entries.pop(session_id, None) is not None:
+            self._ended(session_id)
+
+    def kill(self, session_id: int) -> bool:
+        """End a session from outside: first its locks are released, then it is hung up. False: no such."""
+        entry = self._entries.get(session_id)
+        if entry is None:
+            return False
+        self.end(session_id)
+        entry.hang_up()
+        return True
