@@ -138,6 +138,22 @@ def list_ranges(tx: Transaction, device_id: int) -> list[RangeRow]:
     ]
 
 
+def foreign_ranges(tx: Transaction, space_id: int, span: Range) -> list[tuple[int, Range]]:
+    """(device id, range) of ranges that are no block of ours and share addresses with `span`.
+
+    Reads all foreign ranges of the space: for changes of configuration, not for allocation.
+    """
+    rows = tx.all(
+        "SELECT device_id, first, last FROM seen_range WHERE space_id = :space AND family = :family"
+        " AND block_id IS NULL AND first <= :last AND last >= :first",
+        space=space_id,
+        family=span.family.number,
+        first=to_key(span.first),
+        last=to_key(span.last),
+    )
+    return [(row[0], Range(span.family, from_key(row[1]), from_key(row[2]))) for row in rows]
+
+
 def replace_findings(tx: Transaction, device_id: int, findings: Iterable[FindingRow]) -> list[FindingRow]:
     """Make the findings of a device what the read showed. Returns those that are new."""
     old = {(f.kind, f.path, f.keys, f.block): f for f in list_findings(tx, device_id=device_id)}

@@ -1,0 +1,454 @@
+"""Every change of configuration goes through `change`: checked, applied, audited, and counted.
+
+An edit is a value that says what should be made or removed; the checks say in words what the database
+would refuse anyway.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from casm_ctrl.addressing.prefix import (
+    Family,
+    Prefix,
+    first_overlap,
+    parse_address,
+    parse_prefix,
+    subtract_all,
+)
+from casm_ctrl.base.clock import parse_duration
+from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue, Overlap
+from casm_ctrl.base.identifiers import check_name, split_device_pool
+from casm_ctrl.service.holding import hold_seen
+from casm_ctrl.service.lookup import the_device, the_device_pool, the_pool, the_space
+from casm_ctrl.service.verb import Document, perform
+from casm_ctrl.store import blocks, devices, free_space, pools, spaces
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.transaction import Transaction
+
+ROLES = ("bng", "cgn", "dhcp")
+SCOPES = ("private", "public")
+ACCESS = ("pppoe", "dhcp", "vpn", "ds-lite", "lw4over6", "map", "cgn", "xlat", "other")
+
+
+@dataclass(frozen=True)
+class AddSpace:
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class RemoveSpace:
+    name: str
+
+
+@dataclass(frozen=True)
+class AddPool:
+    """`quarantine` and `lease_time` are seconds; prefixes and exclusions are text as people write them."""
+
+    name: str
+    space: str
+    prefixes: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    scope: str = "private"
+    description: str = ""
+    quarantine: int = 3600
+    lease_time: int = 86400
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class RemovePool:
+    name: str
+
+
+@dataclass(frozen=True)
+class AddDevice:
+    """`credential` is a reference, `env:NAME` or `file:PATH`; `instances` maps network instances to spaces."""
+
+    name: str
+    role: str
+    driver: str
+    host: str
+    port: int
+    user: str
+    credential: str
+    space: str
+    host_key: str | None = None
+    instances: tuple[tuple[str, str], ...] = ()
+    deadlines: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class SetHostKey:
+    """Record the key that a device presented and an operator accepted."""
+
+    device: str
+    host_key: str
+
+
+@dataclass(frozen=True)
+class RemoveDevice:
+    name: str
+
+
+@dataclass(frozen=True)
+class AddDevicePool:
+    """`name` is DEVICE/NAME. `aaa_name` defaults to the name; it never changes."""
+
+    name: str
+    pools: tuple[str, ...]
+    length: int
+    aaa_name: str = ""
+    gateway: str = "none"
+    gateway_mask: int | None = None
+    services: tuple[str, ...] = ()
+    access: str | None = None
+    withdraw_when_unknown: str = "operator"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class RemoveDevicePool:
+    name: str
+
+
+Edit = (
+    AddSpace
+    | RemoveSpace
+    | AddPool
+    | RemovePool
+    | AddDevice
+    | SetHostKey
+    | RemoveDevice
+    | AddDevicePool
+    | RemoveDevicePool
+)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What an edit changed, for the audit."""
+
+    verb: str
+    kind: str
+    id: int
+    name: str
+    words: str = field(default="")
+
+
+def change(database: Database, author: Author, edits: Sequence[Edit]) -> Document:
+    """Apply all of `edits` or none. Returns the new `config-revision`; raises a Refusal that names the edit."""
+
+    def body(tx: Transaction) -> Document:
+        done = [_HANDLERS[type(edit)](tx, edit) for edit in edits]
+        revision = spaces.bump_config_revision(tx)
+        record(
+            tx,
+            author,
+            (Event(d.verb, d.kind, d.id, d.name, reason=author.reason or d.words) for d in done),
+        )
+        return {"config-revision": str(revision)}
+
+    arguments = {"edits": [[type(edit).__name__, dataclasses.asdict(edit)] for edit in edits]}
+    return perform(database, author, "change", arguments, body)
+
+
+# --- Spaces ---------------------------------------------------------------------------------------
+
+
+def _add_space(tx: Transaction, edit: AddSpace) -> _Done:
+    check_name("space", edit.name)
+    if spaces.find_space(tx, edit.name) is not None:
+        raise AlreadyExists(f"there is an address space '{edit.name}' already", "choose another name")
+    number = spaces.insert_space(tx, edit.name, edit.description)
+    return _Done("space-add", "space", number, edit.name)
+
+
+def _remove_space(tx: Transaction, edit: RemoveSpace) -> _Done:
+    space = the_space(tx, edit.name)
+    users = spaces.space_users(tx, space.id)
+    if users:
+        raise InUse(f"address space '{edit.name}' is used by {', '.join(users)}", "remove those first")
+    spaces.delete_space(tx, space.id)
+    return _Done("space-remove", "space", space.id, edit.name)
+
+
+# --- Pools ----------------------------------------------------------------------------------------
+
+
+def _add_pool(tx: Transaction, edit: AddPool) -> _Done:
+    check_name("pool", edit.name)
+    if pools.find_pool(tx, edit.name) is not None:
+        raise AlreadyExists(f"there is a pool '{edit.name}' already", "choose another name")
+    space = the_space(tx, edit.space)
+    if edit.scope not in SCOPES:
+        raise InvalidValue(f"'{edit.scope}' is not a scope", f"use {' or '.join(SCOPES)}")
+    if edit.quarantine < 0 or edit.lease_time < 0:
+        raise InvalidValue("a length of time is below 0", "give 0 or more")
+    prefixes = [parse_prefix(text) for text in edit.prefixes]
+    if not prefixes:
+        raise InvalidValue(f"pool '{edit.name}' has no prefix", "give at least one with --prefix")
+    family = _one_family(edit.name, prefixes)
+    _refuse_overlap("prefixes", prefixes)
+    for prefix in prefixes:
+        _refuse_foreign_overlap(tx, prefix, space.id, edit.scope == "public")
+    holes = [parse_prefix(text) for text in edit.exclude]
+    for hole in holes:
+        if not any(prefix.contains(hole) for prefix in prefixes):
+            listed = ", ".join(str(prefix) for prefix in prefixes)
+            raise InvalidValue(
+                f"the exclusion {hole} is not inside pool '{edit.name}' ({listed})",
+                "exclude only what the pool holds",
+            )
+    _refuse_overlap("exclusions", holes)
+    left = subtract_all(prefixes, holes)
+    if not left:
+        raise InvalidValue(
+            f"pool '{edit.name}' excludes all that it holds", "exclude less, or give another prefix"
+        )
+    number = pools.insert_pool(
+        tx,
+        name=edit.name,
+        space_id=space.id,
+        family=family,
+        scope=edit.scope,
+        description=edit.description,
+        strategy="best-fit",
+        quarantine=edit.quarantine,
+        lease_time=edit.lease_time,
+    )
+    pool = pools.get_pool(tx, number)
+    pools.insert_pool_prefixes(tx, pool, prefixes)
+    pools.insert_labels(tx, number, dict(edit.labels))
+    pools.insert_carves(tx, number, "exclusion", holes)
+    free_space.insert_free(tx, number, left)
+    for prefix in prefixes:
+        hold_seen(tx, pool, prefix.range)
+    return _Done("pool-add", "pool", number, edit.name, ", ".join(str(prefix) for prefix in prefixes))
+
+
+def _one_family(name: str, prefixes: list[Prefix]) -> Family:
+    families = {prefix.family for prefix in prefixes}
+    if len(families) > 1:
+        raise InvalidValue(f"pool '{name}' mixes IPv4 and IPv6", "make one pool for each family")
+    return families.pop()
+
+
+def _refuse_overlap(what: str, prefixes: list[Prefix]) -> None:
+    both = first_overlap(prefixes)
+    if both is not None:
+        raise Overlap(f"the {what} {both[0]} and {both[1]} share addresses", "give each address once")
+
+
+def _refuse_foreign_overlap(tx: Transaction, prefix: Prefix, space_id: int, public: bool) -> None:
+    found = pools.find_overlapping_prefix(tx, prefix, space_id=space_id)
+    if found is None and public:
+        found = pools.find_overlapping_prefix(tx, prefix, space_id=None)
+    if found is not None:
+        pool, space, other = found
+        raise Overlap(
+            f"{prefix} shares addresses with {other} of pool '{pool}' in space '{space}'",
+            "give a prefix that no pool has, or another space (public pools are unique across all spaces)",
+        )
+
+
+def _remove_pool(tx: Transaction, edit: RemovePool) -> _Done:
+    pool = the_pool(tx, edit.name)
+    held = blocks.list_blocks(tx, pool_id=pool.id)
+    if held:
+        listed = ", ".join(block.label for block in held[:3])
+        more = f" and {len(held) - 3} more" if len(held) > 3 else ""
+        raise InUse(
+            f"pool '{edit.name}' still has the blocks {listed}{more}",
+            "release them, apply, and wait until their quarantine has ended",
+        )
+    users = pools.pool_users(tx, pool.id)
+    if users:
+        raise InUse(f"pool '{edit.name}' is a source of {', '.join(users)}", "remove those first")
+    pools.delete_pool(tx, pool.id)
+    return _Done("pool-remove", "pool", pool.id, edit.name)
+
+
+# --- Devices --------------------------------------------------------------------------------------
+
+
+def _add_device(tx: Transaction, edit: AddDevice) -> _Done:
+    check_name("device", edit.name)
+    if devices.find_device(tx, edit.name) is not None:
+        raise AlreadyExists(f"there is a device '{edit.name}' already", "choose another name")
+    if edit.role not in ROLES:
+        raise InvalidValue(f"'{edit.role}' is not a role", f"use {', '.join(ROLES)}")
+    if not 1 <= edit.port <= 65535:
+        raise InvalidValue(f"{edit.port} is not a TCP port", "use 1 to 65535 (NETCONF over SSH is 830)")
+    if not edit.credential.startswith(("env:", "file:")) or edit.credential.endswith(":"):
+        raise InvalidValue(
+            "the credential is not a reference",
+            "write env:VARIABLE (a password) or file:PATH (a private key)",
+        )
+    for what, value in (("host", edit.host), ("user", edit.user)):
+        if not value or any(character.isspace() for character in value):
+            raise InvalidValue(f"'{value}' is not a {what}", f"give the {what} without spaces")
+    space = the_space(tx, edit.space)
+    instances = {name: the_space(tx, target).id for name, target in edit.instances}
+    number = devices.insert_device(
+        tx,
+        name=edit.name,
+        role=edit.role,
+        driver=edit.driver,
+        host=edit.host,
+        port=edit.port,
+        username=edit.user,
+        credential=edit.credential,
+        host_key=edit.host_key,
+        space_id=space.id,
+        deadlines=dict(edit.deadlines),
+    )
+    devices.insert_instances(tx, number, instances)
+    if edit.host_key is not None:
+        _refuse_second_identity(tx, edit.name, number, edit.host_key)
+    return _Done("device-add", "device", number, edit.name, f"{edit.driver} at {edit.host} port {edit.port}")
+
+
+def _set_host_key(tx: Transaction, edit: SetHostKey) -> _Done:
+    device = the_device(tx, edit.device)
+    _refuse_second_identity(tx, edit.device, device.id, edit.host_key)
+    devices.set_host_key(tx, device.id, edit.host_key)
+    return _Done("device-host-key", "device", device.id, device.name, edit.host_key.split()[0])
+
+
+def _refuse_second_identity(tx: Transaction, name: str, device_id: int, host_key: str) -> None:
+    other = devices.device_with_key(tx, host_key, besides=device_id)
+    if other is not None:
+        raise AlreadyExists(
+            f"device '{name}' presents the host key that is recorded for device '{other}'",
+            "they are one device, or one is a copy: correct the host and port, or give each its own key",
+        )
+
+
+def _remove_device(tx: Transaction, edit: RemoveDevice) -> _Done:
+    device = the_device(tx, edit.name)
+    users = devices.device_users(tx, device.id)
+    if users:
+        raise InUse(
+            f"device '{edit.name}' is used by {', '.join(users)}",
+            "release its blocks, apply, and remove its device pools first",
+        )
+    devices.delete_device(tx, device)
+    return _Done("device-remove", "device", device.id, edit.name)
+
+
+# --- Device pools ---------------------------------------------------------------------------------
+
+
+def _add_device_pool(tx: Transaction, edit: AddDevicePool) -> _Done:
+    device_name, name = split_device_pool(edit.name)
+    device = the_device(tx, device_name)
+    if devices.find_device_pool(tx, device_name, name) is not None:
+        raise AlreadyExists(f"there is a device pool '{edit.name}' already", "choose another name")
+    aaa_name = edit.aaa_name or name
+    for row in devices.list_device_pools(tx, device.id):
+        if row.aaa_name == aaa_name:
+            raise AlreadyExists(
+                f"device pool '{row.label}' has the AAA name '{aaa_name}' already",
+                "give another with --aaa-name",
+            )
+    if not edit.pools:
+        raise InvalidValue(
+            f"device pool '{edit.name}' may draw from no pool", "name at least one with --pool"
+        )
+    sources = [the_pool(tx, pool) for pool in edit.pools]
+    if len({pool.family for pool in sources}) > 1:
+        raise InvalidValue(
+            "the pools are not of one family", "make one device pool for IPv4 and one for IPv6"
+        )
+    family = sources[0].family
+    mapped = {device.space_id, *devices.device_instances(tx, device.id).values()}
+    for pool in sources:
+        if pool.space_id not in mapped:
+            raise InvalidValue(
+                f"pool '{pool.name}' is in space '{pool.space}', and device '{device_name}' serves '{device.space}'",
+                "take a pool of a space that the device serves, or add the device with that space",
+            )
+    if not 0 <= edit.length <= family.width:
+        raise InvalidValue(
+            f"/{edit.length} is not a block length of {family.value}", f"give --length 0 to {family.width}"
+        )
+    shortest = min(prefix.length for pool in sources for prefix in pools.pool_prefixes(tx, pool.id))
+    if edit.length < shortest:
+        raise InvalidValue(
+            f"no pool of '{edit.name}' can hold a /{edit.length}: their largest prefix is a /{shortest}",
+            f"give --length {shortest} or more, or a larger pool",
+        )
+    check_gateway(edit.gateway, family)
+    if edit.gateway_mask is not None and not 0 <= edit.gateway_mask <= edit.length:
+        raise InvalidValue(
+            f"the gateway mask /{edit.gateway_mask} is longer than the blocks (/{edit.length})",
+            f"give 0 to {edit.length}",
+        )
+    if edit.access is not None and edit.access not in ACCESS:
+        raise InvalidValue(f"'{edit.access}' is not a kind of access", f"use {', '.join(ACCESS)}")
+    check_withdraw(edit.withdraw_when_unknown)
+    number = devices.insert_device_pool(
+        tx,
+        device=device,
+        name=name,
+        aaa_name=aaa_name,
+        length=edit.length,
+        gateway=edit.gateway,
+        gateway_mask=edit.gateway_mask,
+        access=edit.access,
+        withdraw_when_unknown=edit.withdraw_when_unknown,
+        description=edit.description,
+        pool_ids=[pool.id for pool in sources],
+        services=edit.services,
+    )
+    return _Done("device-pool-add", "device-pool", number, edit.name, f"from {', '.join(edit.pools)}")
+
+
+def check_gateway(text: str, family: Family) -> None:
+    """InvalidValue where `text` is none of first, last, none, an address of `family`, unnumbered:INTERFACE."""
+    if text in ("first", "last", "none") or (text.startswith("unnumbered:") and text != "unnumbered:"):
+        return
+    if parse_address(text)[0] is not family:
+        raise InvalidValue(f"the gateway {text} is not {family.value}", f"give an address of {family.value}")
+
+
+def check_withdraw(text: str) -> None:
+    """InvalidValue where `text` is none of operator, never, `after DURATION`."""
+    if text in ("operator", "never"):
+        return
+    word, _, duration = text.partition(" ")
+    if word != "after":
+        raise InvalidValue(f"'{text}' does not say when to withdraw", "use operator, never or 'after 24h'")
+    parse_duration(duration)
+
+
+def _remove_device_pool(tx: Transaction, edit: RemoveDevicePool) -> _Done:
+    row = the_device_pool(tx, edit.name)
+    held = blocks.list_blocks(tx, device_pool_id=row.id)
+    if held:
+        listed = ", ".join(f"{block.label} ({block.state.value})" for block in held[:3])
+        raise InUse(
+            f"device pool '{edit.name}' still has {len(held)} block(s): {listed}",
+            "release them, apply, and wait until their quarantine has ended",
+        )
+    devices.delete_device_pool(tx, row.id)
+    return _Done("device-pool-remove", "device-pool", row.id, edit.name)
+
+
+_HANDLERS: dict[type[Any], Callable[[Transaction, Any], _Done]] = {
+    AddSpace: _add_space,
+    RemoveSpace: _remove_space,
+    AddPool: _add_pool,
+    RemovePool: _remove_pool,
+    AddDevice: _add_device,
+    SetHostKey: _set_host_key,
+    RemoveDevice: _remove_device,
+    AddDevicePool: _add_device_pool,
+    RemoveDevicePool: _remove_device_pool,
+}

@@ -1,0 +1,188 @@
+"""How things look in answers: the keys are the leaf names of our YANG models (RFC 7951 for the values)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from casm_ctrl.base.clock import to_rfc3339
+from casm_ctrl.service.verb import Document
+from casm_ctrl.store import blocks, devices, free_space, pools
+from casm_ctrl.store.blocks import BlockRow, MemberRow, PastBlock
+from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
+from casm_ctrl.store.events import EventRow
+from casm_ctrl.store.observations import FindingRow
+from casm_ctrl.store.pools import PoolRow
+from casm_ctrl.store.spaces import SpaceRow
+from casm_ctrl.store.states import State
+from casm_ctrl.store.transaction import Transaction
+
+
+def space_document(space: SpaceRow) -> Document:
+    return {"name": space.name, "description": space.description}
+
+
+def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Document:
+    document: Document = {
+        "id": block.name,
+        "prefix": str(block.prefix),
+        "address-space": block.space,
+        "pool": block.pool,
+        "device-pool": block.device_pool,
+        "wanted": block.wanted.value,
+        "state": block.state.value,
+        "since": to_rfc3339(block.changed_at),
+    }
+    if block.rest_until is not None:
+        document["quarantined-until"] = to_rfc3339(block.rest_until)
+    if block.used is not None:
+        document["used-addresses"] = str(block.used)
+    if members:
+        document["member"] = [
+            {"device": m.device, "role": m.role, "seen": m.seen.value, "since": to_rfc3339(m.since)}
+            for m in members
+        ]
+    return document
+
+
+def past_block_document(past: PastBlock) -> Document:
+    return {
+        "id": f"b{past.id}",
+        "prefix": str(past.prefix),
+        "pool": past.pool,
+        "device-pool": past.device_pool,
+        "state": State.FREE.value,
+        "since": to_rfc3339(past.freed_at),
+    }
+
+
+def pool_document(tx: Transaction, pool: PoolRow) -> Document:
+    """A pool with its policy and usage. Address counts are decimal strings: a /32 of IPv6 has 2^96."""
+    document: Document = {
+        "name": pool.name,
+        "address-space": pool.space,
+        "family": pool.family.value,
+        "scope": pool.scope,
+        "description": pool.description,
+        "prefix": [str(prefix) for prefix in pools.pool_prefixes(tx, pool.id)],
+        "exclude": [str(c.prefix) for c in pools.list_carves(tx, pool_id=pool.id) if c.kind == "exclusion"],
+        "label": [{"name": name, "value": value} for name, value in pools.pool_labels(tx, pool.id).items()],
+        "policy": {
+            "strategy": pool.strategy,
+            "quarantine": pool.quarantine,
+            "lease-time": pool.lease_time,
+        },
+        "usage": usage_document(tx, pool),
+    }
+    return document
+
+
+def usage_document(tx: Transaction, pool: PoolRow) -> Document:
+    """Total is what blocks can be cut from: the prefixes without exclusions and without what is held."""
+    width = pool.family.width
+    counts = blocks.block_counts(tx, pool.id)
+    carved = pools.list_carves(tx, pool_id=pool.id)
+    held = sum(carve.prefix.size for carve in carved if carve.kind == "held")
+    total = sum(prefix.size for prefix in pools.pool_prefixes(tx, pool.id)) - sum(
+        carve.prefix.size for carve in carved
+    )
+    in_blocks = sum(number << (width - length) for (_, length), number in counts.items())
+    quarantined = sum(
+        number << (width - length) for (state, length), number in counts.items() if state is State.QUARANTINED
+    )
+    by_state: dict[str, int] = {}
+    for (state, _), number in counts.items():
+        by_state[state.value] = by_state.get(state.value, 0) + number
+    document: Document = {
+        "total-addresses": str(total),
+        "allocated-addresses": str(in_blocks - quarantined),
+        "quarantined-addresses": str(quarantined),
+        "held-addresses": str(held),
+        "free-addresses": str(total - in_blocks),
+        "block-count": [
+            {"state": state, "blocks": str(number)} for state, number in sorted(by_state.items())
+        ],
+    }
+    largest = free_space.largest_free_length(tx, pool.id)
+    if largest is not None:
+        document["largest-free-length"] = largest
+    return document
+
+
+def device_document(device: DeviceRow, instances: dict[str, str]) -> Document:
+    """Without the credential's value: the store holds only where it is."""
+    document: Document = {
+        "name": device.name,
+        "role": device.role,
+        "driver": device.driver,
+        "host": device.host,
+        "port": device.port,
+        "user": device.username,
+        "credential": device.credential,
+        "address-space": device.space,
+        "network-instance": [{"name": name, "address-space": space} for name, space in instances.items()],
+        "sync": sync_document(device),
+    }
+    if device.host_key is not None:
+        document["host-key"] = device.host_key
+    return document
+
+
+def sync_document(device: DeviceRow) -> Document:
+    document: Document = {"state": device.sync_state, "generation": str(device.edit_generation)}
+    if device.seen_at is not None:
+        document["last-seen"] = to_rfc3339(device.seen_at)
+    if device.error is not None:
+        document["last-error"] = device.error
+    return document
+
+
+def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
+    document: Document = {
+        "device-pool": row.label,
+        "aaa-name": row.aaa_name,
+        "pool": [pools.get_pool(tx, number).name for number in devices.device_pool_sources(tx, row.id)],
+        "length": row.length,
+        "gateway": row.gateway,
+        "service": devices.device_pool_services(tx, row.id),
+        "withdraw-when-unknown": row.withdraw_when_unknown,
+        "description": row.description,
+        "blocks": str(len(blocks.list_blocks(tx, device_pool_id=row.id))),
+    }
+    if row.gateway_mask is not None:
+        document["gateway-mask"] = row.gateway_mask
+    if row.access is not None:
+        document["access"] = row.access
+    return document
+
+
+def event_document(event: EventRow) -> Document:
+    document: Document = {
+        "sequence": str(event.seq),
+        "time": to_rfc3339(event.at),
+        "actor": event.actor,
+        "verb": event.verb,
+        "subject-kind": event.subject_kind,
+        "subject": event.subject,
+        "reason": event.reason,
+    }
+    if event.request_id is not None:
+        document["request-id"] = event.request_id
+    if event.source is not None:
+        document["from"] = event.source
+    if event.target is not None:
+        document["to"] = event.target
+    return document
+
+
+def finding_document(finding: FindingRow) -> Document:
+    document: Document = {
+        "device": finding.device,
+        "kind": finding.kind,
+        "object": f"{finding.path}[{', '.join(finding.keys)}]",
+        "holds": finding.holds,
+        "since": to_rfc3339(finding.since),
+        "words": finding.words,
+    }
+    if finding.block is not None:
+        document["block"] = f"b{finding.block}"
+    return document

@@ -1,0 +1,43 @@
+"""Free space in which somebody else's configuration was seen is held: nothing is allocated from it."""
+
+from __future__ import annotations
+
+from casm_ctrl.addressing.prefix import Prefix, Range
+from casm_ctrl.store import free_space, observations, pools
+from casm_ctrl.store.pools import PoolRow
+from casm_ctrl.store.transaction import Transaction
+
+
+def hold(tx: Transaction, space_id: int, span: Range, device_id: int, reason: str) -> list[Prefix]:
+    """Take what is free inside `span`, in every pool of the space, and keep it until `release_held`."""
+    held: list[Prefix] = []
+    for pool_id, prefix in pools.pools_in_range(tx, space_id, span.family, span.first, span.last):
+        inside = Range(span.family, max(span.first, prefix.first), min(span.last, prefix.last))
+        pieces = free_space.take_within(tx, pool_id, inside)
+        pools.insert_carves(tx, pool_id, "held", pieces, device_id=device_id, reason=reason)
+        held += pieces
+    return held
+
+
+def release_held(tx: Transaction, device_id: int, still: list[tuple[int, Range]]) -> list[Prefix]:
+    """Give back what was held because of a device and is under none of `still`: (space id, range) pairs.
+
+    Where another device shows a foreign range there too, the space stays held because of that one.
+    """
+    released: list[Prefix] = []
+    for carve in pools.list_carves(tx, device_id=device_id):
+        pool = pools.get_pool(tx, carve.pool_id)
+        if any(space == pool.space_id and span.overlaps(carve.prefix) for space, span in still):
+            continue
+        pools.delete_carve(tx, carve.id)
+        free_space.give(tx, carve.pool_id, carve.prefix)
+        released.append(carve.prefix)
+        hold_seen(tx, pool, carve.prefix.range, besides=device_id)
+    return released
+
+
+def hold_seen(tx: Transaction, pool: PoolRow, span: Range, *, besides: int | None = None) -> None:
+    """Hold what of `span` is under foreign ranges that earlier reads of devices showed."""
+    for device_id, seen in observations.foreign_ranges(tx, pool.space_id, span):
+        if device_id != besides:
+            hold(tx, pool.space_id, seen, device_id, "seen there before the pool was added")

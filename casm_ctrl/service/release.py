@@ -1,0 +1,123 @@
+"""Release, drain, and taking either back: what a block is wanted to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from casm_ctrl.base.errors import IllegalTransition, InvalidValue
+from casm_ctrl.service.documents import block_document, past_block_document
+from casm_ctrl.service.lookup import the_block
+from casm_ctrl.service.verb import Document, perform
+from casm_ctrl.store import blocks
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.states import State, Wanted
+from casm_ctrl.store.transaction import Transaction
+
+_HELD = (State.RESERVED, State.INSTALLED, State.DRAINING)
+
+
+def release(
+    database: Database, author: Author, names: Sequence[str], *, space: str | None = None
+) -> Document:
+    """Start taking blocks back. One that was never sent to a device is free at once; the others go with
+    the next apply. Releasing a block that is on its way out already changes nothing."""
+
+    def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
+        if block.wanted is Wanted.ABSENT or block.state not in _HELD:
+            return block
+        block = blocks.set_wanted(tx, author, block, Wanted.ABSENT, "release")
+        if block.sent:
+            return block
+        reason = "released before it was sent to any device"
+        leaving = blocks.transition(tx, author, block, State.WITHDRAWING, "release", reason)
+        assert leaving is not None
+        return blocks.transition(tx, author, leaving, State.FREE, "release", reason)
+
+    return _each(database, author, "release", names, space, one)
+
+
+def force_release(
+    database: Database, author: Author, names: Sequence[str], *, space: str | None = None
+) -> Document:
+    """Quarantine blocks of a dead device without proof that they are gone. `author.reason` must say why."""
+    if not author.reason:
+        raise InvalidValue(
+            "a forced release was asked for without a reason", "say why with --reason: it is audited"
+        )
+
+    def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
+        if block.state is State.QUARANTINED:
+            return block
+        if block.wanted is not Wanted.ABSENT:
+            block = blocks.set_wanted(tx, author, block, Wanted.ABSENT, "force-release")
+        reason = f"forced without proof: {author.reason}"
+        return blocks.transition(tx, author, block, State.QUARANTINED, "force-release", reason)
+
+    return _each(database, author, "force-release", names, space, one)
+
+
+def drain(database: Database, author: Author, names: Sequence[str], *, space: str | None = None) -> Document:
+    """Ask that the blocks serve who is there, and nobody new; sent with the next apply."""
+
+    def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
+        _refuse_leaving(block, "be drained")
+        if block.wanted is Wanted.DRAINED:
+            return block
+        return blocks.set_wanted(tx, author, block, Wanted.DRAINED, "drain")
+
+    return _each(database, author, "drain", names, space, one)
+
+
+def cancel_drain(
+    database: Database, author: Author, names: Sequence[str], *, space: str | None = None
+) -> Document:
+    """Take a drain or a release back, as long as no removal may have been sent."""
+
+    def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
+        if block.state not in _HELD:
+            _refuse_leaving(block, "be kept: a removal may have been sent")
+        if block.wanted is Wanted.PRESENT:
+            return block
+        return blocks.set_wanted(tx, author, block, Wanted.PRESENT, "cancel-drain")
+
+    return _each(database, author, "cancel-drain", names, space, one)
+
+
+def _refuse_leaving(block: BlockRow, what: str) -> None:
+    if block.state not in _HELD or (block.wanted is Wanted.ABSENT and what == "be drained"):
+        raise IllegalTransition(
+            f"{block.label} is {block.state.value}, wanted {block.wanted.value}, and cannot {what}",
+            f"see it with 'casm block show {block.name}'",
+        )
+
+
+def _each(
+    database: Database,
+    author: Author,
+    verb: str,
+    names: Sequence[str],
+    space: str | None,
+    one: Callable[[Transaction, BlockRow], BlockRow | None],
+) -> Document:
+    """Do `one` to every named block in one transaction; answers {"block": […]} in the order of names."""
+    if not names:
+        raise InvalidValue("no block was named", "name blocks by id or prefix")
+
+    def body(tx: Transaction) -> Document:
+        answer: list[Document] = []
+        named = {block.id: block for block in (the_block(tx, name, space) for name in names)}
+        for block in named.values():
+            after = one(tx, block)
+            if after is not None:
+                answer.append(block_document(after))
+            else:
+                past = blocks.past_block(tx, block.id)
+                assert past is not None
+                answer.append(past_block_document(past))
+        listed = ", ".join(block.label for block in list(named.values())[:5])
+        record(tx, author, [Event(verb, "request", 0, f"{len(named)} block(s): {listed}")])
+        return {"block": answer}
+
+    return perform(database, author, verb, {"block": list(names), "space": space}, body)

@@ -1,0 +1,36 @@
+"""How a verb runs: one transaction, repeated safely under a request id (promise 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author
+from casm_ctrl.store.requests import digest_of, find_answer, store_answer
+from casm_ctrl.store.transaction import Transaction
+
+Document = dict[str, Any]
+
+
+def perform(
+    database: Database,
+    author: Author,
+    verb: str,
+    arguments: Mapping[str, Any],
+    body: Callable[[Transaction], Document],
+) -> Document:
+    """Run `body` in one write transaction; its answer is durable when this returns.
+
+    With a request id, a repetition with the same arguments gets the stored answer and changes nothing.
+    A refusal raises, is not stored, and leaves nothing behind.
+    """
+    with database.write() as tx:
+        if author.request_id is None:
+            return body(tx)
+        digest = digest_of(verb, arguments)
+        answer = find_answer(tx, author, digest)
+        if answer is None:
+            answer = body(tx)
+            store_answer(tx, author, verb, digest, answer)
+        return answer
