@@ -106,8 +106,6 @@ class ServerSession:
                 if rpc is not None:
                     self._move(Event.REQUESTED)
                     return rpc
-                if self.over:
-                    break
         except ProtocolViolation as violation:
             self._fail(violation.message)
         return None
