@@ -32,6 +32,7 @@ NOTIFICATION = "urn:ietf:params:xml:ns:netconf:notification:1.0"
 # Only edits with these words need a second look: the others go to libyang as they are.
 _OPERATION_HINT = re.compile(rb"\boperation\s*=\s*[\"'](?:delete|remove)[\"']")
 _DECLARATION = re.compile(rb"\A\s*<\?xml\b[^>]*\?>")
+_LONG_QUOTE = re.compile(r'"([^"]{60})[^"]{20,}"')
 _OPERATION = f"{{{NETCONF}}}operation"
 _ENVELOPES = {
     "rpc": (f"{{{NETCONF}}}rpc", libyang.RPC_NETCONF, libyang.RPC_YANG),
@@ -59,6 +60,7 @@ _MESSAGES = (
     ("No module named", "unknown-namespace"),
     ("List instance is missing its key", "missing-element"),
     ("Mandatory node", "data-missing"),
+    ("Duplicate instance", "operation-failed"),
     ("Annotation definition for attribute", "unknown-attribute"),
 )
 
@@ -366,9 +368,13 @@ def _text(pointer: Any) -> str | None:
 
 
 def _shorten(message: str) -> str:
-    """One line; of a union's complaint only the first, since the rest repeats each member's pattern."""
+    """One line, with long values and patterns cut.
+
+    Of a union's complaint only the first sentence, since the rest repeats each member's pattern.
+    """
     head, found, _ = message.partition(" - no matching subtype found")
-    return one_line(head if found else message).rstrip(".")
+    line = one_line(head if found else message).rstrip(".")
+    return _LONG_QUOTE.sub(lambda match: f'"{match[1]}..."', line)
 
 
 def _error_tag(message: str, code: int, app_tag: str | None) -> str:
