@@ -27,7 +27,9 @@ from casm_ctrl.drivers.interface import (
     WantedBlock,
     WantedPool,
 )
+from casm_ctrl.netconf.edit import apply_edit
 from casm_ctrl.yang.engine import engine_for, forest
+from casm_ctrl.yang.schema import load_schema
 
 NS = "{urn:ietf:params:xml:ns:yang:ietf-address-pool}"
 OPERATION = "{urn:ietf:params:xml:ns:netconf:base:1.0}operation"
@@ -256,6 +258,7 @@ def test_an_edit_makes_what_is_wanted_and_leaves_what_is_not_ours(scene: Scene) 
     edit = render(after, running)
     result = apply_strictly(running, edit, drop_empty=scene.drop_empty)
     engine_for(*MODULES).validate(forest(result), what="config")
+    _assert_our_server_agrees(running, edit)
     now = (ours | keys_of(edit, Action.ADD)) - keys_of(edit, Action.REMOVE)
 
     seen = {found.key: found for found in DRIVER.parse(result).ranges}
@@ -288,6 +291,30 @@ def _assert_hand_leaves_stayed(running: Element, result: Element) -> None:
                 node[0].text for node in result.iter(entry.tag) if node.find(f"{NS}lifetime") is not None
             ]
             assert found == [entry[0].text]
+
+
+def _assert_our_server_agrees(running: Element, edit: Edit) -> None:
+    """The server's own edit-config makes the same of the edit, up to the order of siblings."""
+    config = etree.Element("config")
+    config.extend(deepcopy(edit.config))
+    served = apply_edit(running, config, load_schema(MODULES), "none")
+    assert _leaves(served) == _leaves(apply_strictly(running, edit, drop_empty=False))
+
+
+def _leaves(data: Element) -> list[tuple[str, str]]:
+    """Every leaf of the pools by its path, with list keys in it."""
+    found: list[tuple[str, str]] = []
+
+    def walk(node: Element, path: str) -> None:
+        for child in node:
+            step = f"{path}/{etree.QName(child).localname}[{_key(child)}]"
+            if len(child):
+                walk(child, step)
+            elif child.text:
+                found.append((step, child.text))
+
+    walk(data, "")
+    return sorted(found)
 
 
 def _assert_generations(edit: Edit, result: Element, wanted: Wanted) -> None:
