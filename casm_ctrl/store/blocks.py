@@ -262,6 +262,14 @@ def last_block_number(tx: Transaction) -> int:
     return 0 if row is None else int(row[0])
 
 
+def raise_block_number(tx: Transaction, number: int) -> None:
+    """Never give a number up to `number` again: a mark with it was seen, from a later copy of this store."""
+    if last_block_number(tx) == 0:
+        tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('block', :seq)", seq=number)
+    else:
+        tx.run("UPDATE sqlite_sequence SET seq = :seq WHERE name = 'block' AND seq < :seq", seq=number)
+
+
 def block_counts(tx: Transaction, pool_id: int) -> dict[tuple[State, int], int]:
     """How many blocks a pool has by (state, length); exact, from the stripes."""
     rows = tx.all(
@@ -338,7 +346,7 @@ def insert_blocks(
 
 def set_wanted(tx: Transaction, author: Author, block: BlockRow, wanted: Wanted, verb: str) -> BlockRow:
     """Change what is asked for. The row of the audit names both wishes; the state stays."""
-    _compare_and_set(tx, block, "wanted = :wanted", wanted=wanted.value)
+    _compare_and_set(tx, block, "wanted = :wanted, changed_at = :now", wanted=wanted.value, now=tx.now)
     record(
         tx,
         author,
@@ -354,7 +362,7 @@ def set_wanted(tx: Transaction, author: Author, block: BlockRow, wanted: Wanted,
             )
         ],
     )
-    return replace(block, wanted=wanted, generation=block.generation + 1)
+    return replace(block, wanted=wanted, generation=block.generation + 1, changed_at=tx.now)
 
 
 def mark_sent(tx: Transaction, block: BlockRow) -> BlockRow:

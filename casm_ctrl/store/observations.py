@@ -138,6 +138,18 @@ def list_ranges(tx: Transaction, device_id: int) -> list[RangeRow]:
     ]
 
 
+def touches_pool(tx: Transaction, space_id: int, span: Range) -> bool:
+    """True where a range shares an address with a pool of the space."""
+    row = tx.first(
+        "SELECT last FROM pool_prefix WHERE space_id = :space AND family = :family AND first <= :last"
+        " ORDER BY first DESC LIMIT 1",
+        space=space_id,
+        family=span.family.number,
+        last=to_key(span.last),
+    )
+    return row is not None and from_key(row[0]) >= span.first
+
+
 def foreign_ranges(tx: Transaction, space_id: int, span: Range) -> list[tuple[int, Range]]:
     """(device id, range) of ranges that are no block of ours and share addresses with `span`.
 

@@ -1,0 +1,87 @@
+"""What the store wants of one device, in one snapshot, for those who talk to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from casm_ctrl.base.clock import Micros
+from casm_ctrl.service.lookup import the_device
+from casm_ctrl.store import blocks, devices, leases, observations, spaces
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
+from casm_ctrl.store.leases import PendingCommit
+from casm_ctrl.store.observations import FindingRow, ObjectRow
+from casm_ctrl.store.states import State
+from casm_ctrl.store.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class DesiredPool:
+    """A device pool that the device serves from, with its live blocks."""
+
+    row: DevicePoolRow
+    services: tuple[str, ...]
+    blocks: tuple[BlockRow, ...]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """`holds`: why a block must not be installed now, by its number. `last_block`: the highest number
+    ever given, so that a mark from a later copy of this store is known as such."""
+
+    store: str
+    now: Micros
+    device: DeviceRow
+    pools: tuple[DesiredPool, ...]
+    objects: tuple[ObjectRow, ...]
+    holds: Mapping[int, tuple[FindingRow, ...]]
+    pending: PendingCommit | None
+    last_block: int
+
+    @property
+    def blocks(self) -> tuple[BlockRow, ...]:
+        return tuple(block for pool in self.pools for block in pool.blocks)
+
+
+def desired(database: Database, device: str) -> Desired:
+    """Everything that is wanted of `device` and known of it. NotFound where there is no such device."""
+    with database.read() as tx:
+        return read_desired(tx, the_device(tx, device))
+
+
+def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
+    by_pool: dict[int, list[BlockRow]] = {}
+    for block in blocks.list_blocks(tx, device_id=device.id):
+        by_pool.setdefault(block.device_pool_id, []).append(block)
+    rows = [devices.get_device_pool(tx, number) for number in by_pool]
+    held = {
+        block.id: tuple(observations.holds_on(tx, block.id)) for group in by_pool.values() for block in group
+    }
+    return Desired(
+        store=spaces.get_store(tx).store_id,
+        now=tx.now,
+        device=device,
+        pools=tuple(
+            DesiredPool(row, tuple(devices.device_pool_services(tx, row.id)), tuple(by_pool[row.id]))
+            for row in sorted(rows, key=lambda row: row.label)
+        ),
+        objects=tuple(observations.list_objects(tx, device.id)),
+        holds={number: findings for number, findings in held.items() if findings},
+        pending=leases.get_pending(tx, device.id),
+        last_block=blocks.last_block_number(tx),
+    )
+
+
+def previous_holders(database: Database, device: str) -> list[str]:
+    """Other devices that once held what is about to be installed on `device`: to be read before it."""
+    with database.read() as tx:
+        row = the_device(tx, device)
+        found: set[int] = set()
+        for block in blocks.list_blocks(tx, device_id=row.id):
+            if block.state is State.RESERVED:
+                for past in blocks.past_holders(tx, block.space_id, block.prefix):
+                    found.update(past.members)
+        found.discard(row.id)
+        return sorted(other.name for other in devices.list_devices(tx) if other.id in found)

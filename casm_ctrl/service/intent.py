@@ -1,0 +1,112 @@
+"""Record, before anything is sent, what an edit of a device is about to do (promise 2).
+
+After a crash the next visit reads here what may have happened: which blocks may have reached the device,
+which removals may have been sent, and which confirmed commit may be pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from casm_ctrl.base.clock import SECOND, Micros
+from casm_ctrl.service.lookup import the_device
+from casm_ctrl.store import blocks, devices, leases, observations
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.leases import Lease, PendingCommit
+from casm_ctrl.store.observations import ObjectRow
+from casm_ctrl.store.states import Seen, State
+
+
+@dataclass(frozen=True)
+class Intent:
+    """`sent` and `removed` are blocks as they were read when the edit was worked out; `written` are the
+    objects that the edit makes. `emptied`: blocks of `removed` that counts proved empty after a drain."""
+
+    generation: int
+    sent: tuple[BlockRow, ...]
+    removed: tuple[BlockRow, ...]
+    emptied: frozenset[int]
+    written: tuple[ObjectRow, ...]
+    words: Sequence[str]
+
+
+def record_intent(database: Database, author: Author, lease: Lease, intent: Intent) -> None:
+    """IllegalTransition where a block changed since it was read; LeaseLost where the lease is gone."""
+    with database.write() as tx:
+        leases.check(tx, lease)
+        device = devices.get_device(tx, lease.device_id)
+        devices.set_edit_generation(tx, device.id, intent.generation)
+        for block in intent.sent:
+            blocks.mark_sent(tx, block)
+            blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
+        for block in intent.removed:
+            if block.id in intent.emptied:
+                block = blocks.mark_proven_empty(tx, block)
+            if block.state is not State.WITHDRAWING:
+                reason = f"a removal is about to be sent to {device.name}"
+                blocks.transition(tx, author, block, State.WITHDRAWING, "apply", reason)
+            blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
+        observations.put_objects(tx, device.id, intent.written)
+        words = f"edit {intent.generation}: {'; '.join(intent.words)}"
+        record(tx, author, [Event("apply", "device", device.id, device.name, reason=words)])
+
+
+def record_pending(
+    database: Database,
+    lease: Lease,
+    *,
+    generation: int,
+    persist_id: str | None,
+    session_id: int,
+    timeout: int,
+    digest: str,
+) -> PendingCommit:
+    """Note a confirmed commit (`timeout` seconds) that is about to be sent."""
+    with database.write() as tx:
+        leases.check(tx, lease)
+        pending = PendingCommit(
+            device_id=lease.device_id,
+            lease_generation=lease.generation,
+            edit_generation=generation,
+            persist_id=persist_id,
+            session_id=session_id,
+            began=tx.now,
+            deadline=Micros(tx.now + timeout * SECOND),
+            digest=digest,
+        )
+        leases.clear_pending(tx, lease.device_id)
+        leases.put_pending(tx, pending)
+        return pending
+
+
+def clear_pending(database: Database, lease: Lease) -> None:
+    """Nothing is pending on the device any more: it said so."""
+    with database.write() as tx:
+        leases.check(tx, lease)
+        leases.clear_pending(tx, lease.device_id)
+
+
+def claim_lease(database: Database, device: str, holder: str, who: str) -> Lease:
+    """Take the device's lease; LeaseHeld names who has it."""
+    with database.write() as tx:
+        return leases.claim(tx, the_device(tx, device).id, holder, who)
+
+
+def renew_lease(database: Database, lease: Lease, session_id: int | None = None) -> None:
+    with database.write() as tx:
+        leases.renew(tx, lease, session_id)
+
+
+def release_lease(database: Database, lease: Lease) -> None:
+    with database.write() as tx:
+        leases.release(tx, lease)
+
+
+def record_result(database: Database, lease: Lease, state: str, error: str | None, *, seen: bool) -> None:
+    """How a visit ended: `state` is in-sync, out-of-sync, unknown or failed."""
+    with database.write() as tx:
+        leases.check(tx, lease)
+        devices.set_sync(tx, lease.device_id, state, error, seen=seen)

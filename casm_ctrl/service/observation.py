@@ -1,0 +1,324 @@
+"""Record what a read of a device showed, and what it proves (promises 1 and 3).
+
+This is the only place where a block becomes installed, draining, or quarantined after a removal. What is
+seen is stored as it is; what does not fit what is wanted becomes a finding, and where addresses would
+come to be on two owners the finding holds the block, or the free space, until it is gone.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from casm_ctrl.addressing.prefix import Family, Range
+from casm_ctrl.base.clock import Micros
+from casm_ctrl.base.identifiers import block_id
+from casm_ctrl.service.holding import hold, release_held
+from casm_ctrl.store import blocks, devices, leases, observations, spaces
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.devices import DeviceRow
+from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.leases import Lease
+from casm_ctrl.store.observations import FindingRow, ObjectRow, RangeRow
+from casm_ctrl.store.states import Seen, State, Wanted
+from casm_ctrl.store.transaction import Transaction
+
+_OWNED = (State.RESERVED, State.INSTALLED, State.DRAINING, State.WITHDRAWING)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A range of addresses in an object on a device. `mark_*`: whose mark its name carries, if any."""
+
+    path: str
+    keys: tuple[str, ...]
+    range: Range | None
+    network_instance: str | None = None
+    mark_store: str | None = None
+    mark_block: int | None = None
+    drained: bool = False
+
+
+@dataclass(frozen=True)
+class Sight:
+    """All that one read showed. `containers` are objects that hold ranges.
+
+    `proof`: no confirmed commit can be pending and, where there is a startup datastore, it holds the
+    same: only then does a block that is not there count as gone.
+    """
+
+    sightings: tuple[Sighting, ...]
+    containers: tuple[tuple[str, tuple[str, ...]], ...]
+    proof: bool
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the read changed in the store."""
+
+    transitions: tuple[str, ...]
+    findings: tuple[FindingRow, ...]
+
+
+@dataclass
+class _Reading:
+    """One observation while it is being worked out."""
+
+    device: DeviceRow
+    store: str
+    own: dict[int, list[Sighting]] = field(default_factory=dict)
+    foreign: list[tuple[Sighting, int, str, str]] = field(default_factory=list)
+    """(sighting, space id, kind, words) of what is on the device and is none of its blocks."""
+    findings: list[FindingRow] = field(default_factory=list)
+
+    def find(
+        self, kind: str, sighting: Sighting, words: str, block: int | None = None, *, holds: bool = False
+    ) -> None:
+        self.findings.append(
+            FindingRow(self.device.name, kind, sighting.path, sighting.keys, block, holds, Micros(0), words)
+        )
+
+
+def observe(database: Database, author: Author, lease: Lease, sight: Sight) -> Observed:
+    """Store what was seen, move blocks along the edges that it proves, and list what is wrong.
+
+    LeaseLost where the lease is not ours any more: what was seen may be old, and is not stored.
+    """
+    with database.write() as tx:
+        leases.check(tx, lease)
+        device = devices.get_device(tx, lease.device_id)
+        reading = _Reading(device, spaces.get_store(tx).store_id)
+        mine = {block.id: block for block in blocks.list_blocks(tx, device_id=device.id)}
+        ranges = _sort(tx, reading, mine, sight)
+        _judge_foreign(tx, reading)
+        news = observations.replace_findings(tx, device.id, reading.findings)
+        observations.replace_ranges(tx, device.id, ranges)
+        _hold(tx, reading)
+        if sight.proof:
+            _forget_objects(tx, device.id, sight)
+        touched = _touched(mine.values(), ranges)
+        words = [
+            step
+            for block in mine.values()
+            if block.state is not State.QUARANTINED
+            for step in _prove(tx, author, reading, block, sight.proof and block.id not in touched)
+        ]
+        record(tx, author, (Event(f.kind, "device", device.id, device.name, reason=f.words) for f in news))
+        return Observed(tuple(words), tuple(observations.list_findings(tx, device_id=device.id)))
+
+
+# --- Whose is it ----------------------------------------------------------------------------------
+
+
+def _sort(tx: Transaction, reading: _Reading, mine: dict[int, BlockRow], sight: Sight) -> list[RangeRow]:
+    """Tell our objects from all others, and return every range as it is to be stored."""
+    device = reading.device
+    objects = {(row.path, row.keys): row for row in observations.list_objects(tx, device.id)}
+    instances = devices.device_instances(tx, device.id)
+    last = blocks.last_block_number(tx)
+    rows: list[RangeRow] = []
+    for sighting in sight.sightings:
+        space = (
+            device.space_id if sighting.network_instance is None else instances.get(sighting.network_instance)
+        )
+        block = _owner_of(tx, reading, mine, objects, sighting)
+        if block is not None:
+            reading.own.setdefault(block.id, []).append(sighting)
+        if sighting.mark_store == reading.store and (sighting.mark_block or 0) > last:
+            last = sighting.mark_block or 0
+            blocks.raise_block_number(tx, last)
+        if sighting.range is None:
+            continue
+        if space is None:
+            reading.find(
+                "unmapped",
+                sighting,
+                f"{_where(sighting)} is in network instance '{sighting.network_instance}', which no space stands for",
+            )
+        elif block is None:
+            kind, words = _kind_of(tx, reading, mine, objects, sighting)
+            reading.foreign.append((sighting, space, kind, words))
+        else:
+            reading.foreign += (
+                (piece, space, "drift", f"{_where(piece)} on {device.name} reaches beyond {block.label}")
+                for piece in _beyond(sighting, block)
+            )
+        rows.append(
+            RangeRow(
+                sighting.path,
+                sighting.keys,
+                sighting.network_instance,
+                space,
+                sighting.range,
+                None if block is None else block.id,
+                sighting.drained,
+            )
+        )
+    return rows
+
+
+def _owner_of(
+    tx: Transaction,
+    reading: _Reading,
+    mine: dict[int, BlockRow],
+    objects: dict[tuple[str, tuple[str, ...]], ObjectRow],
+    sighting: Sighting,
+) -> BlockRow | None:
+    """The block of this device that the object serves: by the store's row of the object, or by its mark
+    where that names a block that the device owns and the range is the block's."""
+    known = objects.get((sighting.path, sighting.keys))
+    if known is not None and known.block is not None:
+        block = mine.get(known.block)
+        return block if block is not None and block.state in _OWNED else None
+    if sighting.mark_store != reading.store or sighting.mark_block is None:
+        return None
+    block = mine.get(sighting.mark_block)
+    if block is None or block.state not in _OWNED or sighting.range != block.prefix.range:
+        return None
+    mine[block.id] = block = blocks.mark_sent(tx, block)
+    row = ObjectRow(sighting.path, sighting.keys, block.id, "wrote")
+    observations.put_objects(tx, reading.device.id, [row])
+    return block
+
+
+def _kind_of(
+    tx: Transaction,
+    reading: _Reading,
+    mine: dict[int, BlockRow],
+    objects: dict[tuple[str, tuple[str, ...]], ObjectRow],
+    sighting: Sighting,
+) -> tuple[str, str]:
+    """What an object is that serves no block of this device: (kind, words)."""
+    where = f"{_where(sighting)} is on {reading.device.name}"
+    known = objects.get((sighting.path, sighting.keys))
+    number = known.block if known is not None and known.block is not None else None
+    if number is None and sighting.mark_store == reading.store:
+        number = sighting.mark_block
+    if number is not None:
+        past = blocks.past_block(tx, number)
+        if number in mine:
+            return "zombie", f"{where}, and {mine[number].label} is {mine[number].state.value}"
+        if past is not None:
+            return "zombie", f"{where}, and {block_id(number)} {past.prefix} is free again"
+        return "orphan", f"{where} with our mark, and this store gave {block_id(number)} to no such device"
+    if sighting.mark_store is not None:
+        return "other-store", f"{where} with the mark of another store ({sighting.mark_store})"
+    return "foreign", f"{where} and was configured by somebody else"
+
+
+def _where(sighting: Sighting) -> str:
+    return f"{sighting.path}[{', '.join(sighting.keys)}] {sighting.range}"
+
+
+def _beyond(sighting: Sighting, block: BlockRow) -> list[Sighting]:
+    """The parts of our object's range that are not its block's, as sightings of their own."""
+    span, home = sighting.range, block.prefix
+    if span is None or home.contains(span):
+        return []
+    if not home.overlaps(span):
+        return [sighting]
+    parts = []
+    if span.first < home.first:
+        parts.append(Range(span.family, span.first, home.first - 1))
+    if span.last > home.last:
+        parts.append(Range(span.family, home.last + 1, span.last))
+    return [Sighting(sighting.path, sighting.keys, part, sighting.network_instance) for part in parts]
+
+
+# --- What it means --------------------------------------------------------------------------------
+
+
+def _judge_foreign(tx: Transaction, reading: _Reading) -> None:
+    """A finding for each block that a foreign range touches, and one where it touches free space of ours
+    or is a thing of ours that should not be there."""
+    for sighting, space, kind, words in reading.foreign:
+        assert sighting.range is not None
+        touched = blocks.blocks_in_range(tx, space, sighting.range)
+        for block in touched:
+            reading.find(
+                kind,
+                sighting,
+                f"{words}: it shares addresses with {block.label} of {block.device_pool}",
+                block.id,
+                holds=True,
+            )
+        in_pools = observations.touches_pool(tx, space, sighting.range)
+        if not touched and (in_pools or kind in ("zombie", "orphan")):
+            tail = ": nothing is allocated from there" if in_pools else ""
+            reading.find(kind, sighting, words + tail)
+
+
+def _hold(tx: Transaction, reading: _Reading) -> None:
+    spans = [(space, s.range, words) for s, space, _, words in reading.foreign if s.range is not None]
+    release_held(tx, reading.device.id, [(space, span) for space, span, _ in spans])
+    for space, span, words in spans:
+        hold(tx, space, span, reading.device.id, words)
+
+
+def _forget_objects(tx: Transaction, device_id: int, sight: Sight) -> None:
+    """An object of ours that a proving read does not show is not ours any more if it comes back."""
+    there = {(s.path, s.keys) for s in sight.sightings} | set(sight.containers)
+    gone = [row for row in observations.list_objects(tx, device_id) if (row.path, row.keys) not in there]
+    observations.delete_objects(tx, device_id, gone)
+
+
+# --- What it proves -------------------------------------------------------------------------------
+
+
+def _prove(tx: Transaction, author: Author, reading: _Reading, block: BlockRow, gone: bool) -> list[str]:
+    """Note what was seen of one block on this device, and take the edges that all its members prove.
+
+    `gone`: the read counts as proof, and shows none of the block's addresses.
+    """
+    device = reading.device
+    own = [s for s in reading.own.get(block.id, ()) if s.range == block.prefix.range]
+    seen = Seen.PRESENT if own else Seen.ABSENT if gone else Seen.UNKNOWN
+    blocks.set_seen(tx, block.id, device.id, seen)
+    members = blocks.list_members(tx, [block.id])[block.id]
+    serving = [member.seen for member in members if member.role == "serves"]
+    everywhere = all(value is Seen.PRESENT for value in serving)
+    nowhere = all(member.seen is Seen.ABSENT for member in members)
+    drained = bool(own) and all(s.drained for s in own)
+
+    steps: list[str] = []
+
+    def go(target: State, reason: str) -> None:
+        nonlocal block
+        after = blocks.transition(tx, author, block, target, "observe", f"{reason} on {device.name}")
+        assert after is not None
+        steps.append(f"{block.label}: {block.state.value} → {target.value}, {reason}")
+        block = after
+
+    if nowhere and block.wanted is Wanted.ABSENT:
+        if block.state is not State.WITHDRAWING:
+            go(State.WITHDRAWING, "released, and seen gone")
+        go(State.QUARANTINED, "proven gone")
+        return steps
+    if seen is Seen.ABSENT and block.state in (State.INSTALLED, State.DRAINING):
+        go(State.RESERVED, "vanished without us")
+    if everywhere and block.state is State.RESERVED:
+        go(State.INSTALLED, "seen")
+    if drained and block.state is State.INSTALLED and block.wanted is not Wanted.PRESENT:
+        go(State.DRAINING, "drain seen")
+    elif own and not drained and block.state is State.DRAINING:
+        go(State.INSTALLED, "no drain seen")
+    return steps
+
+
+def _touched(mine: Iterable[BlockRow], ranges: Iterable[RangeRow]) -> set[int]:
+    """The blocks with whose addresses any range that was seen in their space, anybody's, shares one."""
+    by_scope: dict[tuple[int | None, Family], list[BlockRow]] = {}
+    for block in mine:
+        by_scope.setdefault((block.space_id, block.prefix.family), []).append(block)
+    for group in by_scope.values():
+        group.sort(key=lambda block: block.prefix.first)
+    touched: set[int] = set()
+    for row in ranges:
+        group = by_scope.get((row.space_id, row.range.family), [])
+        index = bisect.bisect_right(group, row.range.last, key=lambda block: block.prefix.first)
+        while index > 0 and group[index - 1].prefix.last >= row.range.first:
+            index -= 1
+            touched.add(group[index].id)
+    return touched
