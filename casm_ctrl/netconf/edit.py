@@ -14,19 +14,13 @@ node: `delete` in there finds nothing. A non-presence container exists always (R
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
-from typing import cast
-
-from lxml import etree
 
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.edit_reader import DEFAULTS, REMOVING, EditReader, Operation, Step
-from casm_ctrl.netconf.names import BASE, YANG, Element, local_name
-from casm_ctrl.netconf.trees import hollow, index_entries, text_of
+from casm_ctrl.netconf.names import Element, local_name
+from casm_ctrl.netconf.trees import add_child, hollow, index_entries, is_implicit, says_something, text_of
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
-
-_PREFIX = re.compile(r"([A-Za-z_][\w.-]*):")
 
 
 def apply_edit(tree: Element, config: Element, schema: Schema, default_operation: str = "merge") -> Element:
@@ -110,7 +104,7 @@ class _Edit:
         """Apply one node of the edit; True where the node exists afterwards."""
         node, operation = step.node, step.operation
         existing = siblings.find(node, step.key)
-        present = existing is not None and _says_something(existing, node)
+        present = existing is not None and says_something(existing, node)
         if operation in REMOVING:
             if existing is not None:
                 siblings.remove(node, step.key, existing)
@@ -121,7 +115,7 @@ class _Edit:
             return False
         if present and operation is Operation.CREATE:
             raise self._reader.at(step.source, rpc_error.data_exists())
-        if existing is None and operation is Operation.NONE and not _implicit(node):
+        if existing is None and operation is Operation.NONE and not is_implicit(node):
             raise self._reader.at(step.source, rpc_error.data_missing())
         if node.kind is Kind.LEAF:
             if operation is not Operation.NONE:
@@ -134,7 +128,7 @@ class _Edit:
             self._place(siblings, step, element)
         if node.kind is not Kind.LEAF_LIST:
             self.apply(element, step.source, node.children, operation, node.keys)
-            if _implicit(node) and not len(element):
+            if is_implicit(node) and not len(element):
                 siblings.remove(node, step.key, element)
                 return False
         return True
@@ -195,25 +189,9 @@ class _Edit:
 # --- The target tree ------------------------------------------------------------------------------
 
 
-def _implicit(node: SchemaNode) -> bool:
-    """True for a non-presence container: it means nothing by itself (RFC 7950, 7.5.1)."""
-    return node.kind is Kind.CONTAINER and not node.presence
-
-
-def _says_something(element: Element, node: SchemaNode) -> bool:
-    """False for a non-presence container that holds nothing but such containers."""
-    if not _implicit(node):
-        return True
-    for child in element.iterchildren("*"):
-        child_node = node.children.get(str(child.tag))
-        if child_node is None or _says_something(child, child_node):
-            return True
-    return False
-
-
 def _make(siblings: _Siblings, step: Step) -> Element:
     """A new last child; a list entry gets its keys, a leaf-list entry its value."""
-    element = _new_child(siblings.parent, step.source)
+    element = add_child(siblings.parent, step.source)
     if step.node.kind is Kind.LEAF_LIST:
         element.text = step.key[0]
     for tag in step.node.keys:
@@ -222,24 +200,8 @@ def _make(siblings: _Siblings, step: Step) -> Element:
     return element
 
 
-def _new_child(parent: Element, source: Element) -> Element:
-    """A child of `parent` named like `source`, with the prefixes declared that its value may stand on."""
-    declared: dict[str | None, str] = {}
-    tag, text = str(source.tag), source.text
-    namespace = tag[1:].partition("}")[0]
-    if not str(parent.tag).startswith(f"{{{namespace}}}"):
-        declared = {p: uri for p, uri in source.nsmap.items() if p and uri not in (BASE, YANG)}
-        declared[None] = namespace
-    elif text and ":" in text:
-        scope = source.nsmap
-        declared = {prefix: scope[prefix] for prefix in _PREFIX.findall(text) if prefix in scope}
-    if not declared:
-        return etree.SubElement(parent, tag)
-    return etree.SubElement(parent, tag, nsmap=cast("Mapping[str, str]", declared))
-
-
 def _write_leaf(parent: Element, existing: Element | None, source: Element) -> None:
-    leaf = _new_child(parent, source)
+    leaf = add_child(parent, source)
     leaf.text = text_of(source) or None
     if existing is not None:
         parent.replace(existing, leaf)

@@ -28,6 +28,9 @@ Name = tuple[tuple[str, str], ...]
 """What names a node among its siblings: (tag of a key, or '.' for the node itself; value)."""
 
 
+_PREFIX = re.compile(r"([A-Za-z_][\w.-]*):")
+
+
 class Node(NamedTuple):
     """A data node in canonical form: equal where the configuration is equal."""
 
@@ -80,6 +83,45 @@ def hollow(element: Element) -> Element:
     return shell
 
 
+def is_implicit(node: SchemaNode) -> bool:
+    """True for a non-presence container: it means nothing by itself (RFC 7950, 7.5.1)."""
+    return node.kind is Kind.CONTAINER and not node.presence
+
+
+def says_something(element: Element, node: SchemaNode) -> bool:
+    """False for a non-presence container that holds nothing but such containers."""
+    if not is_implicit(node):
+        return True
+    for child in element.iterchildren("*"):
+        child_node = node.children.get(str(child.tag))
+        if child_node is None or says_something(child, child_node):
+            return True
+    return False
+
+
+# --- Writing --------------------------------------------------------------------------------------
+
+
+def add_child(parent: Element, source: Element, prefixes: Prefixes | None = None) -> Element:
+    """A new last child of `parent` named like `source`, without attributes and content.
+
+    Where its namespace is not the parent's, it is declared with the prefix of `prefixes`, or without one. The
+    prefixes that the source's text may stand on (an identityref) are declared too; lxml forgets those
+    when the element moves to where their namespace has another prefix.
+    """
+    declared: dict[str | None, str] = {}
+    tag, text = str(source.tag), source.text
+    namespace = tag[1:].partition("}")[0]
+    if text and ":" in text:
+        scope = source.nsmap
+        declared = {prefix: scope[prefix] for prefix in _PREFIX.findall(text) if prefix in scope}
+    if not str(parent.tag).startswith(f"{{{namespace}}}"):
+        declared[prefixes.prefix(namespace) if prefixes else None] = namespace
+    if not declared:
+        return etree.SubElement(parent, tag)
+    return etree.SubElement(parent, tag, nsmap=cast("Mapping[str, str]", declared))
+
+
 # --- Paths ----------------------------------------------------------------------------------------
 
 
@@ -105,14 +147,20 @@ class Prefixes:
         if not tag.startswith("{"):
             return tag
         namespace, _, name = tag[1:].partition("}")
+        return f"{self.prefix(namespace)}:{name}"
+
+    def prefix(self, namespace: str) -> str:
+        """The prefix of a namespace, from now on."""
         prefix = self._by_namespace.get(namespace)
         if prefix is None:
             words = re.findall(r"[A-Za-z_][A-Za-z0-9_.-]*", namespace)
             prefix = words[-1] if words else "ns"
+            if prefix.lower().startswith("xml"):
+                prefix = f"_{prefix}"  # such names are XML's own
             while prefix in self._by_namespace.values():
                 prefix += "_"
             self._by_namespace[namespace] = prefix
-        return f"{prefix}:{name}"
+        return prefix
 
     @property
     def namespaces(self) -> dict[str, str]:
@@ -205,7 +253,7 @@ def _canonical_node(element: Element, tag: str, node: SchemaNode | None) -> Node
         if (node is None or node.kind in (Kind.CONTAINER, Kind.LIST)) and not text.strip():
             text = ""
     bare = not (children or attributes or text)
-    if bare and node is not None and node.kind is Kind.CONTAINER and not node.presence:
+    if bare and node is not None and is_implicit(node):
         return None
     return Node(tag, attributes, text, children)
 
