@@ -7,6 +7,7 @@ most significant first, so that byte order is address order (design: Allocation)
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -155,7 +156,7 @@ def parse_prefix(text: str) -> Prefix:
             f"'{text}' has no prefix length", "write it as ADDRESS/LENGTH, for example 192.0.2.0/24"
         )
     family, value = parse_address(address)
-    if not (length.isascii() and length.isdigit() and int(length) <= family.width):
+    if not re.fullmatch("[0-9]{1,3}", length) or int(length) > family.width:
         raise InvalidValue(
             f"'/{length}' is not a prefix length of {family.value}", f"use /0 to /{family.width}"
         )

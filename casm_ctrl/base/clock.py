@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import NewType, Protocol
@@ -62,7 +63,7 @@ def from_rfc3339(text: str) -> Micros:
 def parse_duration(text: str) -> int:
     """Seconds in `text`: a number with s, m, h, d or w behind it (no unit means seconds)."""
     number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
-    if not number.isascii() or not number.isdigit():
+    if not re.fullmatch("[0-9]{1,10}", number):
         raise InvalidValue(f"'{text}' is not a length of time", "write 90s, 15m, 24h, 7d or 0")
     return int(number) * _UNITS[unit]
 

@@ -1,0 +1,41 @@
+"""Stores to test on: each test has its own file, copied from one that was made once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from casm_ctrl.base.clock import ManualClock
+from casm_ctrl.store.database import Database, open_database
+from casm_ctrl.store.migrate import create_store
+
+
+@pytest.fixture(scope="session")
+def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, closed: one file."""
+    path = tmp_path_factory.mktemp("template") / "casm.db"
+    database, _ = create_store(str(path), ManualClock())
+    database.close()
+    return path
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store_path(store_template: Path, tmp_path: Path) -> Path:
+    """An empty store of this test's own."""
+    return Path(shutil.copyfile(store_template, tmp_path / "casm.db"))
+
+
+@pytest.fixture
+def database(store_path: Path, clock: ManualClock) -> Iterator[Database]:
+    """The empty store, open, on the test's clock."""
+    opened = open_database(str(store_path), clock)
+    yield opened
+    opened.close()
