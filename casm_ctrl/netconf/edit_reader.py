@@ -6,7 +6,7 @@ Errors carry the tags of RFC 6241, appendix A, and RFC 7950, 8.3, with the path 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from lxml import etree
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.names import YANG, Element, local_name, nc
 from casm_ctrl.netconf.rpc_error import RpcError
-from casm_ctrl.netconf.trees import instance_path, key_of, text_of
+from casm_ctrl.netconf.trees import instance_path, key_of, schema_namespaces, text_of
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 OPERATION = nc("operation")
@@ -187,15 +187,6 @@ class EditReader:
             return rpc_error.unknown_element(
                 name, f"<{name}> is state, it cannot be configured", layer="application"
             )
-        if namespace not in _namespaces(self._schema.roots):
+        if namespace not in schema_namespaces(self._schema):
             return rpc_error.unknown_namespace(name, namespace, layer="application")
         return rpc_error.unknown_element(name, layer="application")
-
-
-def _namespaces(nodes: Mapping[str, SchemaNode]) -> set[str]:
-    def walk(nodes: Mapping[str, SchemaNode]) -> Iterator[str]:
-        for tag, node in nodes.items():
-            yield tag[1:].partition("}")[0]
-            yield from walk(node.children)
-
-    return set(walk(nodes))

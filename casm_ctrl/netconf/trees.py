@@ -99,6 +99,17 @@ def says_something(element: Element, node: SchemaNode) -> bool:
     return False
 
 
+def schema_namespaces(schema: Schema) -> dict[str, None]:
+    """The namespaces of the schema's nodes, in schema order."""
+    found: dict[str, None] = {}
+    waiting = [schema.roots]
+    for nodes in waiting:
+        for tag, node in nodes.items():
+            found[tag[1:].partition("}")[0]] = None
+            waiting.append(node.children)
+    return found
+
+
 # --- Writing --------------------------------------------------------------------------------------
 
 
