@@ -1,0 +1,293 @@
+"""A simulated device: a real NETCONF server over SSH, with faults that a test may set."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+from collections.abc import Mapping
+from types import TracebackType
+from typing import NoReturn
+
+import asyncssh
+
+from casm_ctrl.base.clock import Clock, SystemClock
+from casm_ctrl.netconf.messages import Answer, Errors, Ok, Rpc
+from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
+from casm_ctrl.netconf.server import ServerSession
+from casm_ctrl.netconf.serving import Channel, NoAnswer, serve
+from casm_ctrl.netconf.sessions import SessionEntry
+from casm_ctrl.netconf.ssh_server import SshListener
+from casm_ctrl.simulator.faults import GARBAGE, Fault, FaultKind, Faults
+from casm_ctrl.simulator.flash import Flash, Saved
+from casm_ctrl.simulator.journal import Entry, Journal, Moment, names_of
+from casm_ctrl.simulator.machine import SOMEBODY, Machine
+from casm_ctrl.simulator.options import SimulatedDeviceOptions
+
+
+class SimulatedDevice:
+    """`async with SimulatedDevice(options) as device:` listens until the block ends."""
+
+    def __init__(
+        self,
+        options: SimulatedDeviceOptions | None = None,
+        *,
+        clock: Clock | None = None,
+        flash: Flash | None = None,
+    ) -> None:
+        """`flash` keeps configuration and host key from one process to the next; memory does where None."""
+        self.options = options or SimulatedDeviceOptions()
+        clock = clock or SystemClock()
+        self.faults = Faults()
+        self.journal = Journal(clock)
+        self._flash = flash or Flash()
+        saved = self._flash.load(self.options.name)
+        self._machine = Machine(
+            self.options,
+            clock,
+            saved.running if saved.running is not None else self.options.running,
+            saved.startup,
+            rolled_back=self._note_rollback,
+            rollback_delay=self._rollback_delay,
+        )
+        key = saved.host_key or self.options.host_key
+        self._listener = SshListener(
+            asyncssh.import_private_key(key) if key else asyncssh.generate_private_key("ssh-ed25519"),
+            self,
+            self._converse,
+            admit=self._admit,
+        )
+        self._down = False
+        self._held: set[socket.socket] = set()
+
+    # --- Life -------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> SimulatedDevice:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen; OSError where the address cannot be had."""
+        await self._listener.listen(self.options.host, self.options.port)
+        self._save()
+
+    async def stop(self) -> None:
+        """End all sessions and the timer."""
+        await self._listener.close()
+        self._release_held()
+        self._machine.disarm()
+
+    async def reboot(self, configuration: bytes | None = None, *, downtime: float = 0.0) -> None:
+        """Lose every session and come up with what was saved, or with `configuration` (an old startup).
+
+        No connection is taken for `downtime` seconds. Subscribers are gone, faults stay in force.
+        """
+        self._down = True
+        self.journal.add(SOMEBODY, ["reboot"])
+        await self._listener.drop_connections()
+        self._release_held()
+        self._machine.restart(configuration)
+        self._save()
+        await asyncio.sleep(downtime)
+        self._down = False
+
+    # --- What a test sees and does ----------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.options.name
+
+    @property
+    def host(self) -> str:
+        return self.options.host
+
+    @property
+    def port(self) -> int:
+        return self._listener.port
+
+    @property
+    def host_key(self) -> str:
+        """The public host key as in a known_hosts line: type and base64."""
+        return " ".join(self._listener.host_key.export_public_key().decode().split()[:2])
+
+    @property
+    def session_ids(self) -> tuple[int, ...]:
+        """Of the sessions that are open now."""
+        return tuple(entry.session_id for entry in self._machine.sessions)
+
+    @property
+    def commit_pending(self) -> bool:
+        """True where a confirmed commit waits for its confirmation."""
+        return self._machine.commit_pending
+
+    def change_host_key(self) -> None:
+        """Become another device, for connections from now on."""
+        self._listener.host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self._save()
+
+    def next_session_id(self, session_id: int) -> None:
+        """Give the next session this id, or the first free one after it."""
+        self._machine.sessions.next_id = session_id
+
+    def set_subscribers(self, pool: str, entry: str, used: int) -> None:
+        """Let `used` addresses of a range or prefix be in use."""
+        self._machine.subscribers.set(pool, entry, used)
+
+    def configuration(self, datastore: str = "running") -> bytes:
+        """A datastore's top-level elements in XML."""
+        return self._machine.configuration(datastore)
+
+    def edit(self, datastore: str, configuration: bytes, default_operation: str = "merge") -> None:
+        """Change a datastore as somebody else does, with the elements of an edit-config's `<config>`."""
+        self._machine.edit(datastore, configuration, default_operation)
+        self._save()
+
+    def lock(self, datastore: str) -> None:
+        """Lock a datastore as somebody without a NETCONF session does (session-id 0)."""
+        self._machine.datastores.lock(SOMEBODY, datastore)
+
+    def unlock(self, datastore: str) -> None:
+        self._machine.datastores.unlock(SOMEBODY, datastore)
+
+    def expire_due(self) -> None:
+        """Undo an unconfirmed commit whose time is over: for tests that move the clock themselves."""
+        self._machine.expire_due()
+
+    # --- Authenticator ----------------------------------------------------------------------------
+
+    def password(self, username: str, password: str) -> bool:
+        same = hmac.compare_digest(password.encode(), self.options.password.encode())
+        return same and username == self.options.username
+
+    def public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        known = (asyncssh.import_public_key(line) for line in self.options.authorized_keys)
+        return username == self.options.username and any(
+            candidate.public_data == key.public_data for candidate in known
+        )
+
+    # --- A session --------------------------------------------------------------------------------
+
+    async def _admit(self, accepted: socket.socket) -> bool:
+        if self._down:
+            accepted.close()
+            return False
+        if self.faults.get(FaultKind.HANG_AFTER_TCP):
+            self._held.add(accepted)
+            return False
+        return True
+
+    async def _converse(self, channel: Channel) -> None:
+        if self.faults.get(FaultKind.HANG_AFTER_SSH):
+            await _until_gone(channel)
+            return
+        if self.faults.get(FaultKind.GARBAGE_HELLO):
+            channel.write(GARBAGE)
+            await _until_gone(channel)
+            return
+        sessions = self._machine.sessions
+        entry = sessions.open(channel.username, channel.source_host, channel.abort)
+        session = ServerSession(entry.session_id, self._machine.capabilities)
+        try:
+            done: dict[int, Entry] = {}
+
+            async def call(rpc: Rpc) -> Answer:
+                done[id(rpc)] = noted = self._note(entry, rpc)
+                return await self._call(channel, session, noted, rpc)
+
+            async def replied(rpc: Rpc) -> None:
+                await self.journal.reach(done.pop(id(rpc)), Moment.REPLIED)
+
+            await serve(channel, session, call, replied)
+        finally:
+            sessions.end(entry.session_id)
+            self._save()
+
+    def _note(self, entry: SessionEntry, rpc: Rpc) -> Entry:
+        entry.in_rpcs += 1
+        names = names_of(rpc.operation, commit_pending=self.commit_pending)
+        return self.journal.add(entry.session_id, names)
+
+    async def _call(self, channel: Channel, session: ServerSession, entry: Entry, rpc: Rpc) -> Answer:
+        """Do one operation, with the faults that hit it."""
+        hits = self.faults.strike(entry.names)
+        tiny = self.faults.get(FaultKind.TINY_CHUNKS)
+        if tiny is not None:
+            session.largest_chunk = tiny.octets
+        await self.journal.reach(entry, Moment.RECEIVED)
+        if self.faults.get(FaultKind.HANG_AFTER_HELLO):
+            await self._leave_waiting(channel, entry, FaultKind.HANG_AFTER_HELLO)
+        if FaultKind.DROP_BEFORE in hits:
+            self._drop(channel, entry, FaultKind.DROP_BEFORE)
+        await _pause(hits.get(FaultKind.DELAY_BEFORE))
+        answer = await self._execute(session.session_id, rpc, hits)
+        entry.outcome = answer.errors[0].tag if isinstance(answer, Errors) else "ok"
+        self._save()
+        await self.journal.reach(entry, Moment.EXECUTED)
+        await _pause(hits.get(FaultKind.DELAY_AFTER))
+        if FaultKind.DROP_AFTER in hits:
+            self._drop(channel, entry, FaultKind.DROP_AFTER)
+        if FaultKind.NO_REPLY in hits:
+            await self._leave_waiting(channel, entry, FaultKind.NO_REPLY)
+        if FaultKind.GARBAGE_REPLY in hits:
+            entry.fault = FaultKind.GARBAGE_REPLY.value
+            channel.write(GARBAGE)
+            raise NoAnswer
+        return answer
+
+    async def _execute(self, session_id: int, rpc: Rpc, hits: Mapping[FaultKind, Fault]) -> Answer:
+        if FaultKind.REFUSE in hits:
+            tag = hits[FaultKind.REFUSE].tag
+            return Errors([RpcError("application", tag, message=f"the simulator refuses {rpc.name}")])
+        if FaultKind.OK_WITHOUT_EFFECT in hits:
+            return Ok()
+        try:
+            return await self._machine.call(session_id, rpc)
+        except RpcError as error:
+            return Errors([error])
+        except RpcErrors as errors:
+            return Errors(errors.errors)
+
+    def _drop(self, channel: Channel, entry: Entry, fault: FaultKind) -> NoReturn:
+        entry.fault = fault.value
+        channel.abort()
+        raise ConnectionAbortedError(fault.value)
+
+    async def _leave_waiting(self, channel: Channel, entry: Entry, fault: FaultKind) -> NoReturn:
+        entry.fault = fault.value
+        await _until_gone(channel)
+        raise ConnectionAbortedError(fault.value)
+
+    def _rollback_delay(self) -> float:
+        fault = self.faults.get(FaultKind.ROLLBACK_DELAY)
+        return fault.seconds if fault is not None else 0.0
+
+    def _note_rollback(self) -> None:
+        self.journal.add(SOMEBODY, ["rollback"])
+        self._save()
+
+    def _save(self) -> None:
+        """Write what must outlive the process. What a pending commit changed must not: it may be undone."""
+        if self._flash.keeps and not self.commit_pending:
+            startup = self._machine.configuration("startup") if self.options.startup else None
+            key = self._listener.host_key.export_private_key("pkcs8-pem")
+            self._flash.save(self.name, Saved(self._machine.configuration(), startup, key))
+
+    def _release_held(self) -> None:
+        for held in self._held:
+            held.close()
+        self._held.clear()
+
+
+async def _pause(fault: Fault | None) -> None:
+    if fault is not None:
+        await asyncio.sleep(fault.seconds)
+
+
+async def _until_gone(channel: Channel) -> None:
+    while await channel.read():
+        pass

@@ -1,0 +1,192 @@
+"""The inside of a simulated device: its datastores, its sessions and its timer, without any transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from lxml import etree
+
+from casm_ctrl.base.clock import SECOND, Clock
+from casm_ctrl.base.errors import InvalidValue, ProtocolViolation
+from casm_ctrl.netconf.datastore import Datastores
+from casm_ctrl.netconf.dispatch import Operations
+from casm_ctrl.netconf.messages import Answer, Rpc, parse_document
+from casm_ctrl.netconf.monitoring import netconf_state
+from casm_ctrl.netconf.names import BASE, Element, nc
+from casm_ctrl.netconf.sessions import Sessions
+from casm_ctrl.simulator.options import SimulatedDeviceOptions
+from casm_ctrl.simulator.platform import load_platform
+from casm_ctrl.simulator.usage import Subscribers, pool_status
+
+EXTENSION_MODULE = "casm-address-pool-ext"
+LARGE = 64 * 1024
+"""Octets from which on a message, and all work after it, is done on a thread: below, the change to the
+thread and back costs more than the work."""
+_MAY_BE_LONG = {
+    nc(name) for name in ("get", "get-config", "edit-config", "copy-config", "commit", "validate")
+}
+SOMEBODY = 0
+"""The session id of whoever works on the device without NETCONF, as lock-denied says it (RFC 6241, 7.5)."""
+
+
+class Machine:
+    """What the device holds and does. `rolled_back` is told when an unconfirmed commit was undone.
+
+    Operations are done one at a time. `rollback_delay` gives the seconds by which it is late with undoing.
+    """
+
+    def __init__(
+        self,
+        options: SimulatedDeviceOptions,
+        clock: Clock,
+        running: bytes,
+        startup: bytes | None,
+        *,
+        rolled_back: Callable[[], None],
+        rollback_delay: Callable[[], float],
+    ) -> None:
+        self.platform = load_platform(options.modules, options.search)
+        self.capabilities = (*options.protocol_capabilities, *self.platform.capabilities)
+        self.subscribers = Subscribers()
+        self.sessions = Sessions(clock, self._session_ended, first_id=options.first_session_id)
+        self._clock = clock
+        self._rolled_back = rolled_back
+        self._rollback_delay = rollback_delay
+        self._timer: asyncio.TimerHandle | None = None
+        self._turn = asyncio.Lock()
+        self._large = False
+        self._on_thread = False
+        self._deferred: list[Callable[[], None]] = []
+        self.datastores = Datastores(
+            self.platform.schema,
+            self.platform.validate,
+            clock,
+            running=self._parse(running),
+            with_startup=options.startup,
+            confirmed_commit="1.0" if options.confirmed_commit == "1.0" else "1.1",
+        )
+        if startup is not None and options.startup:
+            self.datastores.copy_config(SOMEBODY, "startup", self._parse(startup))
+        self._operations = Operations(
+            self.datastores,
+            self.sessions,
+            self.platform.schema,
+            self.capabilities,
+            self.platform.modules,
+            self._state,
+        )
+
+    # --- What it is asked -------------------------------------------------------------------------
+
+    async def call(self, session_id: int, rpc: Rpc) -> Answer:
+        """Do one operation. RpcError and RpcErrors are answers too."""
+        self._large = self._large or rpc.size > LARGE
+        async with self._turn:
+            self.expire_due()
+            try:
+                if self._large and rpc.operation.tag in _MAY_BE_LONG:
+                    return await self._call_on_thread(session_id, rpc.operation)
+                return self._operations.call(session_id, rpc.operation)
+            finally:
+                self._arm()
+
+    async def _call_on_thread(self, session_id: int, operation: Element) -> Answer:
+        self._on_thread = True
+        work = asyncio.ensure_future(asyncio.to_thread(self._operations.call, session_id, operation))
+        try:
+            return await asyncio.shield(work)
+        finally:
+            # Who awaits us may be cancelled; the datastores are the thread's until it is done.
+            await asyncio.wait([work])
+            self._on_thread = False
+            deferred, self._deferred = self._deferred, []
+            for action in deferred:
+                action()
+
+    def _state(self) -> Sequence[Element]:
+        counts = self.platform.has(EXTENSION_MODULE)
+        return [
+            *pool_status(self.datastores.running, self.subscribers, self._clock.now(), counts=counts),
+            netconf_state(self.capabilities, self.platform.modules, self.sessions),
+        ]
+
+    # --- What happens by itself -------------------------------------------------------------------
+
+    @property
+    def commit_pending(self) -> bool:
+        """True where a confirmed commit waits for its confirmation."""
+        return self.datastores.next_deadline() is not None
+
+    def _session_ended(self, session_id: int) -> None:
+        delay = self._rollback_delay()
+        if delay and self.commit_pending:
+            asyncio.get_running_loop().call_later(delay, self._release, session_id)
+        else:
+            self._release(session_id)
+
+    def _release(self, session_id: int) -> None:
+        self._undoing(lambda: self.datastores.session_ended(session_id))
+
+    def expire_due(self) -> None:
+        """Undo a confirmed commit whose time is over, by the clock that the device was given."""
+        self.datastores.rollback_delay = round(self._rollback_delay() * SECOND)
+        self._undoing(self.datastores.expire)
+        self._arm()
+
+    def _undoing(self, action: Callable[[], None]) -> None:
+        """Do what may undo a confirmed commit, when no thread has the datastores."""
+        if self._on_thread:
+            self._deferred.append(lambda: self._undoing(action))
+            return
+        pending = self.commit_pending
+        action()
+        if pending and not self.commit_pending:
+            self._rolled_back()
+
+    def _arm(self) -> None:
+        """Set the timer to the end of the confirmed commit that is pending, if one is."""
+        self.disarm()
+        self.datastores.rollback_delay = round(self._rollback_delay() * SECOND)
+        deadline = self.datastores.next_deadline()
+        if deadline is not None:
+            seconds = max(0.0, (deadline - self._clock.now()) / SECOND)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.expire_due)
+
+    def disarm(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- What other people do ---------------------------------------------------------------------
+
+    def edit(self, datastore: str, configuration: bytes, default_operation: str = "merge") -> None:
+        """Change a datastore as somebody on the console does; RpcError where a lock or the model forbids it."""
+        self.datastores.edit_config(
+            SOMEBODY, datastore, parse_configuration(configuration), default_operation
+        )
+
+    def configuration(self, datastore: str = "running") -> bytes:
+        """A datastore's top-level elements."""
+        return b"".join(etree.tostring(node) for node in self.datastores.get_config(datastore))
+
+    def restart(self, configuration: bytes | None) -> None:
+        """Start again: from `configuration` (which becomes the startup too) or from what it had saved."""
+        self.disarm()
+        self.subscribers.clear()
+        self.datastores.reboot(None if configuration is None else self._parse(configuration))
+
+    def _parse(self, configuration: bytes) -> Element:
+        self._large = self._large or len(configuration) > LARGE
+        tree = parse_configuration(configuration)
+        self.platform.validate(tree)
+        return tree
+
+
+def parse_configuration(nodes: bytes) -> Element:
+    """`<config>` around top-level elements in XML; InvalidValue where they are not well-formed."""
+    try:
+        return parse_document(b"<config xmlns='%s'>%s</config>" % (BASE.encode(), nodes))
+    except ProtocolViolation as violation:
+        raise InvalidValue(violation.message, "give top-level elements in XML") from None

@@ -1,0 +1,61 @@
+"""The software of a simulated device: its modules, their schema and the engine that enforces them.
+
+Devices of one process that have the same modules share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from lxml import etree
+
+from casm_ctrl.netconf.messages import ModuleCapability
+from casm_ctrl.netconf.names import Element
+from casm_ctrl.netconf.violations import to_rpc_error
+from casm_ctrl.yang.engine import Engine, Violation
+from casm_ctrl.yang.modules import Module, find_module, standard_folders, yang_folder
+from casm_ctrl.yang.schema import Schema, load_schema
+
+SYSTEM_MODULES = ("ietf-netconf-monitoring", "ietf-inet-types", "ietf-yang-types")
+"""What every device has besides its own modules."""
+
+
+class Platform:
+    """A set of modules. Built once, then only read: it may be used by many devices and threads."""
+
+    def __init__(self, modules: tuple[str, ...], search: tuple[Path, ...]) -> None:
+        folders = (*search, *standard_folders())
+        self.modules: tuple[Module, ...] = tuple(
+            find_module(name, revision or None, folders)
+            for name, _, revision in (module.partition("@") for module in (*modules, *SYSTEM_MODULES))
+        )
+        self.schema: Schema = load_schema((*modules, SYSTEM_MODULES[0]), search)
+        self._namespaces: Mapping[str, str] = {module.name: module.namespace for module in self.modules}
+        self._engine = Engine(modules, search)
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """The modules as a hello announces them."""
+        return tuple(
+            ModuleCapability(module.name, module.namespace, module.revision or None).capability
+            for module in self.modules
+        )
+
+    def has(self, module: str) -> bool:
+        return module in self._namespaces
+
+    def validate(self, configuration: Element) -> None:
+        """RpcError where the nodes under `configuration` are not a valid configuration of these modules."""
+        document = b"".join(etree.tostring(node, with_tail=False) for node in configuration.iterchildren("*"))
+        try:
+            self._engine.validate(document, what="config")
+        except Violation as violation:
+            raise to_rpc_error(violation, self._namespaces) from None
+
+
+@cache
+def load_platform(modules: Sequence[str], search: Sequence[Path] | None = None) -> Platform:
+    """The platform with these modules (a tuple of names or `NAME@REVISION`), found in `search` or ours."""
+    return Platform(tuple(modules), tuple(search) if search is not None else (yang_folder(),))
