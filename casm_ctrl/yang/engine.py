@@ -24,7 +24,7 @@ from casm_ctrl.yang.libyang import ffi, load_library
 from casm_ctrl.yang.modules import standard_folders, yang_folder
 
 Format = Literal["xml", "json"]
-What = Literal["config", "data", "edit", "rpc", "reply", "notification"]
+What = Literal["config", "data", "part", "edit", "rpc", "reply", "notification"]
 
 NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
 NOTIFICATION = "urn:ietf:params:xml:ns:netconf:notification:1.0"
@@ -46,6 +46,7 @@ _ENVELOPES = {
 _DATA_OPTIONS = {
     "config": (libyang.PARSE_STRICT | libyang.PARSE_NO_STATE, libyang.VALIDATE_NO_STATE),
     "data": (libyang.PARSE_STRICT, 0),
+    "part": (libyang.PARSE_STRICT | libyang.PARSE_ONLY, 0),
     "edit": (libyang.PARSE_STRICT | libyang.PARSE_NO_STATE | libyang.PARSE_ONLY, 0),
 }
 
@@ -103,6 +104,7 @@ class Engine:
 
         - config: a whole configuration; state nodes are refused. Zero or more top-level elements.
         - data: a whole datastore, configuration and state.
+        - part: any piece of one, as a filter gives it: names, types and structure only.
         - edit: what stands inside `<config>` of an edit-config: names, types and structure only, since
           what is missing may be on the device. nc:operation is taken (RFC 6241, 7.2), and so are a leaf
           that is removed without saying its value, and repeated entries.

@@ -1,0 +1,284 @@
+"""Our YANG payloads as typed values: what `bindings` builds XML from, and reads XML into.
+
+A field is named as its YANG node, with `_` for `-`. None and the empty tuple mean: not there. The first
+field of a list's entry is its key. State fields (RFC 7950, 7.21.1) may be built too: a simulated device has
+them to send. One pool or one edit at a time; bulk paths write XML themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# --- ietf-address-pool and casm-address-pool-ext: what a device holds -------------------------------
+
+
+@dataclass(frozen=True)
+class AddressPoolService:
+    service_name: str
+
+
+@dataclass(frozen=True)
+class Ipv4AddressRange:
+    """Without `lifetime`, which we read from devices and never write (docs/yang.md)."""
+
+    ipv4_address_range_name: str
+    ip_lower_address: str | None = None
+    ip_upper_address: str | None = None
+    usergateway: str | None = None
+    gwnetmask: str | None = None
+    type: str | None = None
+    instance: str | None = None
+    drain: bool | None = None
+
+
+@dataclass(frozen=True)
+class Ipv6Prefix:
+    """Without `lifetime`, as in Ipv4AddressRange."""
+
+    ipv6_prefix_name: str
+    ipv6_prefix: str | None = None
+    usergateway: str | None = None
+    type: str | None = None
+    instance: str | None = None
+    drain: bool | None = None
+
+
+@dataclass(frozen=True)
+class AddressPoolEntries:
+    ipv4_address_range: tuple[Ipv4AddressRange, ...] = ()
+    warning_threshold_v4: int | None = None
+    ipv6_prefix: tuple[Ipv6Prefix, ...] = ()
+    warning_threshold_v6: int | None = None
+
+
+@dataclass(frozen=True)
+class AddressPool:
+    address_pool_name: str
+    address_pool_id: int | None = None
+    domain_name: str | None = None
+    device_id: str | None = None
+    address_pool_service: tuple[AddressPoolService, ...] = ()
+    address_pool_entries: AddressPoolEntries | None = None
+
+
+@dataclass(frozen=True)
+class AddressPools:
+    """The container `address-pools` of a device."""
+
+    address_pool: tuple[AddressPool, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ipv4AddressRangeStatus:
+    ipv4_address_range_name: str
+    peak_address_usage_ratio: int | None = None
+    average_address_usage_ratio: int | None = None
+    addresses_used: str | None = None
+    addresses_total: str | None = None
+    addresses_peak: str | None = None
+    sampled_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Ipv6PrefixStatus:
+    ipv6_prefix_name: str
+    peak_prefix_usage_ratio: int | None = None
+    average_prefix_usage_ratio: int | None = None
+    addresses_used: str | None = None
+    addresses_total: str | None = None
+    addresses_peak: str | None = None
+    sampled_at: str | None = None
+
+
+@dataclass(frozen=True)
+class AddressPoolStatusEntries:
+    ipv4_address_range: tuple[Ipv4AddressRangeStatus, ...] = ()
+    ipv6_prefix: tuple[Ipv6PrefixStatus, ...] = ()
+
+
+@dataclass(frozen=True)
+class AddressPoolUsage:
+    address_pool_name: str
+    status: str | None = None
+    address_pool_entries: AddressPoolStatusEntries | None = None
+    addresses_used: str | None = None
+    addresses_total: str | None = None
+    addresses_peak: str | None = None
+    sampled_at: str | None = None
+
+
+@dataclass(frozen=True)
+class AddressPoolStatus:
+    """The container `address-pool-status` of a device."""
+
+    address_pool: tuple[AddressPoolUsage, ...] = ()
+
+
+# --- casm-pools: what the operator owns -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Label:
+    """An empty value is read as absent by the bindings, and so it is the default."""
+
+    name: str
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class AddressSpace:
+    name: str
+    description: str | None = None
+
+
+@dataclass(frozen=True)
+class AddressSpaces:
+    """The container `address-spaces`."""
+
+    address_space: tuple[AddressSpace, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    strategy: str | None = None
+    quarantine: int | None = None
+    lease_time: int | None = None
+
+
+@dataclass(frozen=True)
+class BlockCount:
+    state: str
+    blocks: int | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    total_addresses: str | None = None
+    allocated_addresses: str | None = None
+    quarantined_addresses: str | None = None
+    free_addresses: str | None = None
+    largest_free_length: int | None = None
+    block_count: tuple[BlockCount, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pool:
+    name: str
+    address_space: str
+    family: str
+    prefix: tuple[str, ...]
+    parent: str | None = None
+    scope: str | None = None
+    description: str | None = None
+    exclude: tuple[str, ...] = ()
+    label: tuple[Label, ...] = ()
+    policy: Policy | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The container `pools`."""
+
+    pool: tuple[Pool, ...] = ()
+
+
+# --- casm-devices: devices, their device pools and blocks -------------------------------------------
+
+
+@dataclass(frozen=True)
+class NetworkInstance:
+    name: str
+    address_space: str
+
+
+@dataclass(frozen=True)
+class BlockMember:
+    device: str
+    role: str | None = None
+    seen: str | None = None
+    since: str | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    id: str
+    prefix: str | None = None
+    pool: str | None = None
+    wanted: str | None = None
+    state: str | None = None
+    since: str | None = None
+    quarantined_until: str | None = None
+    reason: str | None = None
+    member: tuple[BlockMember, ...] = ()
+    used_addresses: str | None = None
+
+
+@dataclass(frozen=True)
+class DevicePool:
+    name: str
+    pool: tuple[str, ...]
+    length: int
+    aaa_name: str | None = None
+    gateway: str | None = None
+    gateway_mask: int | None = None
+    service: tuple[str, ...] = ()
+    access: str | None = None
+    withdraw_when_unknown: str | None = None
+    description: str | None = None
+    block: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sync:
+    state: str | None = None
+    last_seen: str | None = None
+    last_error: str | None = None
+    generation: int | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    name: str
+    role: str
+    driver: str
+    host: str
+    user: str
+    credential: str
+    address_space: str
+    port: int | None = None
+    host_key: str | None = None
+    network_instance: tuple[NetworkInstance, ...] = ()
+    label: tuple[Label, ...] = ()
+    device_pool: tuple[DevicePool, ...] = ()
+    sync: Sync | None = None
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The container `devices`."""
+
+    device: tuple[Device, ...] = ()
+
+
+@dataclass(frozen=True)
+class GroupMember:
+    device: str
+    role: str
+
+
+@dataclass(frozen=True)
+class OwnerGroup:
+    name: str
+    member: tuple[GroupMember, ...] = ()
+
+
+@dataclass(frozen=True)
+class OwnerGroups:
+    """The container `owner-groups`."""
+
+    owner_group: tuple[OwnerGroup, ...] = ()
+
+
+Payload = AddressPools | AddressPoolStatus | AddressSpaces | Pools | Devices | OwnerGroups
+"""What has an XML element of its own: the top-level containers of our modules."""
