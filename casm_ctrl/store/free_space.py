@@ -133,11 +133,12 @@ def _delete(tx: Transaction, pool_id: int, prefix: Prefix) -> bool:
 
 def _container_length(tx: Transaction, pool_id: int, prefix: Prefix) -> int:
     row = tx.first(
-        "SELECT length FROM pool_prefix WHERE pool_id = :pool AND first <= :first ORDER BY first DESC LIMIT 1",
+        "SELECT length, last FROM pool_prefix WHERE pool_id = :pool AND first <= :first"
+        " ORDER BY first DESC LIMIT 1",
         pool=pool_id,
         first=to_key(prefix.first),
     )
-    if row is None:
+    if row is None or row[1] < to_key(prefix.last):
         raise StoreBroken(
             f"{prefix} lies outside its pool", "restore the store from a backup, and report this"
         )
