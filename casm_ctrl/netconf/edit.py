@@ -122,15 +122,16 @@ class _Edit:
                 _write_leaf(siblings.parent, existing, step.source)
             return True
         element = existing if existing is not None else _make(siblings, step)
-        if operation in (Operation.REPLACE, Operation.CREATE) and existing is not None:
-            _empty(element, node.keys)
         if node.user_ordered:
             self._place(siblings, step, element)
-        if node.kind is not Kind.LEAF_LIST:
-            self.apply(element, step.source, node.children, operation, node.keys)
-            if is_implicit(node) and not len(element):
-                siblings.remove(node, step.key, element)
-                return False
+        if node.kind is Kind.LEAF_LIST:
+            return True
+        if existing is not None and operation in (Operation.REPLACE, Operation.CREATE):
+            _empty(element, node.keys)
+        self.apply(element, step.source, node.children, operation, node.keys)
+        if is_implicit(node) and not len(element):
+            siblings.remove(node, step.key, element)
+            return False
         return True
 
     def _choose(
