@@ -6,6 +6,7 @@ documentation is drawn from it. A free block has no row, so FREE is where a row 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -60,7 +61,7 @@ EDGES: tuple[Edge, ...] = (
     ),
     Edge(State.INSTALLED, State.RESERVED, "vanished without us: drift, still owned"),
     Edge(State.DRAINING, State.RESERVED, "vanished without us: drift, still owned"),
-    Edge(State.WITHDRAWING, State.QUARANTINED, "proven gone"),
+    Edge(State.WITHDRAWING, State.QUARANTINED, "proven gone; or forced by an operator, audited"),
     Edge(State.WITHDRAWING, State.FREE, "never sent to a device"),
     *(Edge(source, State.QUARANTINED, "forced by an operator; audited") for source in _ANY[:-1]),
     Edge(State.QUARANTINED, State.FREE, "the pool's rest period ended"),
@@ -72,3 +73,22 @@ _ALLOWED = frozenset((edge.source, edge.target) for edge in EDGES)
 def is_edge(source: State, target: State) -> bool:
     """True where a block may go from `source` to `target`."""
     return (source, target) in _ALLOWED
+
+
+def diagram() -> str:
+    """The edges as Markdown: a Mermaid picture and a table. docs/states.md holds it; a test compares."""
+    return "\n".join(_diagram_lines())
+
+
+def _diagram_lines() -> Iterator[str]:
+    yield "```mermaid"
+    yield "stateDiagram-v2"
+    yield f"    [*] --> {State.FREE.value}"
+    for edge in EDGES:
+        yield f"    {edge.source.value} --> {edge.target.value}: {edge.when.replace(';', ',').replace(':', ',')}"
+    yield "```"
+    yield ""
+    yield "| from | to | when |"
+    yield "|---|---|---|"
+    for edge in EDGES:
+        yield f"| {edge.source.value} | {edge.target.value} | {edge.when} |"

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from casm_ctrl.base.clock import ManualClock
+from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
 from casm_ctrl.store.database import Database, open_database
+from casm_ctrl.store.events import Author
 from casm_ctrl.store.migrate import create_store
 
 
@@ -39,3 +41,19 @@ def database(store_path: Path, clock: ManualClock) -> Iterator[Database]:
     opened = open_database(str(store_path), clock)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def network(database: Database) -> Database:
+    """The store with space `s`, pool `p` (10.0.0.0/16) and the devices bng1 and bng2, each with a device
+    pool `internet` of /24 blocks. A block of `p` rests an hour, or a day where it was not proven empty."""
+    edits: list[Edit] = [
+        AddSpace("s"),
+        AddPool("p", "s", ("10.0.0.0/16",), quarantine=3600, lease_time=86400),
+    ]
+    for number, name in enumerate(("bng1", "bng2"), start=1):
+        host = f"192.0.2.{number}"
+        device = AddDevice(name, "bng", "ietf-address-pool", host, 830, "casm", "env:SECRET", "s")
+        edits += [device, AddDevicePool(f"{name}/internet", ("p",), 24)]
+    change(database, Author("fixture"), edits)
+    return database
