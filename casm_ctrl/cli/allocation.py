@@ -1,0 +1,150 @@
+"""`casm allocate`, `release`, `drain` and `cancel-drain`: give blocks to device pools and take them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from casm_ctrl.cli import complete
+from casm_ctrl.cli.block import block_table
+from casm_ctrl.cli.call import Answer, Call, Document, command
+from casm_ctrl.cli.options import BlockNames, SpaceFilter
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_LISTED = 3
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    command(
+        app,
+        "allocate",
+        panel=panel,
+        examples=(
+            "casm allocate bng1/home",
+            "casm allocate bng1/home --count 3 --length 25 --request-id order-4711 --json",
+        ),
+        changes=True,
+    )(allocate)
+    command(
+        app,
+        "release",
+        panel=panel,
+        examples=(
+            "casm release b12 b13",
+            "casm release 198.51.100.0/24 --space internet --reason 'moved to bng2'",
+            "casm release b12 --force --reason 'bng1 burned down'",
+        ),
+        changes=True,
+    )(release)
+    command(app, "drain", panel=panel, examples=("casm drain b12 b13",), changes=True)(drain)
+    command(app, "cancel-drain", panel=panel, examples=("casm cancel-drain b12",), changes=True)(cancel_drain)
+
+
+def allocate(
+    call: Call,
+    device_pool: Annotated[
+        str,
+        typer.Argument(
+            metavar="DEVICE/NAME",
+            help="The device pool that gets the blocks.",
+            show_default=False,
+            autocompletion=complete.device_pools,
+        ),
+    ],
+    count: Annotated[int, typer.Option("--count", metavar="N", help="How many blocks.")] = 1,
+    length: Annotated[
+        int | None,
+        typer.Option("--length", metavar="N", help="Their prefix length. Default: the device pool's."),
+    ] = None,
+) -> Answer:
+    """Give blocks to a device pool: all that are asked for, or none.
+
+    They are reserved at once; 'casm apply' installs them on the device.
+    """
+    from casm_ctrl.service.allocation import allocate as verb
+
+    done = verb(call.database, call.author, device_pool, count=count, length=length)
+    return Answer(done, lambda: _show(done["block"], f"'casm apply {_device_of(device_pool)}' installs"))
+
+
+def _device_of(device_pool: str) -> str:
+    return device_pool.partition("/")[0]
+
+
+def release(
+    call: Call,
+    blocks: BlockNames,
+    space: SpaceFilter = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="For a dead device: quarantine the blocks without proof that they are gone. Needs --reason.",
+        ),
+    ] = False,
+) -> Answer:
+    """Take blocks back. What is on a device leaves it with the next apply, then rests in quarantine.
+
+    A block that was never sent to a device is free at once.
+    """
+    from casm_ctrl.service.release import force_release
+    from casm_ctrl.service.release import release as verb
+
+    if force:
+        done = force_release(call.database, call.author, blocks, space=space)
+    else:
+        done = verb(call.database, call.author, blocks, space=space)
+    return Answer(done, lambda: _show(done["block"], None))
+
+
+def drain(call: Call, blocks: BlockNames, space: SpaceFilter = None) -> Answer:
+    """Ask that devices serve who is on the blocks, and nobody new. Sent with the next apply."""
+    from casm_ctrl.service.release import drain as verb
+
+    done = verb(call.database, call.author, blocks, space=space)
+    return Answer(done, lambda: _show(done["block"], None))
+
+
+def cancel_drain(call: Call, blocks: BlockNames, space: SpaceFilter = None) -> Answer:
+    """Take a drain back, or a release, as long as no removal may have been sent."""
+    from casm_ctrl.service.release import cancel_drain as verb
+
+    done = verb(call.database, call.author, blocks, space=space)
+    return Answer(done, lambda: _show(done["block"], None))
+
+
+def _show(blocks: Sequence[Document], allocated: str | None) -> Iterable[RenderableType]:
+    yield block_table(blocks)
+    if allocated is not None:
+        yield f"Reserved: {allocated} {'it' if len(blocks) == 1 else 'them'}."
+        return
+    told: dict[str, list[str]] = {}
+    for block in blocks:
+        told.setdefault(_what_next(block), []).append(block["id"])
+    for words, names in told.items():
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        yield f"{', '.join(names[:_LISTED])}{more}: {words}"
+
+
+def _what_next(block: Document) -> str:
+    """What happens to a block after a release, a drain or a cancelled one."""
+    from casm_ctrl.cli.output import moment
+
+    device, state, wanted = _device_of(block["device-pool"]), block["state"], block.get("wanted")
+    if state == "free":
+        return "free again: never sent to a device."
+    if state == "quarantined":
+        return f"in quarantine until {moment(block.get('quarantined-until'))}."
+    if state == "withdrawing":
+        return f"on its way out; 'casm apply {device}' goes on with it."
+    if wanted == "absent":
+        return f"leaves {device} with the next 'casm apply {device}', then rests in quarantine."
+    if wanted == "drained":
+        return "drained already." if state == "draining" else f"drained with the next 'casm apply {device}'."
+    if state == "installed":
+        return "stays installed."
+    return f"served after the next 'casm apply {device}'."

@@ -1,0 +1,142 @@
+"""`casm block`: the prefixes that device pools have, and had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from casm_ctrl.cli import complete
+from casm_ctrl.cli.call import Answer, Call, Document, command
+from casm_ctrl.cli.options import LiveState, SpaceFilter
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = typer.Typer(no_args_is_help=True, help="Blocks: what device pools have of the pools.")
+
+
+@command(
+    app,
+    "list",
+    examples=("casm block list", "casm block list --device bng1 --state draining", "casm block list --json"),
+)
+def list_(
+    call: Call,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="DEVICE", help="Only those of this device.", autocompletion=complete.devices
+        ),
+    ] = None,
+    device_pool: Annotated[
+        str | None,
+        typer.Option(
+            "--device-pool",
+            metavar="DEVICE/NAME",
+            help="Only those of this device pool.",
+            autocompletion=complete.device_pools,
+        ),
+    ] = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            "--pool", metavar="POOL", help="Only those cut from this pool.", autocompletion=complete.pools
+        ),
+    ] = None,
+    state: Annotated[
+        LiveState | None, typer.Option("--state", help="Only those in this state.", case_sensitive=False)
+    ] = None,
+) -> Answer:
+    """List the blocks that are not free."""
+    from casm_ctrl.service.views import list_blocks
+    from casm_ctrl.store.states import State
+
+    found = list_blocks(
+        call.database,
+        device=device,
+        device_pool=device_pool,
+        pool=pool,
+        state=None if state is None else State(state.value),
+    )
+    narrowed = any(value is not None for value in (device, device_pool, pool, state))
+    return Answer({"block": found}, lambda: _list(found, narrowed))
+
+
+def _list(found: list[Document], narrowed: bool) -> Iterable[RenderableType]:
+    if found:
+        return [block_table(found)]
+    if narrowed:
+        return ["No block is like that."]
+    return ["There is no block yet: get one with 'casm allocate DEVICE/NAME'."]
+
+
+def block_table(found: Sequence[Document]) -> RenderableType:
+    """Blocks, one a line: what is asked for, and what is proven."""
+    from casm_ctrl.cli.output import moment, table
+
+    rows = (
+        (
+            row["id"],
+            row["prefix"],
+            row["device-pool"],
+            row["pool"],
+            row.get("wanted"),
+            row["state"],
+            moment(row["since"]),
+        )
+        for row in found
+    )
+    return table(("ID", "PREFIX", "DEVICE POOL", "POOL", "WANTED", "STATE", "SINCE"), rows)
+
+
+@command(app, "show", examples=("casm block show b12", "casm block show 198.51.100.0/24 --space internet"))
+def show(
+    call: Call,
+    block: Annotated[
+        str,
+        typer.Argument(
+            metavar="BLOCK",
+            help="The block, by id (live or freed) or prefix.",
+            show_default=False,
+            autocompletion=complete.blocks,
+        ),
+    ],
+    space: SpaceFilter = None,
+) -> Answer:
+    """Show a block: what is wanted, what was seen on its devices, and its history."""
+    from casm_ctrl.service.views import show_block
+
+    found = show_block(call.database, block, space)
+    return Answer({"block": found}, lambda: _facts(found))
+
+
+def _facts(block: Document) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.audit import event_table
+    from casm_ctrl.cli.output import facts, moment, number, table, titled
+
+    used = block.get("used-addresses")
+    yield facts(
+        (
+            ("block", block["id"]),
+            ("prefix", block["prefix"]),
+            ("space", block.get("address-space")),
+            ("pool", block["pool"]),
+            ("device pool", block["device-pool"]),
+            ("wanted", block.get("wanted")),
+            ("state", block["state"]),
+            ("since", moment(block["since"])),
+            ("quarantined until", moment(block.get("quarantined-until"))),
+            ("used addresses", None if used is None else number(used)),
+        )
+    )
+    members = block.get("member", [])
+    if members:
+        rows = ((m["device"], m["role"], m["seen"], moment(m["since"])) for m in members)
+        yield from titled("Devices", table(("DEVICE", "ROLE", "SEEN", "SINCE"), rows))
+    if block["finding"]:
+        findings = ((f["device"], f["kind"], f["words"]) for f in block["finding"])
+        yield from titled("Held back by", table(("DEVICE", "KIND", "WHAT"), findings))
+    if block["event"]:
+        yield from titled("History", event_table(block["event"], subject=False))

@@ -1,0 +1,91 @@
+"""Completion of names from the store, for the shell. Silent where there is no store, or anything fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from casm_ctrl.store.database import Database
+
+_MOST = 200
+"""More names than a person looks through are left out."""
+
+
+def _from_store(ctx: typer.Context, incomplete: str, find: Callable[[Database], Iterable[str]]) -> list[str]:
+    try:
+        from casm_ctrl.cli.options import default_url
+        from casm_ctrl.store.database import open_database
+
+        named = ctx.params.get("database") or ctx.find_root().params.get("database")
+        database = open_database(named or default_url())
+        try:
+            return [name for name in find(database) if name.startswith(incomplete)][:_MOST]
+        finally:
+            database.close()
+    except Exception:  # a shell waits for names: it has no place for errors
+        return []
+
+
+def spaces(ctx: typer.Context, incomplete: str) -> list[str]:
+    def find(database: Database) -> Iterable[str]:
+        from casm_ctrl.store.spaces import list_spaces
+
+        with database.read() as tx:
+            return [row.name for row in list_spaces(tx)]
+
+    return _from_store(ctx, incomplete, find)
+
+
+def pools(ctx: typer.Context, incomplete: str) -> list[str]:
+    def find(database: Database) -> Iterable[str]:
+        from casm_ctrl.store.pools import list_pools
+
+        with database.read() as tx:
+            return [row.name for row in list_pools(tx)]
+
+    return _from_store(ctx, incomplete, find)
+
+
+def devices(ctx: typer.Context, incomplete: str) -> list[str]:
+    def find(database: Database) -> Iterable[str]:
+        from casm_ctrl.store.devices import list_devices
+
+        with database.read() as tx:
+            return [row.name for row in list_devices(tx)]
+
+    return _from_store(ctx, incomplete, find)
+
+
+def device_pools(ctx: typer.Context, incomplete: str) -> list[str]:
+    def find(database: Database) -> Iterable[str]:
+        from casm_ctrl.store.devices import list_device_pools
+
+        with database.read() as tx:
+            return [row.label for row in list_device_pools(tx)]
+
+    return _from_store(ctx, incomplete, find)
+
+
+def blocks(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Ids; prefixes too, once a digit shows that one is being typed."""
+
+    def find(database: Database) -> Iterable[str]:
+        from casm_ctrl.store.blocks import list_blocks
+
+        with database.read() as tx:
+            rows = list_blocks(tx)
+            return [row.name if incomplete[:1] in ("", "b") else str(row.prefix) for row in rows]
+
+    return _from_store(ctx, incomplete, find)
+
+
+def drivers(incomplete: str) -> list[str]:
+    try:
+        from casm_ctrl.drivers.registry import driver_names
+
+        return [name for name in driver_names() if name.startswith(incomplete)]
+    except Exception:
+        return []

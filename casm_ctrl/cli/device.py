@@ -1,0 +1,264 @@
+"""`casm device`: NETCONF servers that hand addresses to subscribers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from casm_ctrl.base.errors import Ambiguous, InvalidValue, NotFound, NotSupported
+from casm_ctrl.cli import complete
+from casm_ctrl.cli.call import Answer, Call, Document, command, lines
+from casm_ctrl.cli.device_check import check
+from casm_ctrl.cli.options import Role, split_pairs
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from casm_ctrl.store.database import Database
+
+app = typer.Typer(no_args_is_help=True, help="Devices: BNGs, CGNs and DHCP servers with NETCONF.")
+
+_Known = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The device's name.", show_default=False, autocompletion=complete.devices
+    ),
+]
+
+
+@command(
+    app,
+    "add",
+    examples=(
+        "casm device add bng1 --role bng --driver ietf-address-pool --host 192.0.2.1 --user casm "
+        "--credential env:BNG1_PASSWORD",
+        "casm device add dhcp1 --role dhcp --driver ietf-address-pool --host dhcp1.example.net --port 8300 "
+        "--user casm --credential file:~/.ssh/id_casm --space internet --deadline rpc=60",
+    ),
+    changes=True,
+)
+def add(
+    call: Call,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The device's name.", show_default=False)],
+    role: Annotated[
+        Role, typer.Option("--role", help="What it is.", show_default=False, case_sensitive=False)
+    ],
+    driver: Annotated[
+        str,
+        typer.Option(
+            "--driver",
+            metavar="DRIVER",
+            help="Which data model it has, as ietf-address-pool.",
+            show_default=False,
+            autocompletion=complete.drivers,
+        ),
+    ],
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST", help="Its address or name.", show_default=False)
+    ],
+    user: Annotated[
+        str, typer.Option("--user", metavar="USER", help="The user to log in as.", show_default=False)
+    ],
+    credential: Annotated[
+        str,
+        typer.Option(
+            "--credential",
+            metavar="REFERENCE",
+            help="Where the secret is: env:VARIABLE (a password) or file:PATH (a private key). "
+            "The secret itself is never stored.",
+            show_default=False,
+        ),
+    ],
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", help="The TCP port of NETCONF over SSH.")
+    ] = 830,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space",
+            metavar="SPACE",
+            help="The address space it serves. Default: the only one there is.",
+            autocompletion=complete.spaces,
+        ),
+    ] = None,
+    host_key: Annotated[
+        str | None,
+        typer.Option(
+            "--host-key",
+            metavar="KEY",
+            help="The SSH host key it must present: type and base64, as ssh-keyscan prints them.",
+        ),
+    ] = None,
+    instance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--instance",
+            metavar="NAME=SPACE",
+            help="The space of one of its network instances; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    deadline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--deadline",
+            metavar="PHASE=SECONDS",
+            help="How long a phase may take: tcp, ssh, hello, rpc or commit; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+) -> Answer:
+    """Add a device. Nothing is sent to it; 'casm device check' looks whether it is fit."""
+    from casm_ctrl.service.configuration import AddDevice, change
+
+    _check_driver(driver, role.value)
+    edit = AddDevice(
+        name=name,
+        role=role.value,
+        driver=driver,
+        host=host,
+        port=port,
+        user=user,
+        credential=credential,
+        space=space or _only_space(call.database),
+        host_key=None if host_key is None else _canonical_key(host_key),
+        instances=split_pairs("--instance", instance or (), "NAME=SPACE"),
+        deadlines=_deadlines(deadline or ()),
+    )
+    done = change(call.database, call.author, [edit])
+    return Answer(
+        {"device": {"name": name}, **done},
+        lines(f"Added device {name} ({driver} at {host} port {port}). Next: casm device check {name}"),
+    )
+
+
+def _check_driver(driver: str, role: str) -> None:
+    from casm_ctrl.drivers.registry import load_driver
+
+    roles = load_driver(driver).roles
+    if role not in roles:
+        raise NotSupported(
+            f"the driver '{driver}' is not for a {role}",
+            f"it is for {', '.join(sorted(roles))}: take another driver or role",
+        )
+
+
+def _only_space(database: Database) -> str:
+    from casm_ctrl.service.views import list_spaces
+
+    names = [str(row["name"]) for row in list_spaces(database)]
+    if not names:
+        raise NotFound("there is no address space yet", "make one with 'casm space add NAME'")
+    if len(names) > 1:
+        raise Ambiguous(f"there is more than one address space: {', '.join(names)}", "choose with --space")
+    return names[0]
+
+
+def _canonical_key(text: str) -> str:
+    """Type and base64 without the comment, so that it compares with what a device presents."""
+    from casm_ctrl.netconf.host_keys import HostKey
+
+    return str(HostKey.parse(text))
+
+
+def _deadlines(texts: list[str] | tuple[()]) -> tuple[tuple[str, float], ...]:
+    import dataclasses
+
+    from casm_ctrl.base.deadlines import Deadlines
+
+    known = [field.name for field in dataclasses.fields(Deadlines)]
+    found: list[tuple[str, float]] = []
+    for phase, text in split_pairs("--deadline", texts, "PHASE=SECONDS"):
+        if phase not in known:
+            raise InvalidValue(f"'{phase}' has no deadline", f"use {', '.join(known)}")
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds <= 86400:
+            raise InvalidValue(f"'{text}' is not a deadline in seconds", "give more than 0, and up to 86400")
+        found.append((phase, int(seconds) if seconds.is_integer() else seconds))
+    return tuple(found)
+
+
+@command(app, "list", examples=("casm device list", "casm device list --json"))
+def list_(call: Call) -> Answer:
+    """List the devices and how they stand."""
+    from casm_ctrl.service.views import list_devices
+
+    found = list_devices(call.database)
+    return Answer({"device": found}, lambda: _table(found))
+
+
+def _table(found: list[Document]) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.output import moment, table
+
+    if not found:
+        return ["There is no device yet: make one with 'casm device add NAME'."]
+    rows = (
+        (
+            row["name"],
+            row["role"],
+            row["driver"],
+            f"{row['host']} port {row['port']}",
+            row["address-space"],
+            row["sync"]["state"],
+            moment(row["sync"].get("last-seen")),
+        )
+        for row in found
+    )
+    return [table(("NAME", "ROLE", "DRIVER", "ADDRESS", "SPACE", "SYNC", "LAST SEEN"), rows)]
+
+
+@command(app, "show", examples=("casm device show bng1",))
+def show(call: Call, name: _Known) -> Answer:
+    """Show a device: how it is reached, its device pools, and what the last read found."""
+    from casm_ctrl.service.views import show_device
+
+    found = show_device(call.database, name)
+    return Answer({"device": found}, lambda: _facts(found))
+
+
+def _facts(row: Document) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.device_pool import device_pool_table
+    from casm_ctrl.cli.output import facts, moment, titled
+    from casm_ctrl.cli.status import finding_table
+
+    sync = row["sync"]
+    yield facts(
+        (
+            ("name", row["name"]),
+            ("role", row["role"]),
+            ("driver", row["driver"]),
+            ("address", f"{row['host']} port {row['port']}"),
+            ("user", row["user"]),
+            ("credential", row["credential"]),
+            ("host key", row.get("host-key", "not recorded")),
+            ("space", row["address-space"]),
+            ("instances", [f"{one['name']} in {one['address-space']}" for one in row["network-instance"]]),
+            ("sync", sync["state"]),
+            ("edits", sync["generation"]),
+            ("last seen", moment(sync.get("last-seen")) or "never"),
+            ("last error", sync.get("last-error")),
+        )
+    )
+    if row["device-pool"]:
+        yield from titled("Device pools", device_pool_table(row["device-pool"]))
+    if row["finding"]:
+        yield from titled("Findings", finding_table(row["finding"]))
+
+
+command(app, "check", examples=("casm device check", "casm device check bng1 --accept-new"), changes=False)(
+    check
+)
+
+
+@command(app, "remove", examples=("casm device remove bng1",), changes=True)
+def remove(call: Call, name: _Known) -> Answer:
+    """Remove a device that has no device pools any more. Nothing is sent to it."""
+    from casm_ctrl.service.configuration import RemoveDevice, change
+
+    done = change(call.database, call.author, [RemoveDevice(name)])
+    return Answer({"device": {"name": name}, **done}, lines(f"Removed device {name}."))

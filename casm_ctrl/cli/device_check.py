@@ -1,0 +1,81 @@
+"""`casm device check`: is a device fit for its driver?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from casm_ctrl.cli.call import Answer, Call, Document
+from casm_ctrl.cli.options import AcceptNew, DeviceNames, Wait
+from casm_ctrl.cli.synchronise import faults, warnings
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_CAPABILITY = re.compile(r"urn:ietf:params:netconf:capability:([a-z0-9-]+):")
+_USAGE = {"count": "counts addresses", "percent": "percent only", "none": "does not tell"}
+
+
+def check(
+    call: Call, devices: DeviceNames = None, accept_new: AcceptNew = False, wait: Wait = "30s"
+) -> Answer:
+    """Open a session to devices and look whether they can do what their driver needs. Changes nothing there."""
+    from casm_ctrl.base.clock import parse_duration
+    from casm_ctrl.cli import progress
+    from casm_ctrl.sync import reconciler
+
+    options = reconciler.Options(wait=parse_duration(wait), accept_new=accept_new)
+    done = progress.run(
+        lambda tell: reconciler.check(call.database, call.author, devices or (), options, tell)
+    )
+    found: list[Document] = done["device"]
+    return Answer(done, lambda: _show(found), notes=warnings(found), faults=faults(found))
+
+
+def _show(found: Sequence[Document]) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.output import facts, table, titled
+
+    if not found:
+        yield "There is no device yet: make one with 'casm device add NAME'."
+        return
+    rows = (
+        (
+            device["name"],
+            device["result"],
+            device.get("session-id"),
+            _drain(device),
+            _USAGE.get(device.get("ability", {}).get("usage", "")),
+            len(device["module"]) if "module" in device else None,
+        )
+        for device in found
+    )
+    columns = ("DEVICE", "RESULT", "SESSION", "DRAIN", "USAGE", "MODULES")
+    yield table(columns, rows, right=("SESSION", "MODULES"))
+    for device in found:
+        details = facts(
+            (
+                ("NETCONF", ", ".join(capability_names(device.get("capability", ()))) or None),
+                ("quirks", [_words(quirk) for quirk in device.get("quirk", ())]),
+                ("findings", [_words(finding) for finding in device.get("finding", ())]),
+            )
+        )
+        if details.row_count:
+            yield from titled(device["name"], details)
+
+
+def _drain(device: Document) -> str | None:
+    ability = device.get("ability")
+    return None if ability is None else "yes" if ability["drain"] else "no"
+
+
+def capability_names(uris: Iterable[str]) -> list[str]:
+    """The names of the standard capabilities (RFC 6241, 8 and the RFCs that add to it), in their order."""
+    return list(dict.fromkeys(match[1] for uri in uris if (match := _CAPABILITY.match(uri))))
+
+
+def _words(item: Document | str) -> str:
+    """A quirk or finding as a sentence, whether it comes as text or as a document."""
+    if isinstance(item, str):
+        return item
+    return ": ".join(str(item[key]) for key in ("name", "kind", "reason", "words") if key in item)

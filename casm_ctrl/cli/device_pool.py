@@ -1,0 +1,214 @@
+"""`casm device-pool`: what one service on a device serves from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from casm_ctrl.cli import complete
+from casm_ctrl.cli.call import Answer, Call, Document, command, lines
+from casm_ctrl.cli.options import Access
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = typer.Typer(no_args_is_help=True, help="Device pools: what one service on a device serves from.")
+
+_Known = Annotated[
+    str,
+    typer.Argument(
+        metavar="DEVICE/NAME",
+        help="The device pool.",
+        show_default=False,
+        autocompletion=complete.device_pools,
+    ),
+]
+
+
+@command(
+    app,
+    "add",
+    examples=(
+        "casm device-pool add bng1/home --pool public-v4 --pool spare-v4 --length 24 --gateway first "
+        "--gateway-mask 24",
+        "casm device-pool add bng1/home-pd --pool v6-pd --length 40 --aaa-name HOME-PD --access pppoe",
+    ),
+    changes=True,
+)
+def add(
+    call: Call,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="DEVICE/NAME", help="The device, and the pool's name on it.", show_default=False
+        ),
+    ],
+    pool: Annotated[
+        list[str],
+        typer.Option(
+            "--pool",
+            metavar="POOL",
+            help="A pool to draw from; repeat it for more, the preferred one first.",
+            show_default=False,
+            autocompletion=complete.pools,
+        ),
+    ],
+    length: Annotated[
+        int,
+        typer.Option(
+            "--length", metavar="N", help="The prefix length of a block, as 24.", show_default=False
+        ),
+    ],
+    aaa_name: Annotated[
+        str,
+        typer.Option(
+            "--aaa-name",
+            metavar="NAME",
+            help="The name that AAA and the device use. It never changes. Default: NAME.",
+        ),
+    ] = "",
+    gateway: Annotated[
+        str,
+        typer.Option(
+            "--gateway",
+            metavar="WHERE",
+            help="first, last (of each block), none, an address, or unnumbered:INTERFACE.",
+        ),
+    ] = "none",
+    gateway_mask: Annotated[
+        int | None,
+        typer.Option(
+            "--gateway-mask", metavar="N", help="Prefix length told to subscribers. Default: the block's."
+        ),
+    ] = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--service",
+            metavar="NAME",
+            help="A service that draws from it, in the device's words; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    access: Annotated[
+        Access | None, typer.Option("--access", help="The kind of access it serves.", case_sensitive=False)
+    ] = None,
+    withdraw_when_unknown: Annotated[
+        str,
+        typer.Option(
+            "--withdraw-when-unknown",
+            metavar="WHEN",
+            help="When a released block leaves a device that does not count its use: operator (with the next "
+            "apply), never, or 'after 24h'.",
+        ),
+    ] = "operator",
+    description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What it is for.")] = "",
+) -> Answer:
+    """Add a device pool. It is made on the device when it has its first block."""
+    from casm_ctrl.service.configuration import AddDevicePool, change
+
+    edit = AddDevicePool(
+        name=name,
+        pools=tuple(pool),
+        length=length,
+        aaa_name=aaa_name,
+        gateway=gateway,
+        gateway_mask=gateway_mask,
+        services=tuple(service or ()),
+        access=None if access is None else access.value,
+        withdraw_when_unknown=withdraw_when_unknown,
+        description=description,
+    )
+    done = change(call.database, call.author, [edit])
+    return Answer(
+        {"device-pool": {"device-pool": name}, **done},
+        lines(
+            f"Added device pool {name}, blocks of /{length} from {', '.join(pool)}. Next: casm allocate {name}"
+        ),
+    )
+
+
+@command(app, "list", examples=("casm device-pool list", "casm device-pool list --device bng1"))
+def list_(
+    call: Call,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="DEVICE", help="Only those of this device.", autocompletion=complete.devices
+        ),
+    ] = None,
+) -> Answer:
+    """List the device pools."""
+    from casm_ctrl.service.views import list_device_pools
+
+    found = list_device_pools(call.database, device)
+    return Answer({"device-pool": found}, lambda: _table(found))
+
+
+def _table(found: list[Document]) -> Iterable[RenderableType]:
+    if not found:
+        return ["There is no device pool yet: make one with 'casm device-pool add DEVICE/NAME --pool POOL'."]
+    return [device_pool_table(found)]
+
+
+def device_pool_table(found: list[Document]) -> RenderableType:
+    """Device pools, one a line."""
+    from casm_ctrl.cli.output import number, table
+
+    rows = (
+        (
+            row["device-pool"],
+            row["aaa-name"],
+            ", ".join(row["pool"]),
+            f"/{row['length']}",
+            row["gateway"],
+            number(row["blocks"]),
+        )
+        for row in found
+    )
+    return table(
+        ("DEVICE POOL", "AAA NAME", "POOLS", "LENGTH", "GATEWAY", "BLOCKS"), rows, right=("LENGTH", "BLOCKS")
+    )
+
+
+@command(app, "show", examples=("casm device-pool show bng1/home",))
+def show(call: Call, name: _Known) -> Answer:
+    """Show a device pool and its blocks."""
+    from casm_ctrl.service.views import show_device_pool
+
+    found = show_device_pool(call.database, name)
+    return Answer({"device-pool": found}, lambda: _facts(found))
+
+
+def _facts(row: Document) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.block import block_table
+    from casm_ctrl.cli.output import facts, titled
+
+    mask = row.get("gateway-mask")
+    yield facts(
+        (
+            ("device pool", row["device-pool"]),
+            ("AAA name", row["aaa-name"]),
+            ("description", row["description"]),
+            ("pools", row["pool"]),
+            ("block length", f"/{row['length']}"),
+            ("gateway", row["gateway"]),
+            ("gateway mask", None if mask is None else f"/{mask}"),
+            ("services", row["service"]),
+            ("access", row.get("access")),
+            ("withdraw when unknown", row["withdraw-when-unknown"]),
+        )
+    )
+    if row["block"]:
+        yield from titled("Blocks", block_table(row["block"]))
+
+
+@command(app, "remove", examples=("casm device-pool remove bng1/home",), changes=True)
+def remove(call: Call, name: _Known) -> Answer:
+    """Remove a device pool that has no blocks any more."""
+    from casm_ctrl.service.configuration import RemoveDevicePool, change
+
+    done = change(call.database, call.author, [RemoveDevicePool(name)])
+    return Answer({"device-pool": {"device-pool": name}, **done}, lines(f"Removed device pool {name}."))

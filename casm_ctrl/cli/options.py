@@ -1,0 +1,168 @@
+"""The options that commands share, their defaults, and the words that they take."""
+
+from __future__ import annotations
+
+import getpass
+import inspect
+import os
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.cli import complete
+
+DATABASE = "CASM_DATABASE"
+
+
+class Role(StrEnum):
+    """What a device is."""
+
+    BNG = "bng"
+    CGN = "cgn"
+    DHCP = "dhcp"
+
+
+class Scope(StrEnum):
+    """Whether a pool's addresses are unique in its space or in all."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+
+class Access(StrEnum):
+    """What kind of access a device pool serves, in the words of ietf-address-pool."""
+
+    PPPOE = "pppoe"
+    DHCP = "dhcp"
+    VPN = "vpn"
+    DS_LITE = "ds-lite"
+    LW4OVER6 = "lw4over6"
+    MAP = "map"
+    CGN = "cgn"
+    XLAT = "xlat"
+    OTHER = "other"
+
+
+class LiveState(StrEnum):
+    """The states of a block that is not free."""
+
+    RESERVED = "reserved"
+    INSTALLED = "installed"
+    DRAINING = "draining"
+    WITHDRAWING = "withdrawing"
+    QUARANTINED = "quarantined"
+
+
+JSON_OPTION = typer.Option("--json", help="Answer with one JSON object on stdout.")
+DATABASE_OPTION = typer.Option(
+    "--database",
+    metavar="URL",
+    help=f"The store: a URL or the path of an SQLite file. [env var: {DATABASE}]".replace("[", "\\["),
+)
+ACTOR_OPTION = typer.Option(
+    "--actor", metavar="NAME", help="Who is recorded as having asked. Default: the user of the system."
+)
+
+Json = Annotated[bool, JSON_OPTION]
+DatabaseUrl = Annotated[str | None, DATABASE_OPTION]
+Actor = Annotated[str | None, ACTOR_OPTION]
+
+RequestId = Annotated[
+    str | None,
+    typer.Option(
+        "--request-id",
+        metavar="ID",
+        help="Repeating a command with the same id gets the first answer and changes nothing again.",
+    ),
+]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit.")]
+SpaceFilter = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        metavar="SPACE",
+        help="The address space, where a prefix is a block in more than one.",
+        autocompletion=complete.spaces,
+    ),
+]
+BlockNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="BLOCK…",
+        help="Blocks, by id (b12) or prefix.",
+        show_default=False,
+        autocompletion=complete.blocks,
+    ),
+]
+DeviceNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[DEVICE…]",
+        help="The devices; all of them where none is named.",
+        show_default=False,
+        autocompletion=complete.devices,
+    ),
+]
+AcceptNew = Annotated[
+    bool,
+    typer.Option("--accept-new", help="Take and record the host key of a device whose key is not known yet."),
+]
+Wait = Annotated[
+    str,
+    typer.Option(
+        "--wait",
+        metavar="TIME",
+        help="How long to wait for another process that works on a device: 30s, 2m, 0.",
+    ),
+]
+
+
+def _option(name: str, annotation: object, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+COMMON = (_option("as_json", Json, False), _option("database", DatabaseUrl, None))
+"""Every command has these."""
+
+REQUEST = (_option("request_id", RequestId, None), _option("reason", Reason, None))
+"""Every command that changes the store has these as well."""
+
+
+def default_url() -> str:
+    """CASM_DATABASE, else casm.db in the user's data directory."""
+    named = os.environ.get(DATABASE)
+    if named:
+        return named
+    import platformdirs
+
+    return str(platformdirs.user_data_path("casm") / "casm.db")
+
+
+def default_actor() -> str:
+    """The login name of who runs the program, or the number where the system has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+def examples_epilog(examples: Sequence[str]) -> str:
+    """Examples under the help, each on a line of its own."""
+    escaped = (example.replace("[", "\\[") for example in examples)
+    return "\n\n".join(("Examples:", *(f"  {example}" for example in escaped)))
+
+
+def split_pairs(option: str, texts: Sequence[str], form: str) -> tuple[tuple[str, str], ...]:
+    """Each of `texts` cut at its first '='; InvalidValue names the option where there is none."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise InvalidValue(f"'{text}' is not what {option} takes", f"write {option} {form}")
+        if name in pairs:
+            raise InvalidValue(f"{option} gives '{name}' twice", "give it once")
+        pairs[name] = value
+    return tuple(pairs.items())

@@ -1,0 +1,147 @@
+"""How answers look: one JSON object, or tables and sentences for people.
+
+On a terminal there are colours (unless NO_COLOR is set) and lines are folded to its width; in a pipe
+there are neither, and nothing is ever cut.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+_PIPE_WIDTH = 10_000
+_GROUPED_UP_TO = 10**15
+
+_STYLES = {
+    "installed": "green",
+    "in-sync": "green",
+    "changed": "green",
+    "fit": "green",
+    "reserved": "cyan",
+    "changes": "cyan",
+    "draining": "yellow",
+    "withdrawing": "yellow",
+    "quarantined": "magenta",
+    "waiting": "yellow",
+    "out-of-sync": "yellow",
+    "unknown": "bold red",
+    "held": "bold red",
+    "failed": "bold red",
+    "add": "green",
+    "change": "cyan",
+    "drain": "yellow",
+    "undrain": "cyan",
+    "remove": "red",
+    "never": "dim",
+    "free": "dim",
+}
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """`document` with the `casm` member that says which form it has."""
+    sys.stdout.write(json.dumps({"casm": 1, **document}, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def print_parts(parts: Iterable[RenderableType]) -> None:
+    """Print `parts` below one another on stdout."""
+    if sys.stdout.isatty():
+        console = _console(sys.stdout)
+        for part in parts:
+            console.print(part, soft_wrap=isinstance(part, (str, Text)))
+        return
+    for part in parts:
+        buffer = io.StringIO()
+        console = _console(buffer, width=_PIPE_WIDTH)
+        console.print(part, soft_wrap=isinstance(part, (str, Text)))
+        sys.stdout.writelines(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
+    sys.stdout.flush()
+
+
+def _console(file: Any, width: int | None = None) -> Console:
+    return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
+
+
+# --- Tables ---------------------------------------------------------------------------------------
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
+    """A table without lines. Cells are text, numbers (grouped) or None (a dash); `right` are the columns
+    of numbers."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(_cell(value) for value in row))
+    return made
+
+
+def facts(pairs: Iterable[tuple[str, Any]]) -> Table:
+    """Names and values, one pair a line; a list is shown one under the other, None is left out."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in pairs:
+        if value is None or value == [] or value == "":
+            continue
+        values = value if isinstance(value, list) else [value]
+        for number, one in enumerate(values):
+            made.add_row("" if number else name, _cell(one))
+    return made
+
+
+def titled(title: str, part: RenderableType) -> list[RenderableType]:
+    """A heading with `part` under it, and an empty line before."""
+    return ["", Text(title, style="bold"), Padding(part, (0, 0, 0, 2))]
+
+
+def _cell(value: Any) -> RenderableType:
+    if value is None or value == "":
+        return Text("-", style="dim")
+    if isinstance(value, Text):
+        return value
+    text = number(value) if isinstance(value, int) else str(value)
+    return Text(text, style=_STYLES.get(text, ""))
+
+
+# --- Values ---------------------------------------------------------------------------------------
+
+
+def number(value: int | str) -> str:
+    """An exact count for people: 65,536; beyond 10^15 as a power of two, or rounded."""
+    count = int(value)
+    if abs(count) < _GROUPED_UP_TO:
+        return f"{count:,}"
+    if count & (count - 1) == 0:
+        return f"2^{count.bit_length() - 1}"
+    digits, exponent = f"{count:.3e}".split("e+")
+    return f"{digits}·10^{int(exponent)}"
+
+
+def share(part: int | str, whole: int | str) -> str:
+    """`part` of `whole` in percent; never 0% or 100% unless it is exactly that."""
+    some, total = int(part), int(whole)
+    if total == 0:
+        return "-"
+    tenths = some * 1000 // total
+    if some and tenths == 0:
+        return "<0.1%"
+    return f"{tenths / 10:g}%"
+
+
+def moment(text: str | None) -> str | None:
+    """A time of RFC 3339 for people: to the second, in UTC."""
+    return None if text is None else f"{text[:10]} {text[11:19]}Z"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 block`, `3 blocks`."""
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"

@@ -1,0 +1,69 @@
+"""Work on devices: run it, and show on a terminal how far each device is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
+
+from casm_ctrl.cli.failures import TRACEBACK
+
+if TYPE_CHECKING:
+    from casm_ctrl.cli.call import Document
+
+Progress = Callable[[str, str], None]
+"""Called with a device's name and its phase in words."""
+
+Work = Callable[[Progress], Coroutine[Any, Any, "Document"]]
+
+
+def run(work: Work) -> Document:
+    """Run `work` to its end in an event loop of its own; Ctrl-C cancels it."""
+    _hush_libraries()
+    with _shown() as progress:
+        return asyncio.run(work(progress))
+
+
+@contextlib.contextmanager
+def _shown() -> Iterator[Progress]:
+    """Live lines on stderr where that is a terminal, one for each device; else nothing."""
+    if not sys.stderr.isatty():
+        yield lambda device, phase: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[phase]}", style="dim", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(device: str, phase: str) -> None:
+            if device in tasks:
+                bars.update(tasks[device], phase=phase)
+            else:
+                tasks[device] = bars.add_task(device, total=None, phase=phase)
+
+        yield progress
+
+
+def _hush_libraries() -> None:
+    """Keep what libraries log and warn off stderr: what matters comes back as an error of ours."""
+    if os.environ.get(TRACEBACK) == "1":
+        return
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    threading.excepthook = lambda arguments: None

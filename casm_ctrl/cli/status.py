@@ -1,0 +1,121 @@
+"""`casm status`: all at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from casm_ctrl.cli.call import Answer, Call, Document, command
+from casm_ctrl.cli.pool import USAGE, usage_cells
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    @command(
+        app, "status", panel=panel, examples=("casm status", "casm status --check", "casm status --json")
+    )
+    def status(
+        call: Call,
+        check: Annotated[
+            bool,
+            typer.Option("--check", help="End with 1 where there is a finding or a device is not in sync."),
+        ] = False,
+    ) -> Answer:
+        """Show pools, devices and findings, from the store: no device is asked."""
+        from casm_ctrl.service import views
+
+        found = views.status(call.database)
+        return Answer({"status": found}, lambda: _show(found), faults=_faults(found) if check else ())
+
+
+def _faults(found: Document) -> list[str]:
+    from casm_ctrl.cli.output import plural
+
+    wrong = [device["name"] for device in found["device"] if device["sync"]["state"] != "in-sync"]
+    parts = []
+    if found["finding"]:
+        parts.append(plural(len(found["finding"]), "finding"))
+    if wrong:
+        listed = ", ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
+        parts.append(f"{plural(len(wrong), 'device')} not in sync ({listed})")
+    return [f"{' and '.join(parts)}: see 'casm status', then 'casm plan' and 'casm apply'"] if parts else []
+
+
+def _show(found: Document) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.output import facts, moment, table, titled
+
+    yield facts((("store", found["store-id"]), ("configuration", f"revision {found['config-revision']}")))
+    if found["pool"]:
+        rows = (
+            (
+                pool["name"],
+                pool["address-space"],
+                pool["family"],
+                *usage_cells(pool["usage"]),
+                _blocks(pool["usage"]),
+            )
+            for pool in found["pool"]
+        )
+        columns = ("POOL", "SPACE", "FAMILY", *USAGE, "BLOCKS")
+        yield from titled("Pools", table(columns, rows, right=USAGE))
+    if found["device"]:
+        devices = (
+            (
+                device["name"],
+                device["role"],
+                device["sync"]["state"],
+                moment(device["sync"].get("last-seen")),
+                _blocks(device),
+                device["sync"].get("last-error"),
+            )
+            for device in found["device"]
+        )
+        yield from titled(
+            "Devices", table(("DEVICE", "ROLE", "SYNC", "LAST SEEN", "BLOCKS", "LAST ERROR"), devices)
+        )
+        pending = [
+            f"{device['name']}: a confirmed commit may be pending until {moment(device['pending-commit-until'])}"
+            for device in found["device"]
+            if "pending-commit-until" in device
+        ]
+        yield from pending
+    yield from _findings(found["finding"])
+    if not found["pool"] and not found["device"]:
+        yield "The store is empty. Begin with 'casm space add NAME', then 'casm pool add'."
+
+
+def _blocks(counted: Document) -> str | None:
+    counts = counted["block-count"]
+    return ", ".join(f"{int(row['blocks']):,} {row['state']}" for row in counts) or None
+
+
+def _findings(findings: list[Document]) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.output import titled
+
+    if findings:
+        yield from titled("Findings", finding_table(findings))
+    else:
+        yield ""
+        yield "No findings."
+
+
+def finding_table(findings: list[Document]) -> RenderableType:
+    """What wants a person's eye, one a line."""
+    from casm_ctrl.cli.output import moment, table
+
+    rows = (
+        (
+            f["device"],
+            f["kind"],
+            f.get("block"),
+            f["words"],
+            "yes" if f["holds"] else "no",
+            moment(f["since"]),
+        )
+        for f in findings
+    )
+    return table(("DEVICE", "KIND", "BLOCK", "WHAT", "HOLDS", "SINCE"), rows)

@@ -1,0 +1,194 @@
+"""`casm plan` and `casm apply`: make devices hold what the store wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from casm_ctrl.cli.call import Answer, Call, Document, command
+from casm_ctrl.cli.options import AcceptNew, DeviceNames, Wait
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+BAD = ("failed", "unknown", "held")
+"""Results that end a command with 1."""
+
+_RESULTS = {
+    "in-sync": "nothing to do",
+    "changed": "changed, and read back",
+    "waiting": "something must be waited for",
+    "held": "held back",
+    "failed": "failed; nothing is half-written",
+    "unknown": "not known until it is read again",
+}
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    command(app, "plan", panel=panel, examples=("casm plan", "casm plan bng1 bng2", "casm plan --json"))(plan)
+    command(
+        app,
+        "apply",
+        panel=panel,
+        examples=("casm apply", "casm apply bng1 --wait 2m", "casm apply bng1 --confirm-removal 3"),
+    )(apply)
+
+
+def plan(
+    call: Call, devices: DeviceNames = None, accept_new: AcceptNew = False, wait: Wait = "30s"
+) -> Answer:
+    """Show the exact edit-config for each device. Reads the devices, and changes nothing."""
+    from casm_ctrl.base.clock import parse_duration
+    from casm_ctrl.cli import progress
+    from casm_ctrl.sync import reconciler
+
+    options = reconciler.Options(wait=parse_duration(wait), accept_new=accept_new)
+    done = progress.run(
+        lambda tell: reconciler.plan(call.database, call.author, devices or (), options, tell)
+    )
+    found: list[Document] = done["device"]
+    return Answer(done, lambda: _plan(found), notes=warnings(found), faults=faults(found))
+
+
+def _plan(found: Sequence[Document]) -> Iterable[RenderableType]:
+    if not found:
+        yield "There is no device yet: make one with 'casm device add NAME'."
+    for number, device in enumerate(found):
+        if number:
+            yield ""
+        if device["result"] == "failed":
+            yield _heading(device["name"], "failed")
+        elif "edit-config" not in device:
+            yield _heading(device["name"], "in sync, nothing to do")
+        else:
+            yield _heading(device["name"], _counted(device["change"]))
+            yield _xml(device["edit-config"])
+            yield change_table([device], named=False)
+
+
+def _heading(name: str, words: str) -> RenderableType:
+    from rich.text import Text
+
+    return Text.assemble((name, "bold"), f": {words}")
+
+
+def _counted(changes: Sequence[Document]) -> str:
+    from casm_ctrl.cli.output import plural
+
+    return plural(len(changes), "change")
+
+
+def _xml(text: str) -> RenderableType:
+    """`text` as it is; coloured where the output has colours."""
+    import sys
+
+    from rich.text import Text
+
+    if not sys.stdout.isatty():
+        return Text(text.rstrip("\n"))
+    from rich.syntax import Syntax
+
+    coloured = Syntax(text, "xml", background_color="default").highlight(text)
+    coloured.rstrip()
+    return coloured
+
+
+def change_table(found: Sequence[Document], *, named: bool = True) -> RenderableType:
+    """What changes on devices, one object a line."""
+    from casm_ctrl.cli.output import table
+
+    rows = (
+        (
+            *((device["name"],) if named else ()),
+            change["action"],
+            change.get("block"),
+            change["object"],
+            change.get("words"),
+        )
+        for device in found
+        for change in device.get("change", ())
+    )
+    return table((*(("DEVICE",) if named else ()), "ACTION", "BLOCK", "OBJECT", "WHAT"), rows)
+
+
+def apply(
+    call: Call,
+    devices: DeviceNames = None,
+    wait: Wait = "30s",
+    accept_new: AcceptNew = False,
+    confirm_removal: Annotated[
+        int | None,
+        typer.Option(
+            "--confirm-removal",
+            metavar="N",
+            min=0,
+            help="Let an apply remove N blocks from a device that it would otherwise stop at.",
+        ),
+    ] = None,
+    remove_zombies: Annotated[
+        bool,
+        typer.Option(
+            "--remove-zombies", help="Also remove blocks of ours from devices that do not own them any more."
+        ),
+    ] = False,
+) -> Answer:
+    """Make devices hold what is wanted: lock, edit, confirmed commit, read back, confirm.
+
+    After any failure the device is left as it was. Run it again: it goes on from what the devices hold.
+    """
+    from casm_ctrl.base.clock import parse_duration
+    from casm_ctrl.cli import progress
+    from casm_ctrl.sync import reconciler
+
+    options = reconciler.Options(
+        wait=parse_duration(wait),
+        accept_new=accept_new,
+        confirm_removal=confirm_removal,
+        remove_zombies=remove_zombies,
+    )
+    done = progress.run(
+        lambda tell: reconciler.apply(call.database, call.author, devices or (), options, tell)
+    )
+    found: list[Document] = done["device"]
+    return Answer(done, lambda: _applied(found), notes=warnings(found), faults=faults(found))
+
+
+def _applied(found: Sequence[Document]) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.output import table
+
+    if not found:
+        yield "There is no device yet: make one with 'casm device add NAME'."
+        return
+    if any(device.get("change") for device in found):
+        yield change_table(found)
+        yield ""
+    rows = (
+        (device["name"], device["result"], len(device.get("change", ())), _RESULTS.get(device["result"]))
+        for device in found
+    )
+    yield table(("DEVICE", "RESULT", "CHANGES", "WHAT"), rows, right=("CHANGES",))
+
+
+# --- What goes to stderr --------------------------------------------------------------------------
+
+
+def warnings(found: Sequence[Document]) -> list[str]:
+    """The warnings of all devices, each with the device's name."""
+    return [
+        f"warning: {device['name']}: {warning}" for device in found for warning in device.get("warning", ())
+    ]
+
+
+def faults(found: Sequence[Document]) -> list[str]:
+    """One line for each device that ends the command with 1."""
+    return [f"{device['name']}: {_error(device)}" for device in found if device["result"] in BAD]
+
+
+def _error(device: Document) -> str:
+    error = device.get("error")
+    if error is None:
+        return f"{device['result']}: see 'casm device show {device['name']}'"
+    remedy = f": {error['remedy']}" if error.get("remedy") else ""
+    return f"{error['message']}{remedy}"
