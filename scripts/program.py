@@ -37,7 +37,8 @@ def run(app: typer.Typer) -> int:
     except typer.Abort:
         return fail("stopped", FINDING)
     except OSError as error:
-        return fail(str(error), FINDING)
+        place = f"{error.filename}: " if error.filename else ""
+        return fail(f"{place}{error.strerror or error}", FINDING)
     except Exception as error:
         # Typer carries its own Click, whose usage errors have no public class.
         message = getattr(error, "format_message", None)
