@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from casm_ctrl.store.blocks import BlockRow, get_block, set_wanted, transition
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, list_events
 from casm_ctrl.store.states import EDGES, State, Wanted, diagram, is_edge
+from casm_ctrl.store.transaction import Transaction
 
 ME = Author("tester")
 
@@ -108,11 +110,12 @@ def test_every_change_of_a_block_compares_the_generation(network: Database) -> N
     old = new_block(network, State.RESERVED)
     with network.write() as tx:
         set_wanted(tx, ME, old, Wanted.DRAINED, "test")
-    for stale in (
+    changes: list[Callable[[Transaction], object]] = [
         lambda tx: set_wanted(tx, ME, old, Wanted.ABSENT, "test"),
         lambda tx: blocks.mark_sent(tx, old),
         lambda tx: blocks.mark_proven_empty(tx, old),
-    ):
+    ]
+    for stale in changes:
         with pytest.raises(IllegalTransition, match="changed by somebody else"), network.write() as tx:
             stale(tx)
 
