@@ -21,6 +21,7 @@ SO_MAJOR, SO_MINOR = 4, 5
 """The ABI that is declared below, and the oldest minor version of it that was tried."""
 
 # Bits and enumerators of libyang 4 (context.h, parser_data.h, printer_data.h, log.h, tree_schema.h).
+CTX_REF_IMPLEMENTED = 0x02
 CTX_NO_YANGLIBRARY = 0x04
 CTX_DISABLE_SEARCHDIR_CWD = 0x10
 PARSE_ONLY = 0x010000
