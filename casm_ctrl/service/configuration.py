@@ -85,10 +85,14 @@ class AddDevice:
 
 @dataclass(frozen=True)
 class SetHostKey:
-    """Record the key that a device presented and an operator accepted."""
+    """Record the key that a device presented and an operator accepted.
+
+    `told_apart` are devices with the same key that were proven to be others.
+    """
 
     device: str
     host_key: str
+    told_apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -293,6 +297,12 @@ def _add_device(tx: Transaction, edit: AddDevice) -> _Done:
     for what, value in (("host", edit.host), ("user", edit.user)):
         if not value or any(character.isspace() for character in value):
             raise InvalidValue(f"'{value}' is not a {what}", f"give the {what} without spaces")
+    for other in devices.list_devices(tx):
+        if (other.host, other.port) == (edit.host, edit.port):
+            raise AlreadyExists(
+                f"device '{other.name}' is at {edit.host} port {edit.port} already",
+                "two names cannot be one device",
+            )
     space = the_space(tx, edit.space)
     instances = {name: the_space(tx, target).id for name, target in edit.instances}
     number = devices.insert_device(
@@ -316,16 +326,18 @@ def _add_device(tx: Transaction, edit: AddDevice) -> _Done:
 
 def _set_host_key(tx: Transaction, edit: SetHostKey) -> _Done:
     device = the_device(tx, edit.device)
-    _refuse_second_identity(tx, edit.device, device.id, edit.host_key)
+    _refuse_second_identity(tx, edit.device, device.id, edit.host_key, edit.told_apart)
     devices.set_host_key(tx, device.id, edit.host_key)
     return _Done("device-host-key", "device", device.id, device.name, edit.host_key.split()[0])
 
 
-def _refuse_second_identity(tx: Transaction, name: str, device_id: int, host_key: str) -> None:
-    other = devices.device_with_key(tx, host_key, besides=device_id)
-    if other is not None:
+def _refuse_second_identity(
+    tx: Transaction, name: str, device_id: int, host_key: str, told_apart: tuple[str, ...] = ()
+) -> None:
+    others = set(devices.devices_with_key(tx, host_key, besides=device_id)) - set(told_apart)
+    if others:
         raise AlreadyExists(
-            f"device '{name}' presents the host key that is recorded for device '{other}'",
+            f"device '{name}' presents the host key that is recorded for device '{min(others)}'",
             "they are one device, or one is a copy: correct the host and port, or give each its own key",
         )
 

@@ -19,7 +19,7 @@ from casm_ctrl.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class DesiredPool:
-    """A device pool that the device serves from, with its live blocks."""
+    """A device pool that the device serves from, with its live blocks; there may be none (any more)."""
 
     row: DevicePoolRow
     services: tuple[str, ...]
@@ -28,8 +28,9 @@ class DesiredPool:
 
 @dataclass(frozen=True)
 class Desired:
-    """`holds`: why a block must not be installed now, by its number. `last_block`: the highest number
-    ever given, so that a mark from a later copy of this store is known as such."""
+    """`holds`: why a block must not be installed now, by its number; `findings`: what is wrong on this
+    device. `last_block`: the highest number ever given, so that a mark from a later copy of this store is
+    known as such."""
 
     store: str
     now: Micros
@@ -37,6 +38,7 @@ class Desired:
     pools: tuple[DesiredPool, ...]
     objects: tuple[ObjectRow, ...]
     holds: Mapping[int, tuple[FindingRow, ...]]
+    findings: tuple[FindingRow, ...]
     pending: PendingCommit | None
     last_block: int
 
@@ -52,7 +54,7 @@ def desired(database: Database, device: str) -> Desired:
 
 
 def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
-    by_pool: dict[int, list[BlockRow]] = {}
+    by_pool: dict[int, list[BlockRow]] = {row.id: [] for row in devices.list_device_pools(tx, device.id)}
     for block in blocks.list_blocks(tx, device_id=device.id):
         by_pool.setdefault(block.device_pool_id, []).append(block)
     rows = [devices.get_device_pool(tx, number) for number in by_pool]
@@ -69,6 +71,7 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         ),
         objects=tuple(observations.list_objects(tx, device.id)),
         holds={number: findings for number, findings in held.items() if findings},
+        findings=tuple(observations.list_findings(tx, device_id=device.id)),
         pending=leases.get_pending(tx, device.id),
         last_block=blocks.last_block_number(tx),
     )

@@ -22,32 +22,30 @@ from casm_ctrl.store.states import Seen, State
 
 @dataclass(frozen=True)
 class Intent:
-    """`sent` and `removed` are blocks as they were read when the edit was worked out; `written` are the
-    objects that the edit makes. `emptied`: blocks of `removed` that counts proved empty after a drain."""
+    """What one edit is about to do. `sent` and `removed` are blocks as they were read when it was worked out.
+
+    `emptied`: blocks of `removed` that counts proved empty after a drain. `written`: the objects that the
+    edit makes. `newest_mark`: the highest block number in our marks on the device.
+    """
 
     generation: int
     sent: tuple[BlockRow, ...]
     removed: tuple[BlockRow, ...]
     emptied: frozenset[int]
     written: tuple[ObjectRow, ...]
+    newest_mark: int
     words: Sequence[str]
 
 
 def record_intent(database: Database, author: Author, lease: Lease, intent: Intent) -> None:
-    """IllegalTransition where a block changed since it was read; LeaseLost where the lease is gone."""
+    """Before the edit. IllegalTransition where a block changed since it was read; LeaseLost."""
     with database.write() as tx:
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
         devices.set_edit_generation(tx, device.id, intent.generation)
+        blocks.raise_block_number(tx, intent.newest_mark)
         for block in intent.sent:
             blocks.mark_sent(tx, block)
-            blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
-        for block in intent.removed:
-            if block.id in intent.emptied:
-                block = blocks.mark_proven_empty(tx, block)
-            if block.state is not State.WITHDRAWING:
-                reason = f"a removal is about to be sent to {device.name}"
-                blocks.transition(tx, author, block, State.WITHDRAWING, "apply", reason)
             blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
         observations.put_objects(tx, device.id, intent.written)
         words = f"edit {intent.generation}: {'; '.join(intent.words)}"
@@ -56,21 +54,30 @@ def record_intent(database: Database, author: Author, lease: Lease, intent: Inte
 
 def record_pending(
     database: Database,
+    author: Author,
     lease: Lease,
+    intent: Intent,
     *,
-    generation: int,
     persist_id: str | None,
     session_id: int,
     timeout: int,
     digest: str,
 ) -> PendingCommit:
-    """Note a confirmed commit (`timeout` seconds) that is about to be sent."""
+    """Before the confirmed commit (`timeout` seconds) is sent: from here on removals cannot be taken back."""
     with database.write() as tx:
         leases.check(tx, lease)
+        device = devices.get_device(tx, lease.device_id)
+        for block in intent.removed:
+            if block.id in intent.emptied:
+                block = blocks.mark_proven_empty(tx, block)
+            if block.state is not State.WITHDRAWING:
+                reason = f"a removal is about to be sent to {device.name}"
+                blocks.transition(tx, author, block, State.WITHDRAWING, "apply", reason)
+            blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
         pending = PendingCommit(
             device_id=lease.device_id,
             lease_generation=lease.generation,
-            edit_generation=generation,
+            edit_generation=intent.generation,
             persist_id=persist_id,
             session_id=session_id,
             began=tx.now,

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from casm_ctrl.addressing.prefix import Family, Range
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.identifiers import block_id
+from casm_ctrl.service.desired import Desired, read_desired
 from casm_ctrl.service.holding import hold, release_held
+from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store import blocks, devices, leases, observations, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
@@ -46,7 +48,8 @@ class Sight:
     """All that one read showed. `containers` are objects that hold ranges.
 
     `proof`: no confirmed commit can be pending and, where there is a startup datastore, it holds the
-    same: only then does a block that is not there count as gone.
+    same: only then does a block that is not there count as gone. Without it, and while the store knows
+    of a commit that may be pending, the read changes no block's state.
     """
 
     sightings: tuple[Sighting, ...]
@@ -89,24 +92,41 @@ def observe(database: Database, author: Author, lease: Lease, sight: Sight) -> O
     with database.write() as tx:
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
-        reading = _Reading(device, spaces.get_store(tx).store_id)
-        mine = {block.id: block for block in blocks.list_blocks(tx, device_id=device.id)}
-        ranges = _sort(tx, reading, mine, sight)
-        _judge_foreign(tx, reading)
-        news = observations.replace_findings(tx, device.id, reading.findings)
-        observations.replace_ranges(tx, device.id, ranges)
-        _hold(tx, reading)
-        if sight.proof:
-            _forget_objects(tx, device.id, sight)
-        touched = _touched(mine.values(), ranges)
-        words = [
-            step
-            for block in mine.values()
-            if block.state is not State.QUARANTINED
-            for step in _prove(tx, author, reading, block, sight.proof and block.id not in touched)
-        ]
-        record(tx, author, (Event(f.kind, "device", device.id, device.name, reason=f.words) for f in news))
-        return Observed(tuple(words), tuple(observations.list_findings(tx, device_id=device.id)))
+        return _observe(tx, author, device, sight)
+
+
+def preview(database: Database, author: Author, device_name: str, sight: Sight) -> Desired:
+    """What would be wanted of a device if `sight` were observed; nothing is written.
+
+    Worked out in a transaction that is taken back, so that it is the very same as `observe` would do.
+    """
+    with database.rehearse() as tx:
+        device = the_device(tx, device_name)
+        _observe(tx, author, device, sight)
+        return read_desired(tx, device)
+
+
+def _observe(tx: Transaction, author: Author, device: DeviceRow, sight: Sight) -> Observed:
+    reading = _Reading(device, spaces.get_store(tx).store_id)
+    mine = {block.id: block for block in blocks.list_blocks(tx, device_id=device.id)}
+    ranges = _sort(tx, reading, mine, sight)
+    _judge_foreign(tx, reading)
+    news = observations.replace_findings(tx, device.id, reading.findings)
+    observations.replace_ranges(tx, device.id, ranges)
+    record(tx, author, (Event(f.kind, "device", device.id, device.name, reason=f.words) for f in news))
+    _hold(tx, reading)
+    if sight.proof:
+        _forget_objects(tx, device.id, sight)
+    if not sight.proof and leases.get_pending(tx, device.id) is not None:
+        return Observed((), tuple(observations.list_findings(tx, device_id=device.id)))
+    touched = _touched(mine.values(), ranges)
+    words = [
+        step
+        for block in mine.values()
+        if block.state is not State.QUARANTINED
+        for step in _prove(tx, author, reading, block, sight.proof and block.id not in touched)
+    ]
+    return Observed(tuple(words), tuple(observations.list_findings(tx, device_id=device.id)))
 
 
 # --- Whose is it ----------------------------------------------------------------------------------
@@ -117,7 +137,6 @@ def _sort(tx: Transaction, reading: _Reading, mine: dict[int, BlockRow], sight: 
     device = reading.device
     objects = {(row.path, row.keys): row for row in observations.list_objects(tx, device.id)}
     instances = devices.device_instances(tx, device.id)
-    last = blocks.last_block_number(tx)
     rows: list[RangeRow] = []
     for sighting in sight.sightings:
         space = (
@@ -126,9 +145,6 @@ def _sort(tx: Transaction, reading: _Reading, mine: dict[int, BlockRow], sight: 
         block = _owner_of(tx, reading, mine, objects, sighting)
         if block is not None:
             reading.own.setdefault(block.id, []).append(sighting)
-        if sighting.mark_store == reading.store and (sighting.mark_block or 0) > last:
-            last = sighting.mark_block or 0
-            blocks.raise_block_number(tx, last)
         if sighting.range is None:
             continue
         if space is None:

@@ -264,10 +264,12 @@ def last_block_number(tx: Transaction) -> int:
 
 def raise_block_number(tx: Transaction, number: int) -> None:
     """Never give a number up to `number` again: a mark with it was seen, from a later copy of this store."""
+    if number <= last_block_number(tx):
+        return
     if last_block_number(tx) == 0:
         tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('block', :seq)", seq=number)
     else:
-        tx.run("UPDATE sqlite_sequence SET seq = :seq WHERE name = 'block' AND seq < :seq", seq=number)
+        tx.run("UPDATE sqlite_sequence SET seq = :seq WHERE name = 'block'", seq=number)
 
 
 def block_counts(tx: Transaction, pool_id: int) -> dict[tuple[State, int], int]:
@@ -366,9 +368,10 @@ def set_wanted(tx: Transaction, author: Author, block: BlockRow, wanted: Wanted,
 
 
 def mark_sent(tx: Transaction, block: BlockRow) -> BlockRow:
-    """Note, before anything is sent, that an edit may carry the block to a device."""
-    if block.sent:
-        return block
+    """Note, before anything is sent, that an edit may carry the block to a device.
+
+    Written even where it was noted before: it fails where the block changed since it was read.
+    """
     _compare_and_set(tx, block, "sent = 1")
     return replace(block, sent=True, generation=block.generation + 1)
 

@@ -59,7 +59,13 @@ class Database:
             yield tx
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Transaction]:
+    def rehearse(self) -> Iterator[Transaction]:
+        """A transaction that may change anything and is always taken back: for looking ahead."""
+        with self._transaction("BEGIN IMMEDIATE", end="ROLLBACK") as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(self, begin: str, end: str = "COMMIT") -> Iterator[Transaction]:
         with store_errors(self.url):
             connection = self.engine.raw_connection()
             try:
@@ -67,7 +73,7 @@ class Database:
                 cursor.execute(begin)
                 try:
                     yield Transaction(cursor, self.dialect, self.clock.now())
-                    cursor.execute("COMMIT")
+                    cursor.execute(end)
                 except BaseException:
                     if connection.driver_connection.in_transaction:  # type: ignore[union-attr]
                         cursor.execute("ROLLBACK")

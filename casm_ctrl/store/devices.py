@@ -157,12 +157,12 @@ def set_host_key(tx: Transaction, device_id: int, host_key: str) -> None:
     tx.run("UPDATE device SET host_key = :key WHERE id = :id", key=host_key, id=device_id)
 
 
-def device_with_key(tx: Transaction, host_key: str, *, besides: int) -> str | None:
-    """Another device that has this host key: two devices with one identity."""
-    row = tx.first(
-        "SELECT name FROM device WHERE host_key = :key AND id != :id LIMIT 1", key=host_key, id=besides
+def devices_with_key(tx: Transaction, host_key: str, *, besides: int) -> list[str]:
+    """Other devices that have this host key: one identity, perhaps."""
+    rows = tx.all(
+        "SELECT name FROM device WHERE host_key = :key AND id != :id ORDER BY name", key=host_key, id=besides
     )
-    return None if row is None else str(row[0])
+    return [row[0] for row in rows]
 
 
 def set_sync(tx: Transaction, device_id: int, state: str, error: str | None, *, seen: bool) -> None:

@@ -1,0 +1,119 @@
+"""What is to become of each block of a device now: pure, from what is wanted, seen and counted.
+
+Usage decides how a released block leaves: counts prove it empty, and without them its device pool's
+`withdraw-when-unknown` says what a person's release is worth (design: Usage has a kind).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from casm_ctrl.base.clock import SECOND, Micros, parse_duration, show_duration, to_rfc3339
+from casm_ctrl.drivers.interface import Abilities, UsageKind
+from casm_ctrl.service.desired import Desired, DesiredPool
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.states import State, Wanted
+
+
+@dataclass
+class Decision:
+    """`present` maps a block's number to whether it is to be drained. `emptied`: of `removed`, those that
+    counts proved empty after a drain. `held` and `waiting` say why, by block."""
+
+    present: dict[int, bool] = field(default_factory=dict)
+    removed: list[BlockRow] = field(default_factory=list)
+    emptied: set[int] = field(default_factory=set)
+    held: dict[int, str] = field(default_factory=dict)
+    waiting: dict[int, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def decide(
+    desired: Desired, on_device: frozenset[int], counts: Mapping[int, int], abilities: Abilities
+) -> Decision:
+    """`on_device`: the blocks that the device shows. `counts`: addresses in use, by block, where the device
+    counts; a block without an entry has unknown usage."""
+    decision = Decision()
+    for pool in desired.pools:
+        for block in pool.blocks:
+            if block.state is State.QUARANTINED:
+                continue
+            if block.state is State.WITHDRAWING:
+                decision.removed.append(block)
+            elif block.wanted is Wanted.ABSENT:
+                _take_back(decision, desired, pool, block, on_device, counts.get(block.id), abilities)
+            elif block.id in desired.holds and block.id not in on_device:
+                why = desired.holds[block.id][0]
+                decision.held[block.id] = (
+                    f"{block.label} is not installed: {why.words} (seen on {why.device})"
+                )
+            else:
+                decision.present[block.id] = block.wanted is Wanted.DRAINED
+    return decision
+
+
+def _take_back(
+    decision: Decision,
+    desired: Desired,
+    pool: DesiredPool,
+    block: BlockRow,
+    on_device: frozenset[int],
+    count: int | None,
+    abilities: Abilities,
+) -> None:
+    if block.id not in on_device:
+        decision.removed.append(block)
+    elif count is not None and abilities.usage is UsageKind.COUNT:
+        _take_back_counted(decision, block, count, abilities.drain)
+    else:
+        _take_back_unknown(decision, pool, block, desired.now, abilities.drain)
+
+
+def _take_back_counted(decision: Decision, block: BlockRow, count: int, can_drain: bool) -> None:
+    if not can_drain:
+        decision.removed.append(block)
+        if count:
+            decision.warnings.append(
+                f"{block.label} is withdrawn while {count:,} of its addresses are in use: the device cannot drain,"
+                " and an operator released it"
+            )
+    elif block.state is State.DRAINING and count == 0:
+        decision.removed.append(block)
+        decision.emptied.add(block.id)
+    else:
+        decision.present[block.id] = True
+        if block.state is State.DRAINING:
+            decision.waiting[block.id] = f"{block.label} drains: {count:,} of its addresses are still in use"
+        else:
+            decision.waiting[block.id] = f"{block.label} is drained first"
+
+
+def _take_back_unknown(
+    decision: Decision, pool: DesiredPool, block: BlockRow, now: Micros, can_drain: bool
+) -> None:
+    rule = pool.row.withdraw_when_unknown
+    unknown = f"{block.label} of {pool.row.label}: the device gives no counts, so nobody knows who uses it"
+    if rule == "operator":
+        decision.removed.append(block)
+        decision.warnings.append(f"{unknown}; it is withdrawn because an operator released it")
+        return
+    if rule == "never":
+        decision.waiting[block.id] = f"{unknown}, and withdraw-when-unknown is 'never'"
+    else:
+        seconds = parse_duration(rule.partition(" ")[2])
+        drained = block.state is State.DRAINING or not can_drain
+        ready = Micros(block.changed_at + seconds * SECOND)
+        if drained and ready <= now:
+            decision.removed.append(block)
+            decision.warnings.append(
+                f"{unknown}; it is withdrawn {show_duration(seconds)} after it was asked to leave"
+            )
+            return
+        until = (
+            f"until {to_rfc3339(ready)}"
+            if drained
+            else f"for {show_duration(seconds)} after its drain is seen"
+        )
+        decision.waiting[block.id] = f"{unknown}; it rests {until}"
+    decision.present[block.id] = can_drain

@@ -1,0 +1,194 @@
+"""From what is wanted and what runs to one edit, guarded and validated. Pure."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lxml import etree
+
+from casm_ctrl.addressing.prefix import parse_address
+from casm_ctrl.base.errors import StoreBroken, YangInvalid
+from casm_ctrl.drivers.interface import (
+    Action,
+    Change,
+    Driver,
+    Edit,
+    Element,
+    Gateway,
+    GatewayKind,
+    ObjectKey,
+    Seen,
+    Wanted,
+    WantedBlock,
+    WantedPool,
+)
+from casm_ctrl.netconf.names import nc
+from casm_ctrl.service.desired import Desired
+from casm_ctrl.service.guard import guard_generation, guard_removal
+from casm_ctrl.service.intent import Intent
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.observations import ObjectRow
+from casm_ctrl.store.states import State
+from casm_ctrl.sync.decision import Decision
+from casm_ctrl.yang.engine import engine_for, forest
+
+_OPERATION = nc("operation")
+_REMOVALS = ("delete", "remove")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An edit that is ready to be recorded and sent; `edit.changes` is empty where nothing is to be done."""
+
+    edit: Edit
+    generation: int
+    removed: tuple[BlockRow, ...]
+    intent: Intent
+
+
+def work_out(
+    driver: Driver,
+    modules: Mapping[str, str | None],
+    desired: Desired,
+    decision: Decision,
+    running: Element,
+    *,
+    zombies: bool,
+) -> Difference:
+    """The edit that takes `running` to what was decided. YangInvalid where our own modules refuse it.
+
+    `zombies`: also remove objects with our mark whose blocks are long given up.
+    """
+    seen = driver.parse(running)
+    generation = 1 + max([desired.device.edit_generation, *_generations(desired, seen)])
+    wanted = _wanted(desired, decision, generation, zombies)
+    edit = driver.render(wanted, running, modules)
+    _validate(driver.modules(modules), edit)
+    by_number = {block.id: block for block in desired.blocks}
+    by_key = {(row.path, row.keys): row.block for row in desired.objects}
+    touched: dict[int, BlockRow] = {}
+    removed: dict[int, BlockRow] = {}
+    for change in edit.changes:
+        number = change.block or by_key.get((change.key.path, change.key.keys))
+        block = None if number is None else by_number.get(number)
+        if block is None:
+            continue
+        if change.action is not Action.REMOVE:
+            touched[block.id] = block
+        elif block.state is not State.QUARANTINED:
+            removed[block.id] = block
+    intent = Intent(
+        generation=generation,
+        sent=tuple(touched.values()),
+        removed=tuple(removed.values()),
+        emptied=frozenset(decision.emptied & removed.keys()),
+        written=tuple(
+            ObjectRow(c.key.path, c.key.keys, c.block, "wrote")
+            for c in edit.changes
+            if c.action is Action.ADD
+        ),
+        newest_mark=max(_numbers(desired, seen), default=0),
+        words=[in_words(change) for change in edit.changes],
+    )
+    return Difference(edit, generation, tuple(removed.values()), intent)
+
+
+def guard(difference: Difference, desired: Desired, seen: Seen, confirmed: int | None) -> None:
+    """The guards of promise 7: MassRemoval or StoreBehind where nobody confirmed as many removals."""
+    name = desired.device.name
+    guard_generation(
+        name,
+        marked=max(_generations(desired, seen), default=None),
+        known=desired.device.edit_generation,
+        newest_mark=max(_numbers(desired, seen), default=None),
+        last_block=desired.last_block,
+        removals=len(difference.removed),
+        confirmed=confirmed,
+    )
+    guard_removal(name, difference.removed, desired.blocks, confirmed)
+
+
+def _generations(desired: Desired, seen: Seen) -> list[int]:
+    return [
+        pool.generation.generation
+        for pool in seen.pools
+        if pool.generation is not None and pool.generation.store == desired.store
+    ]
+
+
+def _numbers(desired: Desired, seen: Seen) -> list[int]:
+    return [r.mark.block for r in seen.ranges if r.mark is not None and r.mark.store == desired.store]
+
+
+def _wanted(desired: Desired, decision: Decision, generation: int, zombies: bool) -> Wanted:
+    keys = {row.block: ObjectKey(row.path, row.keys) for row in desired.objects if row.block is not None}
+    ours = {ObjectKey(row.path, row.keys) for row in desired.objects}
+    if zombies:
+        ours |= {ObjectKey(f.path, f.keys) for f in desired.findings if f.kind == "zombie"}
+    return Wanted(
+        store=desired.store,
+        generation=generation,
+        pools=tuple(
+            WantedPool(
+                name=pool.row.aaa_name,
+                blocks=tuple(
+                    WantedBlock(block.id, block.prefix, decision.present[block.id], keys.get(block.id))
+                    for block in pool.blocks
+                    if block.id in decision.present
+                ),
+                gateway=_gateway(pool.row.gateway, pool.row.gateway_mask),
+                services=pool.services,
+                access=pool.row.access,
+            )
+            for pool in desired.pools
+        ),
+        ours=frozenset(ours),
+    )
+
+
+def _gateway(text: str, mask: int | None) -> Gateway:
+    if text in (GatewayKind.FIRST.value, GatewayKind.LAST.value, GatewayKind.NONE.value):
+        return Gateway(GatewayKind(text), mask=mask)
+    kind, _, interface = text.partition(":")
+    if kind == GatewayKind.UNNUMBERED.value and interface:
+        return Gateway(GatewayKind.UNNUMBERED, interface=interface, mask=mask)
+    return Gateway(GatewayKind.ADDRESS, address=parse_address(text)[1], mask=mask)
+
+
+def _validate(modules: tuple[str, ...], edit: Edit) -> None:
+    """Everything that leaves for a device has passed the engine: the edit, and what it makes."""
+    if not edit.config:
+        return
+    engine = engine_for(*modules)
+    try:
+        engine.validate(forest(edit.config), what="edit")
+        engine.validate(forest(_made(edit.config)), what="config")
+    except YangInvalid as error:
+        raise YangInvalid(
+            f"the edit that was worked out is not valid: {error.message}",
+            "nothing was sent; correct the device pool, or report this",
+            path=error.path,
+        ) from error
+
+
+def _made(config: Iterable[Element]) -> list[Element]:
+    """What an edit makes, as configuration: without removals and operations."""
+    made = [copy.deepcopy(element) for element in config if element.get(_OPERATION) not in _REMOVALS]
+    for root in made:
+        for node in list(root.iter("*")):
+            operation = node.attrib.pop(_OPERATION, "")
+            if operation in _REMOVALS:
+                parent = node.getparent()
+                if parent is None:
+                    raise StoreBroken("an edit removes its own root", "report this")
+                parent.remove(node)
+        etree.cleanup_namespaces(root)
+    return made
+
+
+def in_words(change: Change) -> str:
+    """`add b3: ipv4-address-range[internet, casm-k3f9qa-b3] 198.51.100.0/24`."""
+    block = "" if change.block is None else f" b{change.block}"
+    return f"{change.action.value}{block}: {change.key}{' ' if change.words else ''}{change.words}"

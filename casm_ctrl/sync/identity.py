@@ -1,0 +1,67 @@
+"""Is the device the one that the store knows, and no other's second name (design: Identity)?"""
+
+from __future__ import annotations
+
+import contextlib
+
+from casm_ctrl.base.errors import CasmError, IdentityChanged, LockDenied
+from casm_ctrl.drivers.registry import load_driver
+from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.session import Session, open_session
+from casm_ctrl.service.configuration import SetHostKey, change
+from casm_ctrl.service.lookup import the_device
+from casm_ctrl.store import devices
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.devices import DeviceRow
+from casm_ctrl.store.events import Author
+from casm_ctrl.sync.access import StoreAccess
+from casm_ctrl.sync.visit import target_of
+
+
+async def check_identity(store: StoreAccess, author: Author, device: DeviceRow, session: Session) -> None:
+    """Record the host key of a device that has none; IdentityChanged where it is another device's."""
+    if device.host_key == session.host_key:
+        return
+    others = await store.run(_same_key, device, session.host_key)
+    for other in others:
+        await _tell_apart(session, device, other)
+    edit = SetHostKey(device.name, session.host_key, tuple(other.name for other in others))
+    await store.run(change, author, [edit])
+
+
+def _same_key(database: Database, device: DeviceRow, host_key: str) -> list[DeviceRow]:
+    with database.read() as tx:
+        names = devices.devices_with_key(tx, host_key, besides=device.id)
+        return [the_device(tx, name) for name in names]
+
+
+async def _tell_apart(session: Session, device: DeviceRow, other: DeviceRow) -> None:
+    """Two servers may share one SSH host key; one lock they cannot share.
+
+    The other's candidate is locked for a moment: where this session is then denied its own by that very
+    session, both are one device.
+    """
+    try:
+        driver = load_driver(other.driver)
+        async with await open_session(target_of(other, False, driver)) as theirs:
+            await Client(theirs).lock("candidate")
+            try:
+                await Client(session).lock("candidate")
+            except LockDenied as denied:
+                if denied.session_id in (theirs.session_id, None, 0):
+                    raise IdentityChanged(
+                        f"{session.target} and device '{other.name}' at {other.host}:{other.port} are one server",
+                        remedy,
+                    ) from denied
+                raise
+            finally:
+                with contextlib.suppress(CasmError):
+                    await Client(session).unlock("candidate")
+    except IdentityChanged:
+        raise
+    except CasmError as error:
+        raise IdentityChanged(
+            f"{session.target} has the host key of device '{other.name}', and they could not be told apart:"
+            f" {error.message}",
+            f"make '{other.name}' reachable and try again, or give each its own key",
+        ) from error

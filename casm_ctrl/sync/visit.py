@@ -1,0 +1,210 @@
+"""One session with one device: enter, lock, settle what may be pending, read.
+
+Other people's edits are never discarded or committed: locks come first, and where the candidate is not
+what runs, the device is refused (promise 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from casm_ctrl.base.clock import SECOND, to_rfc3339
+from casm_ctrl.base.deadlines import COMMIT_MARGIN, Deadlines
+from casm_ctrl.base.errors import CandidateModified, DeviceRefused, Held, LockDenied
+from casm_ctrl.drivers.interface import BlockMark, Driver, Element, Seen
+from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.session import Session, Target
+from casm_ctrl.netconf.trees import canonical, describe_difference, same_configuration
+from casm_ctrl.service import intent
+from casm_ctrl.service.observation import Sight, Sighting
+from casm_ctrl.store.devices import DeviceRow
+from casm_ctrl.store.leases import Lease, PendingCommit
+from casm_ctrl.sync.access import StoreAccess
+from casm_ctrl.sync.report import Progress
+
+_PATIENCE = 0.5
+"""Seconds between two tries to get a lock that somebody else holds."""
+
+PERSIST = ":confirmed-commit:1.1"
+
+
+def target_of(device: DeviceRow, accept_new: bool, driver: Driver) -> Target:
+    """Where and how to enter the device, with its own deadlines where it has some."""
+    own = dict(device.deadlines)
+    commit = int(own.pop("commit", Deadlines.commit))
+    return Target(
+        device=device.name,
+        host=device.host,
+        port=device.port,
+        user=device.username,
+        credential=device.credential,
+        host_key=device.host_key,
+        accept_new=accept_new,
+        deadlines=Deadlines(**own, commit=commit),
+        pause_after_hello=PAUSE_AFTER_HELLO,
+    )
+
+
+PAUSE_AFTER_HELLO = 0.3
+"""Some servers overlook an RPC that comes in one read with our hello; see docs/sessions.md."""
+
+
+@dataclass
+class Visit:
+    """A session, whose it is, and how long it may wait for others."""
+
+    store: StoreAccess
+    lease: Lease
+    session: Session
+    driver: Driver
+    modules: Mapping[str, str | None]
+    wait: float
+    progress: Progress
+
+    @property
+    def name(self) -> str:
+        return self.session.target.device
+
+    @property
+    def client(self) -> Client:
+        return Client(self.session)
+
+    def has(self, capability: str) -> bool:
+        return self.session.capabilities.has(capability)
+
+    # --- Locks ------------------------------------------------------------------------------------
+
+    async def lock(self, pending: PendingCommit | None) -> None:
+        """Lock running, then candidate. What we left ourselves in a visit that died is cleared first."""
+        self.progress(self.name, "locking")
+        await self._cancel(pending)
+        await self._lock_patiently("running", pending)
+        try:
+            await self._lock_patiently("candidate", pending)
+        except LockDenied as error:
+            if error.session_id:
+                raise
+            # Denied, and no session has it: somebody's edits are in it (RFC 6241, 7.5). Ours, perhaps.
+            await self._refuse_modified(pending)
+            await self._lock_patiently("candidate", pending)
+
+    async def _lock_patiently(self, datastore: str, pending: PendingCommit | None) -> None:
+        clock = asyncio.get_running_loop().time
+        until = clock() + self.wait
+        ghosts = {self.lease.previous_session, pending.session_id if pending else None} - {None}
+        while True:
+            try:
+                await self.client.lock(datastore)
+            except LockDenied as error:
+                if error.session_id in ghosts:
+                    # The session of the visit before us, which died or lost its lease.
+                    ghosts.discard(error.session_id)
+                    self.progress(self.name, f"ending session {error.session_id} of an earlier visit")
+                    await self._kill(error.session_id)
+                    continue
+                if clock() >= until or (datastore == "candidate" and not error.session_id):
+                    raise
+                self.progress(self.name, f"waiting: {error.message}")
+                await asyncio.sleep(_PATIENCE)
+                await self._cancel(pending)
+            else:
+                return
+
+    async def _kill(self, session_id: int | None) -> None:
+        assert session_id is not None
+        try:
+            await self.client.kill_session(session_id)
+        except DeviceRefused:
+            await asyncio.sleep(0)  # it ended by itself meanwhile, which is as good
+
+    async def unlock(self) -> None:
+        """Give both locks back; the session's end would, but a device may be slow to notice that."""
+        for datastore in ("candidate", "running"):
+            await self.client.unlock(datastore)
+
+    # --- Reading ----------------------------------------------------------------------------------
+
+    async def read_all(self, pending: PendingCommit | None = None) -> Element:
+        """Running, after checking that the candidate is the same: CandidateModified names the difference."""
+        running = await self.client.get_config("running")
+        candidate = await self.client.get_config("candidate")
+        if not same_configuration(running, candidate):
+            await self._refuse_modified(pending, running, candidate)
+            running = await self.client.get_config("running")
+        return running
+
+    async def _refuse_modified(
+        self, pending: PendingCommit | None, running: Element | None = None, candidate: Element | None = None
+    ) -> None:
+        """CandidateModified, unless what is in the candidate is to the letter what a visit of ours left."""
+        running = running if running is not None else await self.client.get_config("running")
+        candidate = candidate if candidate is not None else await self.client.get_config("candidate")
+        if pending is not None and digest(candidate) == pending.digest:
+            await self.client.discard_changes()
+            return
+        lines = describe_difference(running, candidate, 3)
+        raise CandidateModified(
+            f"{self.session.target}: somebody's uncommitted edits are in the candidate:"
+            f" {'; '.join(lines) or 'they change nothing'}",
+            "commit or discard them on the device, then apply again; they were left alone",
+        )
+
+    # --- What may be pending ----------------------------------------------------------------------
+
+    async def _cancel(self, pending: PendingCommit | None) -> None:
+        """Take our own pending commit back; where there is none any more the device says so."""
+        if pending is not None and pending.persist_id is not None and self.has(PERSIST):
+            try:
+                await self.client.cancel_commit(pending.persist_id)
+            except DeviceRefused as error:
+                if not error.has_tag("invalid-value", "operation-failed", "in-use"):
+                    raise
+
+    async def settle(self, pending: PendingCommit) -> None:
+        """With both locks held and the candidate as running is: see that no confirmed commit is pending.
+
+        An empty commit that is answered with ok ends whatever was pending (RFC 6241, 8.4.1), so that
+        reads after it are proof. Held where the device refuses it before the pending commit's time and
+        its margin are over.
+        """
+        await self._cancel(pending)
+        over = pending.deadline + round(COMMIT_MARGIN * SECOND)
+        try:
+            await self.client.commit()
+        except DeviceRefused as error:
+            now = await self.store.run(lambda database: database.clock.now())
+            if now < over:
+                raise Held(
+                    f"{self.session.target}: a confirmed commit of an earlier visit may be pending until"
+                    f" {to_rfc3339(over)} ({error.message})",
+                    "apply again after that",
+                ) from error
+        await self.store.run(intent.clear_pending, self.lease)
+
+
+def digest(config: Element) -> str:
+    """SHA-256 over what a configuration means."""
+    return hashlib.sha256(repr(canonical(config)).encode()).hexdigest()
+
+
+def sight_of(seen: Seen, *, proof: bool) -> Sight:
+    """What a driver parsed, in the words of the service."""
+    return Sight(
+        sightings=tuple(
+            Sighting(
+                path=r.key.path,
+                keys=r.key.keys,
+                range=r.range,
+                network_instance=r.network_instance,
+                mark_store=r.mark.store if isinstance(r.mark, BlockMark) else None,
+                mark_block=r.mark.block if isinstance(r.mark, BlockMark) else None,
+                drained=r.drained,
+            )
+            for r in seen.ranges
+        ),
+        containers=tuple((pool.key.path, pool.key.keys) for pool in seen.pools),
+        proof=proof,
+    )
