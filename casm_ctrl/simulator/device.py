@@ -88,7 +88,7 @@ class SimulatedDevice:
         No connection is taken for `downtime` seconds. Subscribers are gone, faults stay in force.
         """
         self._down = True
-        self.journal.add(SOMEBODY, ["reboot"])
+        self.journal.happen("reboot")
         await self._listener.drop_connections()
         self._release_held()
         self._machine.restart(configuration)
@@ -200,7 +200,7 @@ class SimulatedDevice:
                 return await self._call(channel, session, noted, rpc)
 
             async def replied(rpc: Rpc) -> None:
-                await self.journal.reach(done.pop(id(rpc)), Moment.REPLIED)
+                self.journal.reach(done.pop(id(rpc)), Moment.REPLIED)
 
             await serve(channel, session, call, replied)
         finally:
@@ -218,7 +218,7 @@ class SimulatedDevice:
         tiny = self.faults.get(FaultKind.TINY_CHUNKS)
         if tiny is not None:
             session.largest_chunk = tiny.octets
-        await self.journal.reach(entry, Moment.RECEIVED)
+        self.journal.reach(entry, Moment.RECEIVED)
         if self.faults.get(FaultKind.HANG_AFTER_HELLO):
             await self._leave_waiting(channel, entry, FaultKind.HANG_AFTER_HELLO)
         if FaultKind.DROP_BEFORE in hits:
@@ -227,7 +227,7 @@ class SimulatedDevice:
         answer = await self._execute(session.session_id, rpc, hits)
         entry.outcome = answer.errors[0].tag if isinstance(answer, Errors) else "ok"
         self._save()
-        await self.journal.reach(entry, Moment.EXECUTED)
+        self.journal.reach(entry, Moment.EXECUTED)
         await _pause(hits.get(FaultKind.DELAY_AFTER))
         if FaultKind.DROP_AFTER in hits:
             self._drop(channel, entry, FaultKind.DROP_AFTER)
@@ -267,7 +267,7 @@ class SimulatedDevice:
         return fault.seconds if fault is not None else 0.0
 
     def _note_rollback(self) -> None:
-        self.journal.add(SOMEBODY, ["rollback"])
+        self.journal.happen("rollback")
         self._save()
 
     def _save(self) -> None:

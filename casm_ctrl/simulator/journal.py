@@ -45,7 +45,7 @@ def names_of(operation: Element, *, commit_pending: bool) -> tuple[str, ...]:
 
 @dataclass
 class Entry:
-    """One operation, or another event of the device (`reboot`, `rollback`, …) with session 0."""
+    """One operation, or what the device did by itself, with session 0."""
 
     number: int
     time: Micros
@@ -94,7 +94,7 @@ class Journal:
         self._clock = clock
         self._entries: list[Entry] = []
         self._triggers: list[_Trigger] = []
-        self._moved = asyncio.Condition()
+        self._moved = asyncio.Event()
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -113,7 +113,7 @@ class Journal:
         self._entries.append(entry)
         return entry
 
-    async def reach(self, entry: Entry, moment: Moment) -> None:
+    def reach(self, entry: Entry, moment: Moment) -> None:
         """Note that `entry` is at `moment`; signals are sent before this returns."""
         entry.moments.append(moment)
         for trigger in list(self._triggers):
@@ -122,8 +122,12 @@ class Journal:
                 if trigger.met == trigger.point.occurrence:
                     self._triggers.remove(trigger)
                     os.kill(trigger.pid, trigger.signal)
-        async with self._moved:
-            self._moved.notify_all()
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def happen(self, name: str) -> None:
+        """Note what the device did by itself: `reboot` or `rollback`, of session 0."""
+        self.reach(self.add(0, [name]), Moment.EXECUTED)
 
     def on(self, point: Point, *, signal: int, pid: int) -> None:
         """Send `signal` to `pid` when `point` is reached, counted from now."""
@@ -131,5 +135,5 @@ class Journal:
 
     async def wait(self, point: Point) -> None:
         """Return when `point` is reached, counted from the beginning of the journal."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self.count(point.operation, point.moment) >= point.occurrence)
+        while self.count(point.operation, point.moment) < point.occurrence:
+            await self._moved.wait()
