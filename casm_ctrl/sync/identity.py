@@ -51,7 +51,7 @@ async def _tell_apart(session: Session, device: DeviceRow, other: DeviceRow) -> 
                 if denied.session_id in (theirs.session_id, None, 0):
                     raise IdentityChanged(
                         f"{session.target} and device '{other.name}' at {other.host}:{other.port} are one server",
-                        remedy,
+                        "correct the host and port of one, or remove it",
                     ) from denied
                 raise
             finally:
