@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import getpass
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -42,6 +44,27 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class Pipe:
+    """Both ends of a subsystem's standard streams."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._input, self._output = process.stdin.fileno(), process.stdout.fileno()
+
+    def write(self, data: bytes) -> None:
+        os.write(self._input, data)
+
+    def read_until(self, mark: bytes, seconds: float, *, times: int = 1) -> bytes:
+        """What comes until `mark` was seen `times` times, or for so many seconds."""
+        data = b""
+        end = time.monotonic() + seconds
+        while data.count(mark) < times and (left := end - time.monotonic()) > 0:
+            if select.select([self._output], [], [], left)[0]:
+                data += os.read(self._output, 1 << 16)
+        return data
 
 
 @dataclass
@@ -94,6 +117,13 @@ class Netconfd:
         self._end(self._server, signal.SIGKILL)
         self._server = None
 
+    def drop_connections(self) -> None:
+        """Kill the sshd process of every connection: what the way between does when it breaks."""
+        assert self._sshd is not None
+        pid = self._sshd.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+
     def restart(self) -> None:
         """Start again with what the startup file holds."""
         if self._server is not None:
@@ -117,6 +147,25 @@ class Netconfd:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def subsystem(self) -> Iterator[Pipe]:
+        """A NETCONF session without SSH: what sshd would start for a client."""
+        process = subprocess.Popen(
+            [str(program("netconf-subsystem")), f"--ncxserver-sockname={self.port}@{self._socket}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={
+                "SSH_CONNECTION": f"{self.host} 1 {self.host} {self.port}",
+                "USER": self.user,
+                "HOME": str(self.folder),
+            },
+        )
+        try:
+            yield Pipe(process)
+        finally:
+            process.kill()
+            process.communicate()
 
     # --- What a test may look at ------------------------------------------------------------------
 
