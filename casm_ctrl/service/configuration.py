@@ -20,9 +20,10 @@ from casm_ctrl.addressing.prefix import (
     subtract_all,
 )
 from casm_ctrl.base.clock import parse_duration
+from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue, Overlap
 from casm_ctrl.base.identifiers import check_name, split_device_pool
-from casm_ctrl.service.holding import hold_seen
+from casm_ctrl.service.holding import hold_seen, release_held
 from casm_ctrl.service.lookup import the_device, the_device_pool, the_pool, the_space
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import blocks, devices, free_space, pools, spaces
@@ -32,6 +33,8 @@ from casm_ctrl.store.transaction import Transaction
 
 ROLES = ("bng", "cgn", "dhcp")
 SCOPES = ("private", "public")
+LONGEST_TIME = 2**32 - 1
+"""Seconds: uint32 in our YANG."""
 ACCESS = ("pppoe", "dhcp", "vpn", "ds-lite", "lw4over6", "map", "cgn", "xlat", "other")
 
 
@@ -192,8 +195,12 @@ def _add_pool(tx: Transaction, edit: AddPool) -> _Done:
     space = the_space(tx, edit.space)
     if edit.scope not in SCOPES:
         raise InvalidValue(f"'{edit.scope}' is not a scope", f"use {' or '.join(SCOPES)}")
-    if edit.quarantine < 0 or edit.lease_time < 0:
-        raise InvalidValue("a length of time is below 0", "give 0 or more")
+    for seconds in (edit.quarantine, edit.lease_time):
+        if seconds < 0:
+            raise InvalidValue("a length of time is below 0", "give 0 or more")
+        if seconds > LONGEST_TIME:
+            raise InvalidValue(f"{seconds} s is too long", f"give at most {LONGEST_TIME} s")
+    _refuse_twice("label", [name for name, _ in edit.labels])
     prefixes = [parse_prefix(text) for text in edit.prefixes]
     if not prefixes:
         raise InvalidValue(f"pool '{edit.name}' has no prefix", "give at least one with --prefix")
@@ -234,6 +241,12 @@ def _add_pool(tx: Transaction, edit: AddPool) -> _Done:
     for prefix in prefixes:
         hold_seen(tx, pool, prefix.range)
     return _Done("pool-add", "pool", number, edit.name, ", ".join(str(prefix) for prefix in prefixes))
+
+
+def _refuse_twice(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidValue(f"{what} '{name}' is given twice", "give it once")
 
 
 def _one_family(name: str, prefixes: list[Prefix]) -> Family:
@@ -303,6 +316,8 @@ def _add_device(tx: Transaction, edit: AddDevice) -> _Done:
                 f"device '{other.name}' is at {edit.host} port {edit.port} already",
                 "two names cannot be one device",
             )
+    _check_deadlines(edit.deadlines)
+    _refuse_twice("network instance", [name for name, _ in edit.instances])
     space = the_space(tx, edit.space)
     instances = {name: the_space(tx, target).id for name, target in edit.instances}
     number = devices.insert_device(
@@ -324,6 +339,16 @@ def _add_device(tx: Transaction, edit: AddDevice) -> _Done:
     return _Done("device-add", "device", number, edit.name, f"{edit.driver} at {edit.host} port {edit.port}")
 
 
+def _check_deadlines(deadlines: Sequence[tuple[str, float]]) -> None:
+    phases = [phase.name for phase in dataclasses.fields(Deadlines)]
+    for name, seconds in deadlines:
+        if name not in phases:
+            raise InvalidValue(f"'{name}' is not a deadline", f"use {', '.join(phases)}")
+        if not 0 < seconds < LONGEST_TIME:
+            raise InvalidValue(f"the deadline {name} is not above 0 and finite", "give seconds")
+    _refuse_twice("deadline", [name for name, _ in deadlines])
+
+
 def _set_host_key(tx: Transaction, edit: SetHostKey) -> _Done:
     device = the_device(tx, edit.device)
     _refuse_second_identity(tx, edit.device, device.id, edit.host_key, edit.told_apart)
@@ -334,6 +359,8 @@ def _set_host_key(tx: Transaction, edit: SetHostKey) -> _Done:
 def _refuse_second_identity(
     tx: Transaction, name: str, device_id: int, host_key: str, told_apart: tuple[str, ...] = ()
 ) -> None:
+    if not host_key.strip():
+        raise InvalidValue(f"the host key is empty for device '{name}'", "give its type and its base64")
     others = set(devices.devices_with_key(tx, host_key, besides=device_id)) - set(told_apart)
     if others:
         raise AlreadyExists(
@@ -350,6 +377,7 @@ def _remove_device(tx: Transaction, edit: RemoveDevice) -> _Done:
             f"device '{edit.name}' is used by {', '.join(users)}",
             "release its blocks, apply, and remove its device pools first",
         )
+    release_held(tx, device.id, [])
     devices.delete_device(tx, device)
     return _Done("device-remove", "device", device.id, edit.name)
 
@@ -373,6 +401,8 @@ def _add_device_pool(tx: Transaction, edit: AddDevicePool) -> _Done:
         raise InvalidValue(
             f"device pool '{edit.name}' may draw from no pool", "name at least one with --pool"
         )
+    _refuse_twice("pool", edit.pools)
+    _refuse_twice("service", edit.services)
     sources = [the_pool(tx, pool) for pool in edit.pools]
     if len({pool.family for pool in sources}) > 1:
         raise InvalidValue(
