@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -199,6 +201,32 @@ def test_as_few_entries_move_as_can(before: str, after: str, moved: str) -> None
         rule[0].text for rule in edit.iter(tag("rule")) if rule.get(f"{{{BASE}}}operation") != "delete"
     ]
     assert sorted(written, key=str) == sorted(moved)
+
+
+QUOTES = "'\""
+"""No key predicate can hold it (RFC 7950, 9.13)."""
+
+
+@pytest.mark.parametrize(
+    "ids", [["a", "b", "c", "d", "X"], ["a", QUOTES, "b", "c", "X"]], ids=["plain", "quotes"]
+)
+def test_every_order_of_a_few_entries_is_reached(ids: list[str]) -> None:
+    def ordered(order: Iterable[str]) -> Element:
+        return make(
+            "data",
+            children=[make(TOP.tag, children=[make(RULE.tag, children=rule_keys(one)) for one in order])],
+        )
+
+    def rule_keys(one: str) -> list[Element]:
+        return [make(tag("id"), one), make(tag("kind"), "k")]
+
+    before = ordered(ids[:-1])
+    for size in range(1, len(ids) + 1):
+        for order in permutations(ids, size):
+            after = ordered(order)
+            edit = diff_trees(before, after, SCHEMA)
+            made = apply_edit(before, edit, SCHEMA, "none")
+            assert canonical(made, SCHEMA) == canonical(after, SCHEMA), etree.tostring(edit)
 
 
 def test_insert_names_the_predecessor_in_bound_prefixes() -> None:
