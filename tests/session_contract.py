@@ -306,8 +306,11 @@ class SessionContract:
 
 
 def resources() -> tuple[set[str], int]:
-    """The names of the threads, and how many descriptors are open."""
-    return {thread.name for thread in threading.enumerate()}, len(list(Path("/proc/self/fd").iterdir()))
+    """The names of the threads, those of the event loop's own pool left out, and the open descriptors."""
+    names = {thread.name for thread in threading.enumerate()}
+    return {name for name in names if not name.startswith("asyncio_")}, len(
+        list(Path("/proc/self/fd").iterdir())
+    )
 
 
 async def settle(before: tuple[set[str], int]) -> None:
