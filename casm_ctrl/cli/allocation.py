@@ -142,7 +142,10 @@ def _what_next(block: Document) -> str:
     if state == "withdrawing":
         return f"on its way out; 'casm apply {device}' goes on with it."
     if wanted == "absent":
-        return f"leaves {device} with the next 'casm apply {device}', then rests in quarantine."
+        return (
+            f"off {device} with the next 'casm apply {device}' (drained first, where the device counts use),"
+            " then in quarantine."
+        )
     if wanted == "drained":
         return "drained already." if state == "draining" else f"drained with the next 'casm apply {device}'."
     if state == "installed":

@@ -56,8 +56,11 @@ def _show(found: Sequence[Document]) -> Iterable[RenderableType]:
         details = facts(
             (
                 ("NETCONF", ", ".join(capability_names(device.get("capability", ()))) or None),
-                ("quirks", [_words(quirk) for quirk in device.get("quirk", ())]),
-                ("findings", [_words(finding) for finding in device.get("finding", ())]),
+                ("quirks", [f"{quirk['name']}: {quirk['reason']}" for quirk in device.get("quirk", ())]),
+                (
+                    "findings",
+                    [f"{finding['kind']}: {finding['words']}" for finding in device.get("finding", ())],
+                ),
             )
         )
         if details.row_count:
@@ -72,10 +75,3 @@ def _drain(device: Document) -> str | None:
 def capability_names(uris: Iterable[str]) -> list[str]:
     """The names of the standard capabilities (RFC 6241, 8 and the RFCs that add to it), in their order."""
     return list(dict.fromkeys(match[1] for uri in uris if (match := _CAPABILITY.match(uri))))
-
-
-def _words(item: Document | str) -> str:
-    """A quirk or finding as a sentence, whether it comes as text or as a document."""
-    if isinstance(item, str):
-        return item
-    return ": ".join(str(item[key]) for key in ("name", "kind", "reason", "words") if key in item)

@@ -20,6 +20,7 @@ from casm_ctrl.cli import (
     status,
     synchronise,
 )
+from casm_ctrl.cli import demo_command as demo
 from casm_ctrl.cli.call import Settings
 from casm_ctrl.cli.options import ACTOR_OPTION, DATABASE_OPTION, JSON_OPTION, examples_epilog
 
@@ -72,6 +73,7 @@ def options(
 
 
 init.register(app, "Begin")
+demo.register(app, "Begin")
 app.add_typer(space.app, name="space", rich_help_panel="Configuration")
 app.add_typer(pool.app, name="pool", rich_help_panel="Configuration")
 app.add_typer(device.app, name="device", rich_help_panel="Configuration")

@@ -91,7 +91,7 @@ SpaceFilter = Annotated[
 BlockNames = Annotated[
     list[str],
     typer.Argument(
-        metavar="BLOCK…",
+        metavar="BLOCK",
         help="Blocks, by id (b12) or prefix.",
         show_default=False,
         autocompletion=complete.blocks,
@@ -100,7 +100,7 @@ BlockNames = Annotated[
 DeviceNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[DEVICE…]",
+        metavar="DEVICE",
         help="The devices; all of them where none is named.",
         show_default=False,
         autocompletion=complete.devices,

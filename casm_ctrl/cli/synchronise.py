@@ -21,7 +21,7 @@ _RESULTS = {
     "changed": "changed, and read back",
     "waiting": "something must be waited for",
     "held": "held back",
-    "failed": "failed; nothing is half-written",
+    "failed": "failed, nothing is half-written",
     "unknown": "not known until it is read again",
 }
 
@@ -66,6 +66,7 @@ def _plan(found: Sequence[Document]) -> Iterable[RenderableType]:
             yield _heading(device["name"], _counted(device["change"]))
             yield _xml(device["edit-config"])
             yield change_table([device], named=False)
+        yield from _waiting(device)
 
 
 def _heading(name: str, words: str) -> RenderableType:
@@ -169,6 +170,13 @@ def _applied(found: Sequence[Document]) -> Iterable[RenderableType]:
         for device in found
     )
     yield table(("DEVICE", "RESULT", "CHANGES", "WHAT"), rows, right=("CHANGES",))
+    for device in found:
+        yield from _waiting(device)
+
+
+def _waiting(device: Document) -> Iterable[RenderableType]:
+    """What of a device waits, and for what."""
+    return (_named(device["name"], f"waiting: {words}") for words in device.get("waiting", ()))
 
 
 # --- What goes to stderr --------------------------------------------------------------------------
@@ -183,7 +191,12 @@ def warnings(found: Sequence[Document]) -> list[str]:
 
 def faults(found: Sequence[Document]) -> list[str]:
     """One line for each device that ends the command with 1."""
-    return [f"{device['name']}: {_error(device)}" for device in found if device["result"] in BAD]
+    return [_named(device["name"], _error(device)) for device in found if device["result"] in BAD]
+
+
+def _named(name: str, words: str) -> str:
+    """`words` with the device's name before them, unless they begin with it."""
+    return words if words.startswith(f"{name} ") else f"{name}: {words}"
 
 
 def _error(device: Document) -> str:
