@@ -158,7 +158,9 @@ def simulated_devices(folder: Path, count: int) -> Iterator[tuple[list[Document]
         *("--devices", str(count), "--name", "sim", "--control", str(control)),
     ]
     with errors.open("wb") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+        process = subprocess.Popen(  # unbuffered, so that select sees what is left of the output
+            command, bufsize=0, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
     try:
         described = [_described(process, errors) for _ in range(count)]
         with ControlClient(control) as client:
