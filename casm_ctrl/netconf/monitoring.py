@@ -38,9 +38,9 @@ def netconf_state(
         _leaf(session, "username", entry.username)
         _leaf(session, "source-host", entry.source_host)
         _leaf(session, "login-time", to_rfc3339(entry.login_time))
-        _leaf(session, "in-rpcs", str(entry.in_rpcs))
-        _leaf(session, "in-bad-rpcs", str(entry.in_bad_rpcs))
-        _leaf(session, "out-rpc-errors", str(entry.out_rpc_errors))
+        _leaf(session, "in-rpcs", str(entry.counters.in_rpcs))
+        _leaf(session, "in-bad-rpcs", str(entry.counters.in_bad_rpcs))
+        _leaf(session, "out-rpc-errors", str(entry.counters.out_rpc_errors))
         _leaf(session, "out-notifications", "0")
     return state
 

@@ -27,6 +27,7 @@ from casm_ctrl.netconf.messages import (
     parse_rpc,
 )
 from casm_ctrl.netconf.names import nc
+from casm_ctrl.netconf.sessions import Counters
 
 
 class State(Enum):
@@ -67,9 +68,15 @@ class ServerSession:
     """One session, from our hello to the answer to close-session."""
 
     def __init__(
-        self, session_id: int, capabilities: Sequence[str], *, max_message: int = MAX_MESSAGE
+        self,
+        session_id: int,
+        capabilities: Sequence[str],
+        *,
+        counters: Counters | None = None,
+        max_message: int = MAX_MESSAGE,
     ) -> None:
         self.session_id = session_id
+        self.counters = counters if counters is not None else Counters()
         self.client: Hello | None = None
         self.violation: str | None = None
         """What the client did wrong, in state FAILED."""
@@ -133,15 +140,19 @@ class ServerSession:
             self._move(Event.GREETED)
             return None
         try:
-            return parse_rpc(message)
+            rpc = parse_rpc(message)
         except RpcRefused as refusal:
+            self.counters.in_bad_rpcs += 1
             if refusal.error.tag == "malformed-message" and self._framing is Framing.END_OF_MESSAGE:
                 # The tag is new in base:1.1 and must not be sent to older clients (RFC 6241, appendix A).
                 raise ProtocolViolation(refusal.error.message) from None
             self._reply(refusal.heading, Errors([refusal.error]))
             return None
+        self.counters.in_rpcs += 1
+        return rpc
 
     def _reply(self, heading: Heading, answer: Answer) -> None:
+        self.counters.out_rpc_errors += isinstance(answer, Errors)
         reply = build_reply(heading, answer)
         self._output.append(framing.encode(reply, self._framing, chunk=self.largest_chunk))
 

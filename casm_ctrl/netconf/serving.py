@@ -46,7 +46,7 @@ async def serve(
     channel: Channel,
     session: ServerSession,
     call: Callable[[Rpc], Awaitable[Answer]],
-    replied: Callable[[Rpc], Awaitable[None]] | None = None,
+    replied: Callable[[Rpc], None] | None = None,
 ) -> None:
     """Serve one session until it ends. `call` does an operation; `replied` is told when its reply is out.
 
@@ -63,7 +63,7 @@ async def serve(
             channel.write(session.take_output())
             await channel.drain()
             if replied is not None:
-                await replied(rpc)
+                replied(rpc)
             continue
         channel.write(session.take_output())
         await channel.drain()

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from casm_ctrl.base.clock import Clock, Micros
 from casm_ctrl.netconf.messages import MAX_SESSION_ID
+
+
+@dataclass
+class Counters:
+    """What ietf-netconf-monitoring counts of a session (RFC 6022, 2.1.5)."""
+
+    in_rpcs: int = 0
+    """Proper rpc messages."""
+    in_bad_rpcs: int = 0
+    """Messages that were none."""
+    out_rpc_errors: int = 0
+    """Replies that held an rpc-error."""
 
 
 @dataclass
@@ -19,13 +31,11 @@ class SessionEntry:
     login_time: Micros
     hang_up: Callable[[], None]
     """Ends the transport at once."""
-    in_rpcs: int = 0
-    in_bad_rpcs: int = 0
-    out_rpc_errors: int = 0
+    counters: Counters = field(default_factory=Counters)
 
 
 class Sessions:
-    """Sessions by id. `ended` is called once for each, before anybody can take its locks' absence for granted."""
+    """Sessions by id. `ended` is called once for each, however it ends: its locks are to be released."""
 
     def __init__(self, clock: Clock, ended: Callable[[int], None], *, first_id: int = 1) -> None:
         self._clock = clock

@@ -16,7 +16,6 @@ from casm_ctrl.netconf.messages import Answer, Errors, Ok, Rpc
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
 from casm_ctrl.netconf.server import ServerSession
 from casm_ctrl.netconf.serving import Channel, NoAnswer, serve
-from casm_ctrl.netconf.sessions import SessionEntry
 from casm_ctrl.netconf.ssh_server import SshListener
 from casm_ctrl.simulator.faults import GARBAGE, Fault, FaultKind, Faults
 from casm_ctrl.simulator.flash import Flash, Saved
@@ -191,26 +190,23 @@ class SimulatedDevice:
             return
         sessions = self._machine.sessions
         entry = sessions.open(channel.username, channel.source_host, channel.abort)
-        session = ServerSession(entry.session_id, self._machine.capabilities)
+        session = ServerSession(entry.session_id, self._machine.capabilities, counters=entry.counters)
+        noted: Entry
+
+        async def call(rpc: Rpc) -> Answer:
+            nonlocal noted
+            names = names_of(rpc.operation, commit_pending=self.commit_pending)
+            noted = self.journal.add(session.session_id, names)
+            return await self._call(channel, session, noted, rpc)
+
+        def replied(rpc: Rpc) -> None:
+            self.journal.reach(noted, Moment.REPLIED)
+
         try:
-            done: dict[int, Entry] = {}
-
-            async def call(rpc: Rpc) -> Answer:
-                done[id(rpc)] = noted = self._note(entry, rpc)
-                return await self._call(channel, session, noted, rpc)
-
-            async def replied(rpc: Rpc) -> None:
-                self.journal.reach(done.pop(id(rpc)), Moment.REPLIED)
-
             await serve(channel, session, call, replied)
         finally:
             sessions.end(entry.session_id)
             self._save()
-
-    def _note(self, entry: SessionEntry, rpc: Rpc) -> Entry:
-        entry.in_rpcs += 1
-        names = names_of(rpc.operation, commit_pending=self.commit_pending)
-        return self.journal.add(entry.session_id, names)
 
     async def _call(self, channel: Channel, session: ServerSession, entry: Entry, rpc: Rpc) -> Answer:
         """Do one operation, with the faults that hit it."""

@@ -80,9 +80,12 @@ class Machine:
     # --- What it is asked -------------------------------------------------------------------------
 
     async def call(self, session_id: int, rpc: Rpc) -> Answer:
-        """Do one operation. RpcError and RpcErrors are answers too."""
+        """Do one operation. RpcError and RpcErrors are answers too; ConnectionAbortedError: it was killed."""
         self._large = self._large or rpc.size > LARGE
         async with self._turn:
+            if self.sessions.get(session_id) is None:
+                # Its locks are released already: what it takes now nobody would release.
+                raise ConnectionAbortedError(f"session {session_id} was killed")
             self.expire_due()
             try:
                 if self._large and rpc.operation.tag in _MAY_BE_LONG:

@@ -298,6 +298,17 @@ async def test_kill_session_frees_what_the_other_held() -> None:
         assert device.session_ids == (killer.session_id,)
 
 
+async def test_a_request_of_a_killed_session_is_not_done() -> None:
+    async with simulate() as device, connect(device) as victim, connect(device) as killer:
+        device.faults.set(Fault(FaultKind.DELAY_BEFORE, "lock", occurrence=1, seconds=0.2))
+        victim.send(LOCK)
+        await device.journal.wait(Point("lock"))
+        await killer.ok(f"<kill-session><session-id>{victim.session_id}</session-id></kill-session>")
+        assert await victim.ended()
+        await asyncio.sleep(0.3)
+        await killer.ok(LOCK)
+
+
 # --- Operations -----------------------------------------------------------------------------------
 
 

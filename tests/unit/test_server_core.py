@@ -30,7 +30,7 @@ from casm_ctrl.netconf.names import BASE, BASE_1_0, BASE_1_1, CANDIDATE, Element
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors, in_use, operation_failed
 from casm_ctrl.netconf.server import EDGES, Event, ServerSession, State
 from casm_ctrl.netconf.serving import NoAnswer, serve
-from casm_ctrl.netconf.sessions import Sessions
+from casm_ctrl.netconf.sessions import Counters, Sessions
 
 XMLNS = f'xmlns="{BASE}"'
 
@@ -122,6 +122,7 @@ def test_a_malformed_request_is_answered_and_the_session_goes_on() -> None:
         ["missing-attribute"],
         [],
     ]
+    assert session.counters == Counters(in_rpcs=1, in_bad_rpcs=2, out_rpc_errors=2)
 
 
 def test_malformed_message_is_never_said_to_a_client_of_base_1_0() -> None:
@@ -228,7 +229,7 @@ async def run(*messages: bytes) -> tuple[list[Reply], list[str]]:
             raise NoAnswer
         return Ok()
 
-    async def replied(request: Rpc) -> None:
+    def replied(request: Rpc) -> None:
         told.append(request.name)
 
     await serve(channel, ServerSession(1, [BASE_1_1]), call, replied)
