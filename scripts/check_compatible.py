@@ -15,9 +15,11 @@ from casm_ctrl.base.errors import NotFound
 if TYPE_CHECKING:
     from scripts.program import FINDING, STATUS, fail, make_app, print_json, run
     from scripts.pyang_findings import Finding, run_pyang, search_path
+    from scripts.string_types import find_narrowed
 else:
     from casm_scripts.program import FINDING, STATUS, fail, make_app, print_json, run
     from casm_scripts.pyang_findings import Finding, run_pyang, search_path
+    from casm_scripts.string_types import find_narrowed
 
 _NAME = re.compile(r"^\s*(?:sub)?module\s+\"?([A-Za-z_][A-Za-z0-9._-]*)", re.MULTILINE)
 _REVISION = re.compile(r'^\s*revision\s+"?(\d{4}-\d{2}-\d{2})"?', re.MULTILINE)
@@ -40,7 +42,12 @@ def check_compatible(
     for file in (old, new):
         if not file.is_file():
             raise NotFound(f"there is no YANG module at {file}", "name a .yang file")
-    findings = [*compare_heads(old, new), *compare_nodes(old, new, path or [])]
+    folders = path or []
+    findings: list[Finding] = []
+    if old.read_bytes() != new.read_bytes():
+        findings += compare_heads(old, new)
+        findings += compare_nodes(old, new, folders)
+        findings += find_narrowed(old, new, folders)
     if json:
         members = {"old": str(old), "new": str(new), "findings": [asdict(item) for item in findings]}
         print_json({"compatibility": members})
@@ -54,8 +61,6 @@ def check_compatible(
 def compare_heads(old: Path, new: Path) -> list[Finding]:
     """A new revision is of the same module, and says so with a newer revision statement."""
     texts = [file.read_text(encoding="utf-8") for file in (old, new)]
-    if texts[0] == texts[1]:
-        return []
     names = [_NAME.findall(text)[:1] for text in texts]
     if names[0] != names[1]:
         return [Finding(str(new), 0, "revision", f"this is another module than {old}")]
