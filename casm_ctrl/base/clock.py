@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NewType, Protocol
 
 from casm_ctrl.base.errors import InvalidValue
@@ -22,12 +23,20 @@ class Clock(Protocol):
 
     def now(self) -> Micros: ...
 
+    def elapsed(self) -> tuple[str, Micros]:
+        """(an epoch, the time since it began): runs on evenly when somebody sets the clock."""
+        ...
+
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock. The epoch of `elapsed` is the boot; it counts sleep too."""
 
     def now(self) -> Micros:
         return Micros(time.time_ns() // 1000)
+
+    def elapsed(self) -> tuple[str, Micros]:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return boot, Micros(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
 
 
 class ManualClock:
@@ -35,11 +44,21 @@ class ManualClock:
 
     def __init__(self, start: int = 1_700_000_000 * SECOND) -> None:
         self._now = start
+        self._elapsed = 0
 
     def now(self) -> Micros:
         return Micros(self._now)
 
+    def elapsed(self) -> tuple[str, Micros]:
+        return "manual", Micros(self._elapsed)
+
     def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self._now += round(seconds * SECOND)
+        self._elapsed += round(seconds * SECOND)
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock: no time passes."""
         self._now += round(seconds * SECOND)
 
 

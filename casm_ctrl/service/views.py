@@ -8,7 +8,7 @@ from casm_ctrl.base.identifiers import parse_block_id
 from casm_ctrl.service import documents
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
 from casm_ctrl.service.verb import Document
-from casm_ctrl.store import blocks, devices, events, leases, observations, pools, spaces
+from casm_ctrl.store import blocks, clock_watch, devices, events, leases, observations, pools, spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.states import State
 from casm_ctrl.store.transaction import Transaction
@@ -157,6 +157,7 @@ def status(database: Database) -> Document:
         return {
             "store-id": store.store_id,
             "config-revision": str(store.config_revision),
+            "clock-held": clock_watch.is_held(tx),
             "pool": [
                 {
                     "name": row.name,

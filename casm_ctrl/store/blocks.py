@@ -450,9 +450,11 @@ def set_used(tx: Transaction, number: int, used: int | None) -> None:
 
 
 def rested_blocks(tx: Transaction, limit: int) -> list[int]:
-    """Blocks whose quarantine has ended, those that rested longest first."""
+    """Blocks whose quarantine has ended and that no finding holds, those that rested longest first."""
     rows = tx.all(
-        "SELECT id FROM block WHERE rest_until IS NOT NULL AND rest_until <= :now ORDER BY rest_until LIMIT :limit",
+        "SELECT id FROM block WHERE rest_until IS NOT NULL AND rest_until <= :now"
+        " AND NOT EXISTS (SELECT 1 FROM finding WHERE finding.block_id = block.id AND holds = 1)"
+        " ORDER BY rest_until LIMIT :limit",
         now=tx.now,
         limit=limit,
     )

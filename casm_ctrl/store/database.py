@@ -72,7 +72,7 @@ class Database:
                 cursor: Any = connection.cursor()
                 cursor.execute(begin)
                 try:
-                    yield Transaction(cursor, self.dialect, self.clock.now())
+                    yield Transaction(cursor, self.dialect, self.clock)
                     cursor.execute(end)
                 except BaseException:
                     if connection.driver_connection.in_transaction:  # type: ignore[union-attr]

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 from casm_ctrl.base.clock import Clock, SystemClock
 from casm_ctrl.base.errors import StoreReadOnly
 from casm_ctrl.base.identifiers import new_store_id
+from casm_ctrl.store import clock_watch
 from casm_ctrl.store.database import (
     HEAD,
     Database,
@@ -41,6 +42,7 @@ def create_store(url: str, clock: Clock | None = None) -> tuple[Database, str | 
                         store_id=new_store_id(),
                         now=tx.now,
                     )
+                    clock_watch.accept(tx)
     return open_database(url, clock), before
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
-from casm_ctrl.base.clock import Micros
+from casm_ctrl.base.clock import Clock
 from casm_ctrl.base.errors import StoreBroken
 
 Row = tuple[Any, ...]
@@ -38,12 +38,13 @@ def _pyformat(sql: str) -> str:
 
 
 class Transaction:
-    """`now` is the one time of everything that happens in it, in microseconds UTC."""
+    """`now` is the one time of everything that happens in it, in microseconds UTC; `clock` gave it."""
 
-    def __init__(self, cursor: Cursor, dialect: str, now: Micros) -> None:
+    def __init__(self, cursor: Cursor, dialect: str, clock: Clock) -> None:
         self._cursor = cursor
         self.dialect = dialect
-        self.now = now
+        self.clock = clock
+        self.now = clock.now()
 
     def _text(self, sql: str) -> str:
         return sql if self.dialect == "sqlite" else _pyformat(sql)

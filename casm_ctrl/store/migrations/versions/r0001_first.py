@@ -22,6 +22,15 @@ CREATE TABLE store (
     config_revision INTEGER NOT NULL
 );
 
+-- The last look at the clock: when it jumps, timed releases hold until an operator accepts it.
+CREATE TABLE clock_watch (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch TEXT NOT NULL,
+    elapsed INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    held INTEGER NOT NULL CHECK (held IN (0, 1))
+);
+
 CREATE TABLE space (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
