@@ -40,4 +40,4 @@ def hold_seen(tx: Transaction, pool: PoolRow, span: Range, *, besides: int | Non
     """Hold what of `span` is under foreign ranges that earlier reads of devices showed."""
     for device_id, seen in observations.foreign_ranges(tx, pool.space_id, span):
         if device_id != besides:
-            hold(tx, pool.space_id, seen, device_id, "seen there before the pool was added")
+            hold(tx, pool.space_id, seen, device_id, "seen there by an earlier read")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from casm_ctrl.base.errors import IllegalTransition, InvalidValue
 from casm_ctrl.service.documents import block_document, past_block_document
+from casm_ctrl.service.holding import hold_seen
 from casm_ctrl.service.lookup import the_block
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks
+from casm_ctrl.store import blocks, observations, pools
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
@@ -21,8 +22,9 @@ _HELD = (State.RESERVED, State.INSTALLED, State.DRAINING)
 def release(
     database: Database, author: Author, names: Sequence[str], *, space: str | None = None
 ) -> Document:
-    """Start taking blocks back. One that was never sent to a device is free at once; the others go with
-    the next apply. Releasing a block that is on its way out already changes nothing."""
+    """Start taking blocks back. One that was never sent to a device is free at once, but for what of it
+    lies under somebody else's configuration: that is held. The others go with the next apply. Releasing a
+    block that is on its way out already changes nothing."""
 
     def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
         if block.wanted is Wanted.ABSENT or block.state not in _HELD:
@@ -33,7 +35,11 @@ def release(
         reason = "released before it was sent to any device"
         leaving = blocks.transition(tx, author, block, State.WITHDRAWING, "release", reason)
         assert leaving is not None
-        return blocks.transition(tx, author, leaving, State.FREE, "release", reason)
+        held = bool(observations.holds_on(tx, block.id))
+        blocks.transition(tx, author, leaving, State.FREE, "release", reason)
+        if held:
+            hold_seen(tx, pools.get_pool(tx, block.pool_id), block.prefix.range)
+        return None
 
     return _each(database, author, "release", names, space, one)
 
