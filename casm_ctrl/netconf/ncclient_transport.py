@@ -69,6 +69,22 @@ class _Handler(DefaultDeviceHandler):  # type: ignore[misc]  # ncclient has no t
         return list(_OURS.capabilities)
 
 
+class _PromptSocket(socket.socket):
+    """Acknowledges at once while `prompt`, instead of up to 40 ms later.
+
+    sshd sends small packets one by one while a session opens, and Nagle's algorithm at its end holds each
+    back until the one before is acknowledged; the kernel forgets the option, so it is set at each read.
+    """
+
+    prompt = True
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(size, flags)
+        if self.prompt:
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
+
+
 class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no types
     """One SSH connection with the subsystem netconf. `on_reply` and `on_end` are called on its thread."""
 
@@ -89,13 +105,13 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
         self._on_end = on_end
         self._decoder = Decoder()
         self._framing = Framing.END_OF_MESSAGE
-        self._socket = connection
+        self._socket = _PromptSocket(fileno=connection.detach())
         self._wake_lock = threading.Lock()
         self._sleeper, self._waker = socket.socketpair()
         self._sleeper.setblocking(False)
         self._waker.setblocking(False)
-        self._transport = paramiko.Transport(connection)
-        connection.settimeout(_SOCKET_TICK)
+        self._transport = paramiko.Transport(self._socket)
+        self._socket.settimeout(_SOCKET_TICK)
         # The phases have their own deadlines; paramiko's are kept behind them.
         self._transport.banner_timeout = target.deadlines.ssh + _JOIN
         self._transport.handshake_timeout = target.deadlines.ssh + _JOIN
@@ -185,6 +201,7 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
         """Exchange hellos; starts the session's thread."""
         self._post_connect(self.target.deadlines.hello + _JOIN)
         assert self.hello is not None
+        self._socket.prompt = False
         return self.hello
 
     def send(self, message: str | bytes) -> None:
