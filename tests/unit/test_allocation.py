@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from casm_ctrl.base.errors import Ambiguous, Exhausted, IllegalTransition, Inval
 from casm_ctrl.base.identifiers import parse_block_id
 from casm_ctrl.service import rest, views
 from casm_ctrl.service.allocation import MOST_AT_ONCE, allocate
-from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, change
+from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
 from casm_ctrl.service.release import cancel_drain, drain, force_release, release
 from casm_ctrl.store import blocks, devices, observations
 from casm_ctrl.store.database import Database
@@ -30,8 +31,8 @@ def prefixes(database: Database, device_pool: str, count: int = 1, length: int |
     return [block["prefix"] for block in answer["block"]]
 
 
-def usage(database: Database, pool: str = "p") -> dict[str, str]:
-    shown: dict[str, str] = views.show_pool(database, pool)["usage"]
+def usage(database: Database, pool: str = "p") -> dict[str, Any]:
+    shown: dict[str, Any] = views.show_pool(database, pool)["usage"]
     return shown
 
 
@@ -156,7 +157,7 @@ def test_an_id_of_a_refused_allocation_is_not_lost_or_doubled(network: Database)
 
 
 def test_several_pools_are_used_in_their_order(network: Database) -> None:
-    edits = [
+    edits: list[Edit] = [
         AddPool("first", "s", ("192.0.2.0/26",), exclude=("192.0.2.16/28",)),
         AddPool("second", "s", ("198.51.100.0/27",), scope="public"),
         AddDevicePool("bng1/both", ("second", "first"), 28),
@@ -198,7 +199,7 @@ def test_delegated_prefixes(network: Database) -> None:
     [("0.0.0.0/0", 8, "31.0.0.0/8"), ("::/0", 64, "0:0:0:1f::/64"), ("fc00::/7", 128, "fc00::1f/128")],
 )
 def test_the_largest_pools_cost_no_more(database: Database, prefix: str, length: int, last: str) -> None:
-    edits = [
+    edits: list[Edit] = [
         AddSpace("s"),
         AddPool("big", "s", (prefix,)),
         AddDevice("bng1", "bng", "ietf-address-pool", "192.0.2.1", 830, "casm", "env:SECRET", "s"),
@@ -267,7 +268,7 @@ def test_a_release_is_all_or_none(network: Database) -> None:
 
 
 def test_a_prefix_in_two_spaces_is_ambiguous(network: Database) -> None:
-    edits = [
+    edits: list[Edit] = [
         AddSpace("t"),
         AddPool("q", "t", ("10.0.0.0/16",)),
         AddDevice("bng3", "bng", "ietf-address-pool", "192.0.2.3", 830, "casm", "env:SECRET", "t"),
