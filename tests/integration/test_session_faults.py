@@ -386,11 +386,14 @@ async def test_a_server_that_hangs_up_instead_of_answering(client_name: str) -> 
 
 
 async def test_a_server_that_breaks_off_while_nothing_is_asked(client_name: str) -> None:
+    opened = asyncio.Event()
+
     async def leave(process: Process) -> None:
         process.stdout.write(HELLO)
-        await process.stdin.readuntil(END_OF_MESSAGE)
+        await opened.wait()
 
     async with session_with(leave, client_name) as session:
+        opened.set()
         await asyncio.sleep(0.2)
         await expect(session, SessionLost, "during RPC get")
 
