@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,8 +86,9 @@ def generate() -> dict[str, str]:
     """File name to text of everything that belongs in the package."""
     files = [f"- `{name}`: {' and its augment '.join(modules)}" for name, modules in SETS.items()]
     made = {"__init__.py": INIT.format(files="\n".join(files))}
-    for name, modules in SETS.items():
-        made[f"{name}.py"] = compile_set(modules)
+    with ThreadPoolExecutor() as workers:
+        for name, text in zip(SETS, workers.map(compile_set, SETS.values()), strict=True):
+            made[f"{name}.py"] = text
     return made
 
 

@@ -298,21 +298,20 @@ def test_revision_must_move_on(tmp_path: Path) -> None:
 
 
 def test_bindings_are_rebuilt_where_stale(tmp_path: Path) -> None:
-    folder = tmp_path / "casm_bindings"
-    assert run("rebuild_bindings", "--check", "--folder", folder).status == 1
-    assert not folder.exists()
-    first = run("rebuild_bindings", "--folder", folder, "--json")
-    assert first.status == 0
     names = ["__init__.py", "casm_devices.py", "casm_pools.py", "ietf_address_pool.py"]
-    assert first.document["bindings"]["stale"] == names
-    assert run("rebuild_bindings", "--check", "--folder", folder).status == 0
-    (folder / "casm_pools.py").write_text("# edited by hand\n")
-    (folder / "left_over.py").write_text("")
-    stale = run("rebuild_bindings", "--check", "--folder", folder, "--json")
+    made = run("rebuild_bindings", "--folder", tmp_path, "--json")
+    assert made.status == 0
+    assert made.document["bindings"]["stale"] == names
+    text = (tmp_path / "casm_pools.py").read_text()
+    (tmp_path / "casm_pools.py").write_text("# edited by hand\n")
+    (tmp_path / "left_over.py").write_text("")
+    stale = run("rebuild_bindings", "--check", "--folder", tmp_path, "--json")
     assert stale.status == 1
     assert stale.document["bindings"]["stale"] == ["casm_pools.py", "left_over.py"]
-    assert run("rebuild_bindings", "--folder", folder).status == 0
-    assert sorted(path.name for path in folder.iterdir()) == names
+    assert (tmp_path / "left_over.py").exists()
+    assert run("rebuild_bindings", "--folder", tmp_path).status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert (tmp_path / "casm_pools.py").read_text() == text
 
 
 # --- check_device -----------------------------------------------------------------------------------
