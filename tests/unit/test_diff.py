@@ -127,7 +127,7 @@ def operations(edit: Element) -> list[tuple[str, str | None]]:
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(TREES, TREES)
 def test_the_difference_makes_one_the_other(before: Element, after: Element) -> None:
     texts = etree.tostring(before), etree.tostring(after)
@@ -269,7 +269,8 @@ def test_ten_thousand_entries_cost_less_than_a_second() -> None:
     after = top("".join(entry(f"r{i}", "2" if i % 10 == 0 else "1") for i in range(500, 10_500)))
     start = time.process_time()
     edit = diff_trees(before, after, SCHEMA)
-    assert time.process_time() - start < 1.0
+    spent = time.process_time() - start
+    assert spent < 1.0
     assert len(operations(edit)) == 500 + 500 + 950
     assert canonical(apply_edit(before, edit, SCHEMA, "none"), SCHEMA) == canonical(after, SCHEMA)
 
@@ -279,6 +280,7 @@ def test_ten_thousand_user_ordered_entries_too() -> None:
     before, after = top("".join(names)), top("".join(names[5_000:] + names[:5_000]))
     start = time.process_time()
     edit = diff_trees(before, after, SCHEMA)
-    assert time.process_time() - start < 1.0
+    spent = time.process_time() - start
+    assert spent < 1.0
     assert len(operations(edit)) == 5_000
     assert canonical(apply_edit(before, edit, SCHEMA, "none"), SCHEMA) == canonical(after, SCHEMA)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from lxml import etree
 
@@ -419,6 +421,21 @@ def test_unknown_default_operation() -> None:
 
 def test_comments_in_an_edit_are_nothing() -> None:
     becomes("", "<!-- c --><note>a<!-- d -->b</note><?pi?>", "<note>ab</note>")
+
+
+# --- Size -----------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_entries_cost_seconds_neither_to_make_nor_to_change() -> None:
+    """Some 0.3 s of CPU each; what is quadratic takes minutes."""
+    entries = [entry("<lower>1</lower>", name=f"r{i}") for i in range(10_000)]
+    start = time.process_time()
+    made = edit("", "".join(entries))
+    changed = apply_edit(made, top("".join(entries).replace(">1<", ">2<")), SCHEMA)
+    gone = apply_edit(changed, top("".join(entries).replace("<range ", f"<range {op('delete')} ")), SCHEMA)
+    assert time.process_time() - start < 10.0
+    assert len(made[0]) == len(changed[0]) == 10_000
+    assert len(gone) == 0
 
 
 # --- Our device model -----------------------------------------------------------------------------
