@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from typing import NamedTuple, cast
 
 from lxml import etree
@@ -190,14 +191,10 @@ def quote(text: str) -> str:
 
 def instance_path(element: Element, root: Element, schema: Schema) -> InstancePath:
     """Where `element` stands below `root` (which is not named). List entries are named by their keys."""
-    way = [element]
-    for ancestor in element.iterancestors():
-        if ancestor is root:
-            break
-        way.append(ancestor)
+    way = takewhile(lambda step: step is not root, chain((element,), element.iterancestors()))
     prefixes = Prefixes()
     nodes, text = schema.roots, ""
-    for step in reversed(way):
+    for step in reversed(list(way)):
         tag = str(step.tag)
         node = nodes.get(tag)
         text += _step(prefixes, tag, _element_predicates(step, node))

@@ -414,6 +414,20 @@ def test_errors_name_the_node(change: str, error_tag: str, path: str, info: str)
         assert element.nsmap[prefix] == uri
 
 
+def test_text_around_the_top_level_nodes_has_no_path() -> None:
+    rpc = etree.fromstring(f"<rpc><config>text<host xmlns='{NS}'>h</host></config></rpc>")
+    with pytest.raises(RpcError) as caught:
+        apply_edit(config(""), rpc[0], SCHEMA)
+    assert (caught.value.tag, caught.value.path) == ("bad-element", None)
+
+
+def test_paths_begin_below_config() -> None:
+    rpc = etree.fromstring(f"<rpc><config><x xmlns='{NS}'/></config></rpc>")
+    with pytest.raises(RpcError) as caught:
+        apply_edit(config(""), rpc[0], SCHEMA)
+    assert caught.value.path == "/m:x"
+
+
 def test_unknown_default_operation() -> None:
     with pytest.raises(RpcError, match="default-operation"):
         apply_edit(top(""), top(""), SCHEMA, "create")
