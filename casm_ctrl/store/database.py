@@ -88,13 +88,21 @@ class Database:
 def open_database(url: str, clock: Clock | None = None) -> Database:
     """The store at `url`; StoreMissing or StoreVersion (with what to do) where it is not usable."""
     parsed = parse_url(url)
-    if not Path(parsed.database or "").is_file():
+    try:
+        found = Path(parsed.database or "").is_file()
+    except PermissionError as error:
+        raise StoreReadOnly(
+            f"the store {show_url(parsed)} cannot be opened: {error.strerror}",
+            "give this user access to its folder, or name another with --database",
+        ) from None
+    if not found:
         raise StoreMissing(
             f"there is no store at {show_url(parsed)}", "run 'casm init', or name it with --database"
         )
     database = Database(parsed, clock or SystemClock())
     try:
-        revision = schema_revision(database)
+        with database.read() as tx:
+            revision = schema_revision(tx)
     except CasmError:
         database.close()
         raise
@@ -116,13 +124,13 @@ def open_database(url: str, clock: Clock | None = None) -> Database:
     return database
 
 
-def schema_revision(database: Database) -> str | None:
+def schema_revision(tx: Transaction) -> str | None:
     """The revision of the schema there, or None where there is none of ours."""
-    with database.read() as tx:
-        if tx.first("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'") is None:
-            return None
-        row = tx.first("SELECT version_num FROM alembic_version")
-        return None if row is None else str(row[0])
+    ours = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('alembic_version', 'store')"
+    if tx.one(ours)[0] != 2:
+        return None
+    row = tx.first("SELECT version_num FROM alembic_version")
+    return None if row is None else str(row[0])
 
 
 def parse_url(url: str) -> URL:
