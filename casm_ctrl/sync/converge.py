@@ -252,14 +252,20 @@ class Convergence:
     async def _withdraw(self) -> None:
         """Take back what this visit left on the device, as far as the device still listens.
 
-        Where the commit cannot be cancelled its record stays: the next visit settles it.
+        Running is unlocked before the commit is cancelled: there is a server on which a cancel under the
+        lock answers ok and does nothing. Where not all of it succeeds the commit's record stays, and the
+        next visit settles it.
         """
         with contextlib.suppress(CasmError):
-            if self._pending is not None and self._pending.persist_id is not None:
-                await self.client.cancel_commit(self._pending.persist_id)
-                await self.store.run(intent.clear_pending, self.lease)
-                self._pending = None
+            pending = self._pending
+            if pending is not None and pending.persist_id is not None:
+                await self.client.unlock("running")
+                await self.client.cancel_commit(pending.persist_id)
+                await self.client.lock("running")
             if self._edited:
                 await self.client.discard_changes()
                 self._edited = False
+            if pending is not None and pending.persist_id is not None:
+                await self.visit.settle(pending)
+                self._pending = None
             await self.visit.unlock()

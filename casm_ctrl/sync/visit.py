@@ -30,6 +30,9 @@ _PATIENCE = 0.5
 
 PERSIST = ":confirmed-commit:1.1"
 
+_MODIFIED = ("lock-denied", "resource-denied")
+"""How a lock is denied for edits in the candidate: as RFC 6241, 7.5 says, and as netconfd does."""
+
 
 def target_of(device: DeviceRow, accept_new: bool, driver: Driver) -> Target:
     """Where and how to enter the device, with its own deadlines where it has some."""
@@ -84,8 +87,8 @@ class Visit:
         await self._lock_patiently("running", pending)
         try:
             await self._lock_patiently("candidate", pending)
-        except LockDenied as error:
-            if error.session_id:
+        except DeviceRefused as error:
+            if _holder(error) or not error.has_tag(*_MODIFIED):
                 raise
             # Denied, and no session has it: somebody's edits are in it (RFC 6241, 7.5). Ours, perhaps.
             await self._refuse_modified(pending)
@@ -98,14 +101,16 @@ class Visit:
         while True:
             try:
                 await self.client.lock(datastore)
-            except LockDenied as error:
-                if error.session_id in ghosts:
+            except DeviceRefused as error:
+                holder = _holder(error)
+                if holder in ghosts:
                     # The session of the visit before us, which died or lost its lease.
-                    ghosts.discard(error.session_id)
-                    self.progress(self.name, f"ending session {error.session_id} of an earlier visit")
-                    await self._kill(error.session_id)
+                    ghosts.discard(holder)
+                    self.progress(self.name, f"ending session {holder} of an earlier visit")
+                    await self._kill(holder)
                     continue
-                if clock() >= until or (datastore == "candidate" and not error.session_id):
+                passes = error.has_tag("lock-denied", "in-use") and (datastore == "running" or holder)
+                if not passes or clock() >= until:
                     raise
                 self.progress(self.name, f"waiting: {error.message}")
                 await asyncio.sleep(_PATIENCE)
@@ -183,6 +188,11 @@ class Visit:
                     "apply again after that",
                 ) from error
         await self.store.run(intent.clear_pending, self.lease)
+
+
+def _holder(error: DeviceRefused) -> int | None:
+    """The session that a lock was denied for, where the device tells."""
+    return error.session_id if isinstance(error, LockDenied) else None
 
 
 def digest(config: Element) -> str:
