@@ -39,7 +39,10 @@ class PendingCommit:
 
 
 def claim(tx: Transaction, device_id: int, holder: str, who: str) -> Lease:
-    """Take the device's lease, or raise LeaseHeld with who has it. `who` is for people: host and pid."""
+    """Take the device's lease, or raise LeaseHeld with who has it. `who` is for people: host and pid.
+
+    The session that is noted stays until the new holder has one of its own: it may still hold locks.
+    """
     row = tx.first(
         "SELECT holder, who, generation, expires, session_id FROM device_lease WHERE device_id = :id",
         id=device_id,
@@ -53,7 +56,7 @@ def claim(tx: Transaction, device_id: int, holder: str, who: str) -> Lease:
     tx.run(
         "INSERT INTO device_lease (device_id, holder, who, generation, expires, session_id)"
         " VALUES (:id, :holder, :who, :generation, :expires, NULL) ON CONFLICT (device_id) DO UPDATE SET"
-        " holder = :holder, who = :who, generation = :generation, expires = :expires, session_id = NULL",
+        " holder = :holder, who = :who, generation = :generation, expires = :expires",
         id=device_id,
         holder=holder,
         who=who,
