@@ -20,14 +20,15 @@ def hold(tx: Transaction, space_id: int, span: Range, device_id: int, reason: st
 
 
 def release_held(tx: Transaction, device_id: int, still: list[tuple[int, Range]]) -> list[Prefix]:
-    """Give back what was held because of a device and is under none of `still`: (space id, range) pairs.
+    """Give back what was held because of a device and is not wholly under one of `still`: (space id, range)
+    pairs, which are then to be held anew.
 
     Where another device shows a foreign range there too, the space stays held because of that one.
     """
     released: list[Prefix] = []
     for carve in pools.list_carves(tx, device_id=device_id):
         pool = pools.get_pool(tx, carve.pool_id)
-        if any(space == pool.space_id and span.overlaps(carve.prefix) for space, span in still):
+        if any(space == pool.space_id and span.contains(carve.prefix) for space, span in still):
             continue
         pools.delete_carve(tx, carve.id)
         free_space.give(tx, carve.pool_id, carve.prefix)

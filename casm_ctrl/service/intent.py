@@ -73,6 +73,8 @@ def record_pending(
             if block.state is not State.WITHDRAWING:
                 reason = f"a removal is about to be sent to {device.name}"
                 blocks.transition(tx, author, block, State.WITHDRAWING, "apply", reason)
+                for member in blocks.list_members(tx, [block.id])[block.id]:
+                    blocks.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
             blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
         pending = PendingCommit(
             device_id=lease.device_id,

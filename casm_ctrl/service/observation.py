@@ -47,14 +47,16 @@ class Sighting:
 class Sight:
     """All that one read showed. `containers` are objects that hold ranges.
 
-    `proof`: no confirmed commit can be pending and, where there is a startup datastore, it holds the
-    same: only then does a block that is not there count as gone. Without it, and while the store knows
-    of a commit that may be pending, the read changes no block's state.
+    `proof`: no confirmed commit can be pending: only then does a block that is not there count as gone.
+    Without it, and while the store knows of a commit that may be pending, the read changes no block's state.
+    `kept`: where there is a startup datastore, it holds the same: only then is a block that is gone proven
+    to stay so.
     """
 
     sightings: tuple[Sighting, ...]
     containers: tuple[tuple[str, tuple[str, ...]], ...]
     proof: bool
+    kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ def _observe(tx: Transaction, author: Author, device: DeviceRow, sight: Sight) -
         step
         for block in mine.values()
         if block.state is not State.QUARANTINED
-        for step in _prove(tx, author, reading, block, sight.proof and block.id not in touched)
+        for step in _prove(
+            tx, author, reading, block, gone=sight.proof and block.id not in touched, kept=sight.kept
+        )
     ]
     return Observed(tuple(words), tuple(observations.list_findings(tx, device_id=device.id)))
 
@@ -283,19 +287,22 @@ def _forget_objects(tx: Transaction, device_id: int, sight: Sight) -> None:
 # --- What it proves -------------------------------------------------------------------------------
 
 
-def _prove(tx: Transaction, author: Author, reading: _Reading, block: BlockRow, gone: bool) -> list[str]:
+def _prove(
+    tx: Transaction, author: Author, reading: _Reading, block: BlockRow, *, gone: bool, kept: bool
+) -> list[str]:
     """Note what was seen of one block on this device, and take the edges that all its members prove.
 
-    `gone`: the read counts as proof, and shows none of the block's addresses.
+    `gone`: the read counts as proof, and shows none of the block's addresses. `kept`: so does startup.
     """
     device = reading.device
     own = [s for s in reading.own.get(block.id, ()) if s.range == block.prefix.range]
-    seen = Seen.PRESENT if own else Seen.ABSENT if gone else Seen.UNKNOWN
+    seen = Seen.PRESENT if own else Seen.ABSENT if gone and kept else Seen.UNKNOWN
     blocks.set_seen(tx, block.id, device.id, seen)
     members = blocks.list_members(tx, [block.id])[block.id]
     serving = [member.seen for member in members if member.role == "serves"]
     everywhere = all(value is Seen.PRESENT for value in serving)
     nowhere = all(member.seen is Seen.ABSENT for member in members)
+    others = [member for member in members if member.device_id != device.id]
     drained = bool(own) and all(s.drained for s in own)
 
     steps: list[str] = []
@@ -310,9 +317,13 @@ def _prove(tx: Transaction, author: Author, reading: _Reading, block: BlockRow, 
     if nowhere and block.wanted is Wanted.ABSENT:
         if block.state is not State.WITHDRAWING:
             go(State.WITHDRAWING, "released, and seen gone")
+            for member in others:  # seen gone before the release: that proved no removal
+                blocks.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
+            if others:
+                return steps
         go(State.QUARANTINED, "proven gone")
         return steps
-    if seen is Seen.ABSENT and block.state in (State.INSTALLED, State.DRAINING):
+    if gone and not own and block.state in (State.INSTALLED, State.DRAINING):
         go(State.RESERVED, "vanished without us")
     if everywhere and block.state is State.RESERVED:
         go(State.INSTALLED, "seen")

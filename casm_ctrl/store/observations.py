@@ -151,13 +151,17 @@ def touches_pool(tx: Transaction, space_id: int, span: Range) -> bool:
 
 
 def foreign_ranges(tx: Transaction, space_id: int, span: Range) -> list[tuple[int, Range]]:
-    """(device id, range) of ranges that are no block of ours and share addresses with `span`.
+    """(device id, range) of ranges that share addresses with `span` and are no block of ours, or reach
+    beyond theirs.
 
-    Reads all foreign ranges of the space: for changes of configuration, not for allocation.
+    Reads all ranges of the space: for changes of configuration, not for allocation.
     """
     rows = tx.all(
-        "SELECT device_id, first, last FROM seen_range WHERE space_id = :space AND family = :family"
-        " AND block_id IS NULL AND first <= :last AND last >= :first",
+        "SELECT seen.device_id, seen.first, seen.last FROM seen_range AS seen"
+        " LEFT JOIN block ON block.id = seen.block_id"
+        " WHERE seen.space_id = :space AND seen.family = :family"
+        " AND (seen.block_id IS NULL OR block.first > seen.first OR block.last < seen.last)"
+        " AND seen.first <= :last AND seen.last >= :first",
         space=space_id,
         family=span.family.number,
         first=to_key(span.first),
