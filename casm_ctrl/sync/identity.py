@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import Container
 
-from casm_ctrl.base.errors import CasmError, IdentityChanged, LockDenied
+from casm_ctrl.base.errors import AlreadyExists, CasmError, IdentityChanged, LockDenied
 from casm_ctrl.drivers.registry import load_driver
 from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.session import Session, open_session
@@ -17,16 +19,36 @@ from casm_ctrl.store.events import Author
 from casm_ctrl.sync.access import StoreAccess
 from casm_ctrl.sync.visit import target_of
 
+_PATIENCE = 0.25
+"""Seconds between two tries to get a lock that somebody else holds."""
 
-async def check_identity(store: StoreAccess, author: Author, device: DeviceRow, session: Session) -> None:
-    """Record the host key of a device that has none; IdentityChanged where it is another device's."""
+
+async def check_identity(
+    store: StoreAccess, author: Author, device: DeviceRow, session: Session, wait: float
+) -> None:
+    """Record the host key of a device that has none; IdentityChanged where it is another device's.
+
+    `wait`: seconds that another device may keep its candidate locked while the two are told apart.
+    """
     if device.host_key == session.host_key:
         return
-    others = await store.run(_same_key, device, session.host_key)
-    for other in others:
-        await _tell_apart(session, device, other)
-    edit = SetHostKey(device.name, session.host_key, tuple(other.name for other in others))
-    await store.run(change, author, [edit])
+    told_apart: list[str] = []
+    while True:
+        others = await store.run(_same_key, device, session.host_key)
+        for other in others:
+            if other.name not in told_apart:
+                await _tell_apart(session, device, other, wait)
+                told_apart.append(other.name)
+        try:
+            await store.run(change, author, [SetHostKey(device.name, session.host_key, tuple(told_apart))])
+        except AlreadyExists:
+            # Two that share a key are entered at the same time for the first time: look again.
+            if {other.name for other in await store.run(_same_key, device, session.host_key)} <= {
+                *told_apart
+            }:
+                raise
+        else:
+            return
 
 
 def _same_key(database: Database, device: DeviceRow, host_key: str) -> list[DeviceRow]:
@@ -35,7 +57,7 @@ def _same_key(database: Database, device: DeviceRow, host_key: str) -> list[Devi
         return [the_device(tx, name) for name in names]
 
 
-async def _tell_apart(session: Session, device: DeviceRow, other: DeviceRow) -> None:
+async def _tell_apart(session: Session, device: DeviceRow, other: DeviceRow, wait: float) -> None:
     """Two servers may share one SSH host key; one lock they cannot share.
 
     The other's candidate is locked for a moment: where this session is then denied its own by that very
@@ -44,9 +66,9 @@ async def _tell_apart(session: Session, device: DeviceRow, other: DeviceRow) -> 
     try:
         driver = load_driver(other.driver)
         async with await open_session(target_of(other, False, driver)) as theirs:
-            await Client(theirs).lock("candidate")
+            await _lock_candidate(theirs, wait)
             try:
-                await Client(session).lock("candidate")
+                await _lock_candidate(session, wait, (theirs.session_id, None, 0))
             except LockDenied as denied:
                 if denied.session_id in (theirs.session_id, None, 0):
                     raise IdentityChanged(
@@ -65,3 +87,19 @@ async def _tell_apart(session: Session, device: DeviceRow, other: DeviceRow) -> 
             f" {error.message}",
             f"make '{other.name}' reachable and try again, or give each its own key",
         ) from error
+
+
+async def _lock_candidate(session: Session, wait: float, final: Container[int | None] = ()) -> None:
+    """Lock it, patiently where somebody works there; LockDenied after `wait` seconds, or at once where a
+    session of `final` has it."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + wait
+    while True:
+        try:
+            await Client(session).lock("candidate")
+        except LockDenied as denied:
+            if denied.session_id in final or clock() >= until:
+                raise
+            await asyncio.sleep(_PATIENCE)
+        else:
+            return

@@ -137,7 +137,7 @@ async def _entered(run: _Run, name: str) -> AsyncIterator[tuple[Session, Driver]
     driver = load_driver(row.driver)
     run.progress(name, "connecting")
     async with await open_session(target_of(row, run.options.accept_new, driver)) as session:
-        await check_identity(run.store, run.author, row, session)
+        await check_identity(run.store, run.author, row, session, run.options.wait)
         yield session, driver
 
 
