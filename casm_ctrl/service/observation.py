@@ -47,8 +47,9 @@ class Sighting:
 class Sight:
     """All that one read showed. `containers` are objects that hold ranges.
 
-    `proof`: no confirmed commit can be pending: only then does a block that is not there count as gone.
-    Without it, and while the store knows of a commit that may be pending, the read changes no block's state.
+    `proof`: no confirmed commit can be pending: only then does what is not there count as gone, be it a
+    block or somebody else's range. Without it, and while the store knows of a commit that may be pending,
+    the read changes no block's state.
     `kept`: where there is a startup datastore, it holds the same: only then is a block that is gone proven
     to stay so.
     """
@@ -113,10 +114,10 @@ def _observe(tx: Transaction, author: Author, device: DeviceRow, sight: Sight) -
     mine = {block.id: block for block in blocks.list_blocks(tx, device_id=device.id)}
     ranges = _sort(tx, reading, mine, sight)
     _judge_foreign(tx, reading)
-    news = observations.replace_findings(tx, device.id, reading.findings)
-    observations.replace_ranges(tx, device.id, ranges)
+    news = observations.replace_findings(tx, device.id, reading.findings, forget=sight.proof)
+    observations.replace_ranges(tx, device.id, ranges, forget=sight.proof)
     record(tx, author, (Event(f.kind, "device", device.id, device.name, reason=f.words) for f in news))
-    _hold(tx, reading)
+    _hold(tx, reading, forget=sight.proof)
     if sight.proof:
         _forget_objects(tx, device.id, sight)
     if not sight.proof and leases.get_pending(tx, device.id) is not None:
@@ -270,9 +271,10 @@ def _judge_foreign(tx: Transaction, reading: _Reading) -> None:
             reading.find(kind, sighting, words + tail)
 
 
-def _hold(tx: Transaction, reading: _Reading) -> None:
+def _hold(tx: Transaction, reading: _Reading, *, forget: bool) -> None:
     spans = [(space, s.range, words) for s, space, _, words in reading.foreign if s.range is not None]
-    release_held(tx, reading.device.id, [(space, span) for space, span, _ in spans])
+    if forget:
+        release_held(tx, reading.device.id, [(space, span) for space, span, _ in spans])
     for space, span, words in spans:
         hold(tx, space, span, reading.device.id, words)
 

@@ -82,8 +82,13 @@ def delete_objects(tx: Transaction, device_id: int, objects: Iterable[ObjectRow]
     )
 
 
-def replace_ranges(tx: Transaction, device_id: int, ranges: Iterable[RangeRow]) -> None:
-    """Make the stored ranges of a device what the read showed; only differences are written."""
+def replace_ranges(
+    tx: Transaction, device_id: int, ranges: Iterable[RangeRow], *, forget: bool = True
+) -> None:
+    """Make the stored ranges of a device what the read showed; only differences are written.
+
+    Those that it did not show are kept unless `forget`.
+    """
     old = {(row.path, row.keys): row for row in list_ranges(tx, device_id)}
     new = {(row.path, row.keys): row for row in ranges}
     tx.run_many(
@@ -91,7 +96,7 @@ def replace_ranges(tx: Transaction, device_id: int, ranges: Iterable[RangeRow]) 
         (
             {"device": device_id, "path": path, "keys": json.dumps(keys)}
             for (path, keys), row in old.items()
-            if new.get((path, keys)) != row
+            if new.get((path, keys), None if forget else row) != row
         ),
     )
     tx.run_many(
@@ -170,8 +175,13 @@ def foreign_ranges(tx: Transaction, space_id: int, span: Range) -> list[tuple[in
     return [(row[0], Range(span.family, from_key(row[1]), from_key(row[2]))) for row in rows]
 
 
-def replace_findings(tx: Transaction, device_id: int, findings: Iterable[FindingRow]) -> list[FindingRow]:
-    """Make the findings of a device what the read showed. Returns those that are new."""
+def replace_findings(
+    tx: Transaction, device_id: int, findings: Iterable[FindingRow], *, forget: bool = True
+) -> list[FindingRow]:
+    """Make the findings of a device what the read showed. Returns those that are new.
+
+    Those that it did not show are kept unless `forget`.
+    """
     old = {(f.kind, f.path, f.keys, f.block): f for f in list_findings(tx, device_id=device_id)}
     new = {(f.kind, f.path, f.keys, f.block): f for f in findings}
     sql = (
@@ -189,7 +199,7 @@ def replace_findings(tx: Transaction, device_id: int, findings: Iterable[Finding
                 "block": f.block or 0,
             }
             for key, f in old.items()
-            if key not in new
+            if forget and key not in new
         ),
     )
     tx.run_many(

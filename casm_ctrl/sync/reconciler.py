@@ -217,7 +217,7 @@ async def _plan_one(run: _Run, report: Report) -> None:
         run.progress(report.device, "reading")
         running = await read_ours(session, driver)
         seen = driver.parse(running)
-        wanted = await run.store.run(preview, run.author, report.device, sight_of(seen, proof=False))
+        wanted = await run.store.run(preview, run.author, report.device, sight_of(seen, proof=True))
         on_device = blocks_shown(wanted.objects, seen)
         abilities = driver.abilities(modules)
         counts = (

@@ -310,6 +310,16 @@ def test_what_startup_may_still_hold_is_not_proven_gone(network: Database) -> No
     assert state(network) is State.QUARANTINED
 
 
+def test_without_proof_nothing_is_given_back(network: Database) -> None:
+    look(network, "bng1", somebodys("10.0.0.0/24"))
+    look(network, "bng1", proof=False)
+    assert held(network) == ["10.0.0.0/24"]
+    assert len(findings(network)) == 1
+    look(network, "bng1")
+    assert not held(network)
+    assert not findings(network)
+
+
 # --- Drift ----------------------------------------------------------------------------------------
 
 
@@ -507,6 +517,8 @@ def test_a_zombie_under_anothers_block_holds_its_install(network: Database, cloc
     assert kinds(network) == [("bng1", "zombie", 2, True)]
     assert set(desired(network, "bng2").holds) == {2}
     look(network, "bng1", proof=False)
+    assert desired(network, "bng2").holds, "what was read may be a commit that is taken back"
+    look(network, "bng1")
     assert not desired(network, "bng2").holds
 
 
