@@ -1,4 +1,5 @@
-"""`casm allocate`, `release`, `drain` and `cancel-drain`: give blocks to device pools and take them back."""
+"""`casm allocate`, `release`, `drain` and `cancel-drain`, and `accept-clock`, on which the end of quarantine
+hangs: give blocks to device pools and take them back."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import typer
 
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.block import block_table
-from casm_ctrl.cli.call import Answer, Call, Document, command
+from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.options import BlockNames, SpaceFilter
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ def register(app: typer.Typer, panel: str) -> None:
     )(release)
     command(app, "drain", panel=panel, examples=("casm drain b12 b13",), changes=True)(drain)
     command(app, "cancel-drain", panel=panel, examples=("casm cancel-drain b12",), changes=True)(cancel_drain)
+
+    command(
+        app,
+        "accept-clock",
+        panel=panel,
+        examples=("casm accept-clock --reason 'the battery was changed; NTP is right again'",),
+        changes=True,
+    )(accept_clock)
 
 
 def allocate(
@@ -115,6 +124,19 @@ def cancel_drain(call: Call, blocks: BlockNames, space: SpaceFilter = None) -> A
 
     done = verb(call.database, call.author, blocks, space=space)
     return Answer(done, lambda: _show(done["block"], None))
+
+
+def accept_clock(call: Call) -> Answer:
+    """Say that the clock is right, after it jumped by more than five minutes.
+
+    Until then no block leaves quarantine, because nobody knows how long it rested. 'casm status' tells.
+    """
+    from casm_ctrl.service.rest import accept_clock as verb
+
+    done = verb(call.database, call.author)
+    return Answer(
+        {"clock": done}, lines("The clock is taken as right: blocks leave quarantine in time again.")
+    )
 
 
 def _show(blocks: Sequence[Document], allocated: str | None) -> Iterable[RenderableType]:

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from casm_ctrl.base.errors import CasmError, SessionLost
 from casm_ctrl.cli.failures import INTERRUPTED
 from casm_ctrl.cli.options import DATABASE
@@ -94,8 +96,8 @@ def _run_here(line: str) -> int:
         app(args=shlex.split(line)[1:], prog_name="casm")
     except SystemExit as left:
         status = left.code if isinstance(left.code, int) else 0
-        if status == INTERRUPTED:
-            raise KeyboardInterrupt from None
+        if status == INTERRUPTED:  # the command has said so
+            raise typer.Exit(INTERRUPTED) from None
         return status
     return 0
 

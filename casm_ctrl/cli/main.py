@@ -16,6 +16,7 @@ from casm_ctrl.cli import (
     failures,
     init,
     pool,
+    quiet,
     space,
     status,
     synchronise,
@@ -90,6 +91,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a locale without our characters gets '?', not an error
             stream.reconfigure(errors="replace")
+    quiet.hush_libraries()
     try:
         app(prog_name="casm")
     except KeyboardInterrupt:  # before a command began

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 import sys
-import threading
-import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
-
-from casm_ctrl.cli.failures import TRACEBACK
 
 if TYPE_CHECKING:
     from casm_ctrl.cli.call import Document
@@ -25,7 +19,6 @@ Work = Callable[[Progress], Coroutine[Any, Any, "Document"]]
 
 def run(work: Work) -> Document:
     """Run `work` to its end in an event loop of its own; Ctrl-C cancels it."""
-    _hush_libraries()
     with _shown() as progress:
         return asyncio.run(work(progress))
 
@@ -57,13 +50,3 @@ def _shown() -> Iterator[Progress]:
                 tasks[device] = bars.add_task(device, total=None, phase=phase)
 
         yield progress
-
-
-def _hush_libraries() -> None:
-    """Keep what libraries log and warn off stderr: what matters comes back as an error of ours."""
-    if os.environ.get(TRACEBACK) == "1":
-        return
-    logging.getLogger().addHandler(logging.NullHandler())
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    threading.excepthook = lambda arguments: None

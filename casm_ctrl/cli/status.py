@@ -22,7 +22,10 @@ def register(app: typer.Typer, panel: str) -> None:
         call: Call,
         check: Annotated[
             bool,
-            typer.Option("--check", help="End with 1 where there is a finding or a device is not in sync."),
+            typer.Option(
+                "--check",
+                help="End with 1 where there is a finding, the clock jumped, or a device is not in sync.",
+            ),
         ] = False,
     ) -> Answer:
         """Show pools, devices and findings, from the store: no device is asked."""
@@ -39,6 +42,8 @@ def _faults(found: Document) -> list[str]:
     parts = []
     if found["finding"]:
         parts.append(plural(len(found["finding"]), "finding"))
+    if found["clock-held"]:
+        parts.append("the clock jumped")
     if wrong:
         listed = ", ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
         parts.append(f"{plural(len(wrong), 'device')} not in sync ({listed})")
@@ -49,6 +54,8 @@ def _show(found: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.output import facts, moment, table, titled
 
     yield facts((("store", found["store-id"]), ("configuration", f"revision {found['config-revision']}")))
+    if found["clock-held"]:
+        yield "The clock jumped: no block leaves quarantine until it was looked at; see 'casm accept-clock --help'."
     if found["pool"]:
         rows = (
             (
