@@ -18,19 +18,15 @@ KEY_BYTES = 16
 
 
 class Family(Enum):
-    """An address family, with the number of bits that a block's length counts."""
+    """An address family: `width` is the number of bits that a block's length counts, and `number` (4 or 6)
+    is how the store writes it."""
 
     IPV4 = "ipv4"
     IPV6 = "ipv6"
 
-    @property
-    def width(self) -> int:
-        return 32 if self is Family.IPV4 else 128
-
-    @property
-    def number(self) -> int:
-        """4 or 6: how the store writes it."""
-        return 4 if self is Family.IPV4 else 6
+    def __init__(self, text: str) -> None:
+        self.width = 32 if text == "ipv4" else 128
+        self.number = 4 if text == "ipv4" else 6
 
     @staticmethod
     def from_number(number: int) -> Family:
@@ -191,7 +187,10 @@ def parse_range(first: str, last: str) -> Range:
 
 def format_address(family: Family, value: int) -> str:
     """The canonical text of an address (RFC 5952 for IPv6)."""
-    return str(ipaddress.IPv4Address(value) if family is Family.IPV4 else ipaddress.IPv6Address(value))
+    if family is Family.IPV6:
+        return str(ipaddress.IPv6Address(value))
+    a, b, c, d = value.to_bytes(4, "big")
+    return f"{a}.{b}.{c}.{d}"
 
 
 def to_key(value: int) -> bytes:

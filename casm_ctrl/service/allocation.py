@@ -48,6 +48,7 @@ def allocate(
                 f"/{wanted} is not a block length of {family.value}", f"give --length 0 to {family.width}"
             )
         members = devices.owner_members(tx, row.owner_id)
+        since = to_rfc3339(tx.now)
         answer: list[Document] = []
         for pool in sources:
             prefixes = free_space.take(tx, pool.id, family, wanted, count - len(answer))
@@ -55,7 +56,7 @@ def allocate(
                 continue
             numbers = blocks.insert_blocks(tx, author, row, members, pool, prefixes)
             answer += (
-                _reserved(tx, row, pool, number, prefix)
+                _reserved(row, pool, number, prefix, since)
                 for number, prefix in zip(numbers, prefixes, strict=True)
             )
             if len(answer) == count:
@@ -71,7 +72,7 @@ def allocate(
     return perform(database, author, "allocate", arguments, body)
 
 
-def _reserved(tx: Transaction, row: DevicePoolRow, pool: PoolRow, number: int, prefix: Prefix) -> Document:
+def _reserved(row: DevicePoolRow, pool: PoolRow, number: int, prefix: Prefix, since: str) -> Document:
     return {
         "id": block_id(number),
         "prefix": str(prefix),
@@ -80,7 +81,7 @@ def _reserved(tx: Transaction, row: DevicePoolRow, pool: PoolRow, number: int, p
         "device-pool": row.label,
         "wanted": Wanted.PRESENT.value,
         "state": State.RESERVED.value,
-        "since": to_rfc3339(tx.now),
+        "since": since,
     }
 
 

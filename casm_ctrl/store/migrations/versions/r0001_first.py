@@ -192,9 +192,9 @@ CREATE TABLE block (
     length INTEGER NOT NULL,
     device_pool_id INTEGER NOT NULL REFERENCES device_pool,
     owner_id INTEGER NOT NULL REFERENCES owner,
-    wanted TEXT NOT NULL CHECK (wanted IN ('present', 'drained', 'absent')),
-    state TEXT NOT NULL
-        CHECK (state IN ('reserved', 'installed', 'draining', 'withdrawing', 'quarantined')),
+    wanted TEXT NOT NULL CHECK (wanted = 'present' OR wanted = 'drained' OR wanted = 'absent'),
+    state TEXT NOT NULL CHECK (state = 'reserved' OR state = 'installed' OR state = 'draining'
+        OR state = 'withdrawing' OR state = 'quarantined'),
     generation INTEGER NOT NULL DEFAULT 1,
     sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),
     proven_empty INTEGER NOT NULL DEFAULT 0 CHECK (proven_empty IN (0, 1)),
@@ -212,7 +212,7 @@ CREATE TABLE block_member (
     block_id INTEGER NOT NULL REFERENCES block ON DELETE CASCADE,
     device_id INTEGER NOT NULL REFERENCES device,
     role TEXT NOT NULL,
-    seen TEXT NOT NULL DEFAULT 'unknown' CHECK (seen IN ('present', 'absent', 'unknown')),
+    seen TEXT NOT NULL DEFAULT 'unknown' CHECK (seen = 'present' OR seen = 'absent' OR seen = 'unknown'),
     since INTEGER NOT NULL,
     PRIMARY KEY (block_id, device_id)
 ) WITHOUT ROWID;
