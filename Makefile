@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit peers bindings lock clean
+.PHONY: help demo test check unit peers bindings lock clean bench-allocation
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -33,6 +33,9 @@ peers:
 
 bindings: $(READY)  ## rebuild bindings/ from yang/
 	@$(RUN)/casm-rebuild-bindings
+
+bench-allocation: $(READY)  ## allocations a second against bare durable commits; writes bench/results/
+	@$(RUN)/python bench/allocation.py
 
 lock: $(READY)  ## choose newer dependencies and lock them with their hashes
 	@requirements/lock.sh $(VENV)
