@@ -64,7 +64,7 @@ def event_table(events: Sequence[Document], *, subject: bool = True) -> Renderab
         )
         for row in events
     )
-    return table(columns, rows, right=("SEQ",))
+    return table(columns, rows, right=("SEQ",), flexible=("SUBJECT", "WHY"))
 
 
 def _subject(event: Document) -> str:

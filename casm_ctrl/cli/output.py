@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -73,14 +73,49 @@ def _console(file: Any, width: int | None = None) -> Console:
 # --- Tables ---------------------------------------------------------------------------------------
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
+_NARROWEST = 10
+"""A flexible column is folded to this width before the others are folded too."""
+
+
+class _Listing(Table):
+    """A table that folds its flexible columns first where the terminal is narrow, so that names, prefixes
+    and times stay whole."""
+
+    def __init__(self, columns: Sequence[str], right: Sequence[str], flexible: Sequence[str]) -> None:
+        super().__init__(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        self._flexible = [column in flexible for column in columns]
+        self._natural = [len(column) for column in columns]
+        for column in columns:
+            self.add_column(column, justify="right" if column in right else "left", overflow="fold")
+
+    def add_values(self, values: Sequence[Any]) -> None:
+        cells = [_cell(value) for value in values]
+        self._natural = [max(width, cell.cell_len) for width, cell in zip(self._natural, cells, strict=True)]
+        self.add_row(*cells)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        least = sum(
+            min(width, _NARROWEST) if flexible else width
+            for width, flexible in zip(self._natural, self._flexible, strict=True)
+        )
+        fits = least + 2 * (len(self.columns) - 1) <= options.max_width
+        for column, flexible in zip(self.columns, self._flexible, strict=True):
+            column.no_wrap = fits and not flexible
+        yield from super().__rich_console__(console, options)
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right: Sequence[str] = (),
+    flexible: Sequence[str] = (),
+) -> Table:
     """A table without lines. Cells are text, numbers (grouped) or None (a dash); `right` are the columns
-    of numbers."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    of numbers, `flexible` those that are folded first (default: the last)."""
+    made = _Listing(columns, right, flexible or columns[-1:])
     for row in rows:
-        made.add_row(*(_cell(value) for value in row))
+        made.add_values(row)
     return made
 
 
@@ -103,7 +138,7 @@ def titled(title: str, part: RenderableType) -> list[RenderableType]:
     return ["", Text(title, style="bold"), Padding(part, (0, 0, 0, 2))]
 
 
-def _cell(value: Any) -> RenderableType:
+def _cell(value: Any) -> Text:
     if value is None or value == "":
         return Text("-", style="dim")
     if isinstance(value, Text):

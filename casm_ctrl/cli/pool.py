@@ -141,7 +141,14 @@ def _table(found: list[Document]) -> Iterable[RenderableType]:
         )
         for pool in found
     )
-    return [table(("NAME", "SPACE", "FAMILY", "SCOPE", "PREFIXES", *USAGE), rows, right=USAGE)]
+    return [
+        table(
+            ("NAME", "SPACE", "FAMILY", "SCOPE", "PREFIXES", *USAGE),
+            rows,
+            right=USAGE,
+            flexible=("PREFIXES",),
+        )
+    ]
 
 
 USAGE = ("ADDRESSES", "FREE", "USED", "LARGEST FREE")

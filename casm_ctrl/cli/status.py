@@ -125,4 +125,4 @@ def finding_table(findings: list[Document]) -> RenderableType:
         )
         for f in findings
     )
-    return table(("DEVICE", "KIND", "BLOCK", "WHAT", "HOLDS", "SINCE"), rows)
+    return table(("DEVICE", "KIND", "BLOCK", "WHAT", "HOLDS", "SINCE"), rows, flexible=("WHAT",))

@@ -91,7 +91,7 @@ def _xml(text: str) -> RenderableType:
         return Text(text.rstrip("\n"))
     from rich.syntax import Syntax
 
-    coloured = Syntax(text, "xml", background_color="default").highlight(text)
+    coloured = Syntax(text, "xml", theme="ansi_dark", background_color="default").highlight(text)
     coloured.rstrip()
     return coloured
 
@@ -111,7 +111,11 @@ def change_table(found: Sequence[Document], *, named: bool = True) -> Renderable
         for device in found
         for change in device.get("change", ())
     )
-    return table((*(("DEVICE",) if named else ()), "ACTION", "BLOCK", "OBJECT", "WHAT"), rows)
+    return table(
+        (*(("DEVICE",) if named else ()), "ACTION", "BLOCK", "OBJECT", "WHAT"),
+        rows,
+        flexible=("OBJECT", "WHAT"),
+    )
 
 
 def apply(

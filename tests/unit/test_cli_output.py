@@ -57,13 +57,27 @@ def test_moments_and_plurals() -> None:
     assert (plural(1, "block"), plural(1200, "block")) == ("1 block", "1,200 blocks")
 
 
-def test_a_narrow_terminal_folds_and_loses_nothing() -> None:
+LONG = "2001:db8:1111:2222:3333:4444:5555:6666/128"
+
+
+def _shown(width: int) -> list[str]:
     output = io.StringIO()
-    console = Console(file=output, width=20, markup=False)
-    console.print(table(("ID", "PREFIX"), [("b1", "2001:db8:1111:2222:3333:4444:5555:6666/128")]))
-    assert "2001:db8:1111:2222:3333:4444:5555:6666/128" in "".join(
-        line[4:].strip() for line in output.getvalue().splitlines()
-    )
+    console = Console(file=output, width=width, markup=False)
+    console.print(table(("ID", "PREFIX", "WHY"), [("b1", LONG, "one two three four five six")]))
+    return output.getvalue().splitlines()
+
+
+def test_a_narrow_terminal_folds_the_last_column_first() -> None:
+    lines = _shown(62)
+    assert max(map(len, lines)) <= 62
+    assert any(LONG in line for line in lines)
+    assert " ".join(line[48:].strip() for line in lines[1:]) == "one two three four five six"
+
+
+def test_a_terminal_that_is_too_narrow_folds_everything_and_loses_nothing() -> None:
+    lines = _shown(20)
+    assert max(map(len, lines)) <= 20
+    assert sorted(set("".join("".join(lines[1:]).split()))) == sorted(set(f"b1{LONG}onetwothreefourfivesix"))
 
 
 def test_facts_leave_out_what_is_unknown() -> None:
