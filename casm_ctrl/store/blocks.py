@@ -135,8 +135,8 @@ def get_block(tx: Transaction, number: int) -> BlockRow:
 def find_blocks_at(tx: Transaction, prefix: Prefix) -> list[BlockRow]:
     """The live blocks with exactly this prefix, in any space."""
     rows = tx.all(
-        f"SELECT {_COLUMNS} WHERE block.family = :family AND block.first = :first AND block.length = :length"
-        " ORDER BY block.id",
+        f"SELECT {_COLUMNS} WHERE block.space_id IN (SELECT id FROM space) AND block.family = :family"
+        " AND block.first = :first AND block.length = :length ORDER BY block.id",
         family=prefix.family.number,
         first=to_key(prefix.first),
         length=prefix.length,

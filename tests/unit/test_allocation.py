@@ -284,6 +284,18 @@ def test_a_prefix_in_two_spaces_is_ambiguous(network: Database) -> None:
         release(network, ME, ["10.0.0.0/24"], space="u")
 
 
+def test_a_prefix_is_looked_up_not_searched_for(network: Database) -> None:
+    """Releasing a thousand blocks by prefix must not read all blocks a thousand times."""
+    with network.read() as tx:
+        ran: list[str] = []
+        tx._cursor.connection.set_trace_callback(ran.append)  # type: ignore[attr-defined]
+        blocks.find_blocks_at(tx, parse_prefix("10.0.0.0/24"))
+        tx._cursor.connection.set_trace_callback(None)  # type: ignore[attr-defined]
+        plan = [str(row[3]) for row in tx.all(f"EXPLAIN QUERY PLAN {ran[0]}")]
+    assert any("block USING INDEX block_space (space_id=? AND family=? AND first=?)" in step for step in plan)
+    assert "SCAN block" not in plan
+
+
 def test_a_number_is_never_used_again(network: Database) -> None:
     for number in range(1, 5):
         assert allocate(network, ME, "bng1/internet")["block"][0]["id"] == f"b{number}"
