@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from casm_ctrl.base.errors import MassRemoval, StoreBehind
 from casm_ctrl.store.blocks import BlockRow
@@ -18,18 +18,23 @@ def guard_removal(
     device: str, removed: Sequence[BlockRow], owned: Sequence[BlockRow], confirmed: int | None
 ) -> None:
     """MassRemoval where `removed` are more than the larger of one block and SHARE percent, and nobody
-    confirmed that many."""
+    confirmed that many. Each family is judged by itself: beside one IPv6 block all of IPv4 is nothing."""
     if len(removed) <= 1 or (confirmed is not None and len(removed) <= confirmed):
         return
-    going = sum(block.prefix.size for block in removed)
-    held = sum(block.prefix.size for block in owned if block.state in _ON_DEVICE)
-    if going * 100 <= held * SHARE:
-        return
-    share = f"{100 * going // held} % of" if held else "all"
-    raise MassRemoval(
-        f"apply would remove {len(removed)} blocks ({going:,} addresses, {share} what {device} holds) at once",
-        f"look at 'casm plan {device}', then run 'casm apply {device} --confirm-removal {len(removed)}'",
-    )
+    for number in sorted({block.prefix.family.number for block in removed}):
+        going = _addresses(removed, number)
+        held = _addresses((block for block in owned if block.state in _ON_DEVICE), number)
+        if going * 100 > held * SHARE:
+            share = f"{100 * going // held} % of" if held else "all"
+            raise MassRemoval(
+                f"apply would remove {len(removed)} blocks ({going:,} IPv{number} addresses,"
+                f" {share} what {device} holds) at once",
+                f"look at 'casm plan {device}', then run 'casm apply {device} --confirm-removal {len(removed)}'",
+            )
+
+
+def _addresses(blocks: Iterable[BlockRow], number: int) -> int:
+    return sum(block.prefix.size for block in blocks if block.prefix.family.number == number)
 
 
 def guard_generation(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,13 @@ def test_addresses_count_not_blocks() -> None:
     owned = [large, *small]
     assert not refused(small[:20], owned)
     assert refused([large, small[0]], owned)
+
+
+def test_a_family_is_not_hidden_behind_the_other() -> None:
+    huge = replace(block(9), prefix=Prefix(Family.IPV6, 0, 48))
+    owned = [*(block(number) for number in range(1, 4)), huge]
+    assert refused(owned[:3], owned)
+    assert refused(owned[2:], owned)
 
 
 def test_what_is_not_on_the_device_does_not_count_as_held() -> None:
