@@ -76,7 +76,7 @@ def test_the_refusal_says_how_many_and_what_to_do() -> None:
     owned = [block(1), block(2), block(3, 23)]
     with pytest.raises(MassRemoval) as refusal:
         guard_removal("bng1", owned[:2], owned, None)
-    assert "2 blocks (512 addresses, 50 % of what bng1 holds)" in refusal.value.message
+    assert "2 blocks (512 IPv4 addresses, 50 % of what bng1 holds)" in refusal.value.message
     assert "'casm apply bng1 --confirm-removal 2'" in refusal.value.remedy
 
 
