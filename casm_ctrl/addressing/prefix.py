@@ -1,7 +1,8 @@
 """Prefix and Range: the two shapes of address space, in either family.
 
-A value inside is an integer of the family's width; the store's keys are the same integers as 16 bytes,
-most significant first, so that byte order is address order (design: Allocation).
+A value inside is an integer of the family's width. The store's keys are 16 bytes, most significant
+first, so that byte order is address order; IPv4 addresses are written there with 16 bits behind them, so
+that port sets (48 bits: an address, then a port-set id) order among them (design: Allocation).
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ from enum import Enum
 from casm_ctrl.base.errors import InvalidValue
 
 KEY_BYTES = 16
+PORT_BITS = 16
 
 
 class Family(Enum):
-    """An address family: `width` is the number of bits that a block's length counts, and `number` (4 or 6)
-    is how the store writes it."""
+    """An address family: `width` is the number of bits that a block's length counts.
+
+    PORTS is IPv4 with shared ports: 32 bits of address and then the bits of a port-set id (RFC 7597, 5.1).
+    `number` (4 or 6) is how the store writes it: what shares a number shares addresses. `shift` is how many
+    bits a value lacks on the store's scale.
+    """
 
     IPV4 = "ipv4"
     IPV6 = "ipv6"
+    PORTS = "ipv4-ports"
 
     def __init__(self, text: str) -> None:
-        self.width = 32 if text == "ipv4" else 128
-        self.number = 4 if text == "ipv4" else 6
-
-    @staticmethod
-    def from_number(number: int) -> Family:
-        return Family.IPV4 if number == 4 else Family.IPV6
+        self.width = {"ipv4": 32, "ipv6": 128, "ipv4-ports": 32 + PORT_BITS}[text]
+        self.number = 6 if text == "ipv6" else 4
+        self.shift = PORT_BITS if text == "ipv4" else 0
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -48,15 +52,29 @@ class Range:
                 "give a first address that is not above the last",
             )
 
+    @staticmethod
+    def read(number: int, first: bytes, last: bytes) -> Range:
+        """The range between two of the store's keys: addresses, or port sets where they cut one."""
+        family, low, high = _unscale(number, from_key(first), from_key(last))
+        return Range(family, low, high)
+
     @property
     def size(self) -> int:
         return self.last - self.first + 1
 
+    @property
+    def first_key(self) -> bytes:
+        return to_key(self.first << self.family.shift)
+
+    @property
+    def last_key(self) -> bytes:
+        return to_key(_last_scaled(self))
+
     def overlaps(self, other: Range | Prefix) -> bool:
-        return self.family is other.family and self.first <= other.last and other.first <= self.last
+        return _overlap(self, other)
 
     def contains(self, other: Range | Prefix) -> bool:
-        return self.family is other.family and self.first <= other.first and other.last <= self.last
+        return _contain(self, other)
 
     def prefixes(self) -> Iterator[Prefix]:
         """The fewest prefixes that make up the range, in order."""
@@ -93,22 +111,51 @@ class Prefix:
 
     @property
     def size(self) -> int:
-        """How many addresses it holds."""
+        """How many values of its family it holds: addresses, or 65536ths of one for port sets."""
         return 1 << (self.family.width - self.length)
 
     @property
     def last(self) -> int:
         return self.first + self.size - 1
 
+    @staticmethod
+    def read(number: int, first: bytes, length: int) -> Prefix:
+        """The prefix with one of the store's keys: a port set where it is longer than an IPv4 address."""
+        value = from_key(first)
+        if number == 6:
+            return Prefix(Family.IPV6, value, length)
+        return Prefix(Family.PORTS, value, length).plain
+
+    @property
+    def first_key(self) -> bytes:
+        return to_key(self.first << self.family.shift)
+
+    @property
+    def last_key(self) -> bytes:
+        return to_key(_last_scaled(self))
+
     @property
     def range(self) -> Range:
         return Range(self.family, self.first, self.last)
 
+    @property
+    def plain(self) -> Prefix:
+        """Whole addresses as IPv4; what is longer, or of another family, as it is."""
+        if self.family is not Family.PORTS or self.length > Family.IPV4.width:
+            return self
+        return Prefix(Family.IPV4, self.first >> PORT_BITS, self.length)
+
+    def of(self, family: Family) -> Prefix:
+        """The same space as a value of `family`, for arithmetic among port sets."""
+        if family is Family.PORTS and self.family is Family.IPV4:
+            return Prefix(Family.PORTS, self.first << PORT_BITS, self.length)
+        return self
+
     def overlaps(self, other: Range | Prefix) -> bool:
-        return self.family is other.family and self.first <= other.last and other.first <= self.last
+        return _overlap(self, other)
 
     def contains(self, other: Range | Prefix) -> bool:
-        return self.family is other.family and self.first <= other.first and other.last <= self.last
+        return _contain(self, other)
 
     def halves(self) -> tuple[Prefix, Prefix]:
         """The two buddies that it is made of."""
@@ -140,8 +187,48 @@ class Prefix:
         yield from low.subtract(hole)
         yield from high.subtract(hole)
 
+    @property
+    def psid(self) -> tuple[int, int] | None:
+        """(port-set id, its length in bits) of a port set; None for whole addresses (RFC 7597, 5.1)."""
+        bits = self.length - Family.IPV4.width
+        if self.family is not Family.PORTS or bits <= 0:
+            return None
+        return (self.first & ((1 << PORT_BITS) - 1)) >> (PORT_BITS - bits), bits
+
     def __str__(self) -> str:
-        return f"{format_address(self.family, self.first)}/{self.length}"
+        address = format_address(self.family, self.first)
+        if self.psid is None:
+            return f"{address}/{self.length}"
+        return f"{address}/{Family.IPV4.width} psid {self.psid[0]}/{self.psid[1]}"
+
+
+def _last_scaled(span: Range | Prefix) -> int:
+    return ((span.last + 1) << span.family.shift) - 1
+
+
+def _unscale(number: int, first: int, last: int) -> tuple[Family, int, int]:
+    if number == 6:
+        return Family.IPV6, first, last
+    whole = (1 << PORT_BITS) - 1
+    if first & whole == 0 and last & whole == whole:
+        return Family.IPV4, first >> PORT_BITS, last >> PORT_BITS
+    return Family.PORTS, first, last
+
+
+def _overlap(a: Range | Prefix, b: Range | Prefix) -> bool:
+    return (
+        a.family.number == b.family.number
+        and a.first << a.family.shift <= _last_scaled(b)
+        and b.first << b.family.shift <= _last_scaled(a)
+    )
+
+
+def _contain(outer: Range | Prefix, inner: Range | Prefix) -> bool:
+    return (
+        outer.family.number == inner.family.number
+        and outer.first << outer.family.shift <= inner.first << inner.family.shift
+        and _last_scaled(inner) <= _last_scaled(outer)
+    )
 
 
 def parse_prefix(text: str) -> Prefix:
@@ -186,10 +273,10 @@ def parse_range(first: str, last: str) -> Range:
 
 
 def format_address(family: Family, value: int) -> str:
-    """The canonical text of an address (RFC 5952 for IPv6)."""
+    """The canonical text of an address (RFC 5952 for IPv6); of a port set, that of its address."""
     if family is Family.IPV6:
         return str(ipaddress.IPv6Address(value))
-    a, b, c, d = value.to_bytes(4, "big")
+    a, b, c, d = (value >> PORT_BITS if family is Family.PORTS else value).to_bytes(4, "big")
     return f"{a}.{b}.{c}.{d}"
 
 
@@ -200,6 +287,16 @@ def to_key(value: int) -> bytes:
 
 def from_key(key: bytes) -> int:
     return int.from_bytes(key, "big")
+
+
+def count_addresses(family: Family, values: int) -> str:
+    """`values` of a family as a decimal count of addresses: exact, with a fraction for port sets."""
+    if family is not Family.PORTS:
+        return str(values)
+    whole, part = divmod(values, 1 << PORT_BITS)
+    if not part:
+        return str(whole)
+    return f"{whole}.{part * 10**PORT_BITS >> PORT_BITS:0{PORT_BITS}d}".rstrip("0")
 
 
 def subtract_all(prefixes: Iterable[Prefix], holes: Iterable[Prefix]) -> list[Prefix]:

@@ -6,6 +6,7 @@ from casm_ctrl.addressing.prefix import Prefix
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import Exhausted, InvalidValue
 from casm_ctrl.base.identifiers import block_id
+from casm_ctrl.service.documents import prefix_document
 from casm_ctrl.service.lookup import the_device_pool
 from casm_ctrl.service.rest import free_rested
 from casm_ctrl.service.verb import Document, perform
@@ -42,16 +43,18 @@ def allocate(
         row = the_device_pool(tx, device_pool)
         sources = [pools.get_pool(tx, number) for number in devices.device_pool_sources(tx, row.id)]
         wanted = row.length if length is None else length
-        family = sources[0].family
-        if not 0 <= wanted <= family.width:
+        longest = min(pool.longest for pool in sources)
+        if not 0 <= wanted <= longest:
             raise InvalidValue(
-                f"/{wanted} is not a block length of {family.value}", f"give --length 0 to {family.width}"
+                f"/{wanted} is not a block length of {sources[0].family.value}",
+                f"give --length 0 to {longest}",
             )
         members = devices.owner_members(tx, row.owner_id)
         since = to_rfc3339(tx.now)
         answer: list[Document] = []
         for pool in sources:
-            prefixes = free_space.take(tx, pool.id, family, wanted, count - len(answer))
+            tenant = pool.tenant(row.owner_id)
+            prefixes = free_space.take(tx, pool.id, pool.family, wanted, count - len(answer), tenant)
             if not prefixes:
                 continue
             numbers = blocks.insert_blocks(tx, author, row, members, pool, prefixes)
@@ -75,7 +78,7 @@ def allocate(
 def _reserved(row: DevicePoolRow, pool: PoolRow, number: int, prefix: Prefix, since: str) -> Document:
     return {
         "id": block_id(number),
-        "prefix": str(prefix),
+        **prefix_document(prefix),
         "address-space": pool.space,
         "pool": pool.name,
         "device-pool": row.label,

@@ -8,33 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from casm_ctrl.addressing.prefix import (
-    Family,
-    Prefix,
-    first_overlap,
-    parse_address,
-    parse_prefix,
-    subtract_all,
-)
+from casm_ctrl.addressing.prefix import Family, parse_address
 from casm_ctrl.base.clock import parse_duration
 from casm_ctrl.base.deadlines import Deadlines
-from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue, Overlap
+from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue
 from casm_ctrl.base.identifiers import check_name, split_device_pool
-from casm_ctrl.service.holding import hold_seen, release_held
+from casm_ctrl.service.edits import LONGEST_TIME, Done, refuse_twice
+from casm_ctrl.service.holding import release_held
 from casm_ctrl.service.lookup import the_device, the_device_pool, the_pool, the_space
+from casm_ctrl.service.pool_edits import AddPool as AddPool
+from casm_ctrl.service.pool_edits import RemovePool as RemovePool
+from casm_ctrl.service.pool_edits import add_pool, remove_pool
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, devices, free_space, pools, spaces
+from casm_ctrl.store import blocks, devices, pools, spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.transaction import Transaction
 
 ROLES = ("bng", "cgn", "dhcp")
-SCOPES = ("private", "public")
-LONGEST_TIME = 2**32 - 1
-"""Seconds: uint32 in our YANG."""
 ACCESS = ("pppoe", "dhcp", "vpn", "ds-lite", "lw4over6", "map", "cgn", "xlat", "other")
 
 
@@ -46,26 +40,6 @@ class AddSpace:
 
 @dataclass(frozen=True)
 class RemoveSpace:
-    name: str
-
-
-@dataclass(frozen=True)
-class AddPool:
-    """`quarantine` and `lease_time` are seconds; prefixes and exclusions are text as people write them."""
-
-    name: str
-    space: str
-    prefixes: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-    scope: str = "private"
-    description: str = ""
-    quarantine: int = 3600
-    lease_time: int = 86400
-    labels: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class RemovePool:
     name: str
 
 
@@ -137,17 +111,6 @@ Edit = (
 )
 
 
-@dataclass(frozen=True)
-class _Done:
-    """What an edit changed, for the audit."""
-
-    verb: str
-    kind: str
-    id: int
-    name: str
-    words: str = field(default="")
-
-
 def change(database: Database, author: Author, edits: Sequence[Edit]) -> Document:
     """Apply all of `edits` or none. Returns the new `config-revision`; raises a Refusal that names the edit."""
 
@@ -168,133 +131,27 @@ def change(database: Database, author: Author, edits: Sequence[Edit]) -> Documen
 # --- Spaces ---------------------------------------------------------------------------------------
 
 
-def _add_space(tx: Transaction, edit: AddSpace) -> _Done:
+def _add_space(tx: Transaction, edit: AddSpace) -> Done:
     check_name("space", edit.name)
     if spaces.find_space(tx, edit.name) is not None:
         raise AlreadyExists(f"there is an address space '{edit.name}' already", "choose another name")
     number = spaces.insert_space(tx, edit.name, edit.description)
-    return _Done("space-add", "space", number, edit.name)
+    return Done("space-add", "space", number, edit.name)
 
 
-def _remove_space(tx: Transaction, edit: RemoveSpace) -> _Done:
+def _remove_space(tx: Transaction, edit: RemoveSpace) -> Done:
     space = the_space(tx, edit.name)
     users = spaces.space_users(tx, space.id)
     if users:
         raise InUse(f"address space '{edit.name}' is used by {', '.join(users)}", "remove those first")
     spaces.delete_space(tx, space.id)
-    return _Done("space-remove", "space", space.id, edit.name)
-
-
-# --- Pools ----------------------------------------------------------------------------------------
-
-
-def _add_pool(tx: Transaction, edit: AddPool) -> _Done:
-    check_name("pool", edit.name)
-    if pools.find_pool(tx, edit.name) is not None:
-        raise AlreadyExists(f"there is a pool '{edit.name}' already", "choose another name")
-    space = the_space(tx, edit.space)
-    if edit.scope not in SCOPES:
-        raise InvalidValue(f"'{edit.scope}' is not a scope", f"use {' or '.join(SCOPES)}")
-    for seconds in (edit.quarantine, edit.lease_time):
-        if seconds < 0:
-            raise InvalidValue("a length of time is below 0", "give 0 or more")
-        if seconds > LONGEST_TIME:
-            raise InvalidValue(f"{seconds} s is too long", f"give at most {LONGEST_TIME} s")
-    _refuse_twice("label", [name for name, _ in edit.labels])
-    prefixes = [parse_prefix(text) for text in edit.prefixes]
-    if not prefixes:
-        raise InvalidValue(f"pool '{edit.name}' has no prefix", "give at least one with --prefix")
-    family = _one_family(edit.name, prefixes)
-    _refuse_overlap("prefixes", prefixes)
-    for prefix in prefixes:
-        _refuse_foreign_overlap(tx, prefix, space.id, edit.scope == "public")
-    holes = [parse_prefix(text) for text in edit.exclude]
-    for hole in holes:
-        if not any(prefix.contains(hole) for prefix in prefixes):
-            listed = ", ".join(str(prefix) for prefix in prefixes)
-            raise InvalidValue(
-                f"the exclusion {hole} is not inside pool '{edit.name}' ({listed})",
-                "exclude only what the pool holds",
-            )
-    _refuse_overlap("exclusions", holes)
-    left = subtract_all(prefixes, holes)
-    if not left:
-        raise InvalidValue(
-            f"pool '{edit.name}' excludes all that it holds", "exclude less, or give another prefix"
-        )
-    number = pools.insert_pool(
-        tx,
-        name=edit.name,
-        space_id=space.id,
-        family=family,
-        scope=edit.scope,
-        description=edit.description,
-        strategy="best-fit",
-        quarantine=edit.quarantine,
-        lease_time=edit.lease_time,
-    )
-    pool = pools.get_pool(tx, number)
-    pools.insert_pool_prefixes(tx, pool, prefixes)
-    pools.insert_labels(tx, number, dict(edit.labels))
-    pools.insert_carves(tx, number, "exclusion", holes)
-    free_space.insert_free(tx, number, left)
-    for prefix in prefixes:
-        hold_seen(tx, pool, prefix.range)
-    return _Done("pool-add", "pool", number, edit.name, ", ".join(str(prefix) for prefix in prefixes))
-
-
-def _refuse_twice(what: str, names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidValue(f"{what} '{name}' is given twice", "give it once")
-
-
-def _one_family(name: str, prefixes: list[Prefix]) -> Family:
-    families = {prefix.family for prefix in prefixes}
-    if len(families) > 1:
-        raise InvalidValue(f"pool '{name}' mixes IPv4 and IPv6", "make one pool for each family")
-    return families.pop()
-
-
-def _refuse_overlap(what: str, prefixes: list[Prefix]) -> None:
-    both = first_overlap(prefixes)
-    if both is not None:
-        raise Overlap(f"the {what} {both[0]} and {both[1]} share addresses", "give each address once")
-
-
-def _refuse_foreign_overlap(tx: Transaction, prefix: Prefix, space_id: int, public: bool) -> None:
-    found = pools.find_overlapping_prefix(tx, prefix, space_id=space_id)
-    if found is None and public:
-        found = pools.find_overlapping_prefix(tx, prefix, space_id=None)
-    if found is not None:
-        pool, space, other = found
-        raise Overlap(
-            f"{prefix} shares addresses with {other} of pool '{pool}' in space '{space}'",
-            "give a prefix that no pool has, or another space (public pools are unique across all spaces)",
-        )
-
-
-def _remove_pool(tx: Transaction, edit: RemovePool) -> _Done:
-    pool = the_pool(tx, edit.name)
-    held = blocks.list_blocks(tx, pool_id=pool.id)
-    if held:
-        listed = ", ".join(block.label for block in held[:3])
-        more = f" and {len(held) - 3} more" if len(held) > 3 else ""
-        raise InUse(
-            f"pool '{edit.name}' still has the blocks {listed}{more}",
-            "release them, apply, and wait until their quarantine has ended",
-        )
-    users = pools.pool_users(tx, pool.id)
-    if users:
-        raise InUse(f"pool '{edit.name}' is a source of {', '.join(users)}", "remove those first")
-    pools.delete_pool(tx, pool.id)
-    return _Done("pool-remove", "pool", pool.id, edit.name)
+    return Done("space-remove", "space", space.id, edit.name)
 
 
 # --- Devices --------------------------------------------------------------------------------------
 
 
-def _add_device(tx: Transaction, edit: AddDevice) -> _Done:
+def _add_device(tx: Transaction, edit: AddDevice) -> Done:
     check_name("device", edit.name)
     if devices.find_device(tx, edit.name) is not None:
         raise AlreadyExists(f"there is a device '{edit.name}' already", "choose another name")
@@ -317,7 +174,7 @@ def _add_device(tx: Transaction, edit: AddDevice) -> _Done:
                 "two names cannot be one device",
             )
     _check_deadlines(edit.deadlines)
-    _refuse_twice("network instance", [name for name, _ in edit.instances])
+    refuse_twice("network instance", [name for name, _ in edit.instances])
     space = the_space(tx, edit.space)
     instances = {name: the_space(tx, target).id for name, target in edit.instances}
     number = devices.insert_device(
@@ -336,7 +193,7 @@ def _add_device(tx: Transaction, edit: AddDevice) -> _Done:
     devices.insert_instances(tx, number, instances)
     if edit.host_key is not None:
         _refuse_second_identity(tx, edit.name, number, edit.host_key)
-    return _Done("device-add", "device", number, edit.name, f"{edit.driver} at {edit.host} port {edit.port}")
+    return Done("device-add", "device", number, edit.name, f"{edit.driver} at {edit.host} port {edit.port}")
 
 
 def _check_deadlines(deadlines: Sequence[tuple[str, float]]) -> None:
@@ -346,14 +203,14 @@ def _check_deadlines(deadlines: Sequence[tuple[str, float]]) -> None:
             raise InvalidValue(f"'{name}' is not a deadline", f"use {', '.join(phases)}")
         if not 0 < seconds < LONGEST_TIME:
             raise InvalidValue(f"the deadline {name} is not above 0 and finite", "give seconds")
-    _refuse_twice("deadline", [name for name, _ in deadlines])
+    refuse_twice("deadline", [name for name, _ in deadlines])
 
 
-def _set_host_key(tx: Transaction, edit: SetHostKey) -> _Done:
+def _set_host_key(tx: Transaction, edit: SetHostKey) -> Done:
     device = the_device(tx, edit.device)
     _refuse_second_identity(tx, edit.device, device.id, edit.host_key, edit.told_apart)
     devices.set_host_key(tx, device.id, edit.host_key)
-    return _Done("device-host-key", "device", device.id, device.name, edit.host_key.split()[0])
+    return Done("device-host-key", "device", device.id, device.name, edit.host_key.split()[0])
 
 
 def _refuse_second_identity(
@@ -369,7 +226,7 @@ def _refuse_second_identity(
         )
 
 
-def _remove_device(tx: Transaction, edit: RemoveDevice) -> _Done:
+def _remove_device(tx: Transaction, edit: RemoveDevice) -> Done:
     device = the_device(tx, edit.name)
     users = devices.device_users(tx, device.id)
     if users:
@@ -379,13 +236,13 @@ def _remove_device(tx: Transaction, edit: RemoveDevice) -> _Done:
         )
     release_held(tx, device.id, [])
     devices.delete_device(tx, device)
-    return _Done("device-remove", "device", device.id, edit.name)
+    return Done("device-remove", "device", device.id, edit.name)
 
 
 # --- Device pools ---------------------------------------------------------------------------------
 
 
-def _add_device_pool(tx: Transaction, edit: AddDevicePool) -> _Done:
+def _add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
     device_name, name = split_device_pool(edit.name)
     device = the_device(tx, device_name)
     if devices.find_device_pool(tx, device_name, name) is not None:
@@ -401,8 +258,8 @@ def _add_device_pool(tx: Transaction, edit: AddDevicePool) -> _Done:
         raise InvalidValue(
             f"device pool '{edit.name}' may draw from no pool", "name at least one with --pool"
         )
-    _refuse_twice("pool", edit.pools)
-    _refuse_twice("service", edit.services)
+    refuse_twice("pool", edit.pools)
+    refuse_twice("service", edit.services)
     sources = [the_pool(tx, pool) for pool in edit.pools]
     if len({pool.family for pool in sources}) > 1:
         raise InvalidValue(
@@ -416,9 +273,10 @@ def _add_device_pool(tx: Transaction, edit: AddDevicePool) -> _Done:
                 f"pool '{pool.name}' is in space '{pool.space}', and device '{device_name}' serves '{device.space}'",
                 "take a pool of a space that the device serves, or add the device with that space",
             )
-    if not 0 <= edit.length <= family.width:
+    longest = min(pool.longest for pool in sources)
+    if not 0 <= edit.length <= longest:
         raise InvalidValue(
-            f"/{edit.length} is not a block length of {family.value}", f"give --length 0 to {family.width}"
+            f"/{edit.length} is not a block length of {family.value}", f"give --length 0 to {longest}"
         )
     shortest = min(prefix.length for pool in sources for prefix in pools.pool_prefixes(tx, pool.id))
     if edit.length < shortest:
@@ -449,7 +307,7 @@ def _add_device_pool(tx: Transaction, edit: AddDevicePool) -> _Done:
         pool_ids=[pool.id for pool in sources],
         services=edit.services,
     )
-    return _Done("device-pool-add", "device-pool", number, edit.name, f"from {', '.join(edit.pools)}")
+    return Done("device-pool-add", "device-pool", number, edit.name, f"from {', '.join(edit.pools)}")
 
 
 def check_gateway(text: str, family: Family) -> None:
@@ -470,7 +328,7 @@ def check_withdraw(text: str) -> None:
     parse_duration(duration)
 
 
-def _remove_device_pool(tx: Transaction, edit: RemoveDevicePool) -> _Done:
+def _remove_device_pool(tx: Transaction, edit: RemoveDevicePool) -> Done:
     row = the_device_pool(tx, edit.name)
     held = blocks.list_blocks(tx, device_pool_id=row.id)
     if held:
@@ -480,14 +338,14 @@ def _remove_device_pool(tx: Transaction, edit: RemoveDevicePool) -> _Done:
             "release them, apply, and wait until their quarantine has ended",
         )
     devices.delete_device_pool(tx, row.id)
-    return _Done("device-pool-remove", "device-pool", row.id, edit.name)
+    return Done("device-pool-remove", "device-pool", row.id, edit.name)
 
 
-_HANDLERS: dict[type[Any], Callable[[Transaction, Any], _Done]] = {
+_HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
     AddSpace: _add_space,
     RemoveSpace: _remove_space,
-    AddPool: _add_pool,
-    RemovePool: _remove_pool,
+    AddPool: add_pool,
+    RemovePool: remove_pool,
     AddDevice: _add_device,
     SetHostKey: _set_host_key,
     RemoveDevice: _remove_device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from casm_ctrl.addressing.prefix import Family, Prefix, count_addresses, format_address
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import blocks, devices, free_space, pools
@@ -24,7 +25,7 @@ def space_document(space: SpaceRow) -> Document:
 def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Document:
     document: Document = {
         "id": block.name,
-        "prefix": str(block.prefix),
+        **prefix_document(block.prefix),
         "address-space": block.space,
         "pool": block.pool,
         "device-pool": block.device_pool,
@@ -44,10 +45,18 @@ def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Docume
     return document
 
 
+def prefix_document(prefix: Prefix) -> Document:
+    """A block's space: its prefix, and of a port set also its id and the id's length (RFC 7597, 5.1)."""
+    if prefix.psid is None:
+        return {"prefix": str(prefix)}
+    address = format_address(prefix.family, prefix.first)
+    return {"prefix": f"{address}/{Family.IPV4.width}", "psid": prefix.psid[0], "psid-length": prefix.psid[1]}
+
+
 def past_block_document(past: PastBlock) -> Document:
     return {
         "id": f"b{past.id}",
-        "prefix": str(past.prefix),
+        **prefix_document(past.prefix),
         "pool": past.pool,
         "device-pool": past.device_pool,
         "state": State.FREE.value,
@@ -77,13 +86,14 @@ def pool_document(tx: Transaction, pool: PoolRow) -> Document:
 
 
 def usage_document(tx: Transaction, pool: PoolRow) -> Document:
-    """Total is what blocks can be cut from: the prefixes without exclusions and without what is held."""
+    """Total is what blocks can be cut from: the prefixes without exclusions, child pools and what is held."""
     width = pool.family.width
     counts = blocks.block_counts(tx, pool.id)
-    carved = pools.list_carves(tx, pool_id=pool.id)
-    held = sum(carve.prefix.size for carve in carved if carve.kind == "held")
-    total = sum(prefix.size for prefix in pools.pool_prefixes(tx, pool.id)) - sum(
-        carve.prefix.size for carve in carved
+    carved: dict[str, int] = {}
+    for carve in pools.list_carves(tx, pool_id=pool.id):
+        carved[carve.kind] = carved.get(carve.kind, 0) + carve.prefix.of(pool.family).size
+    total = sum(prefix.of(pool.family).size for prefix in pools.pool_prefixes(tx, pool.id)) - sum(
+        carved.values()
     )
     in_blocks = sum(number << (width - length) for (_, length), number in counts.items())
     quarantined = sum(
@@ -92,12 +102,15 @@ def usage_document(tx: Transaction, pool: PoolRow) -> Document:
     by_state: dict[str, int] = {}
     for (state, _), number in counts.items():
         by_state[state.value] = by_state.get(state.value, 0) + number
+    sizes = {
+        "total": total,
+        "allocated": in_blocks - quarantined,
+        "quarantined": quarantined,
+        "held": carved.get("held", 0),
+        "free": total - in_blocks,
+    }
     document: Document = {
-        "total-addresses": str(total),
-        "allocated-addresses": str(in_blocks - quarantined),
-        "quarantined-addresses": str(quarantined),
-        "held-addresses": str(held),
-        "free-addresses": str(total - in_blocks),
+        **{f"{name}-addresses": count_addresses(pool.family, size) for name, size in sizes.items()},
         "block-count": [
             {"state": state, "blocks": str(number)} for state, number in sorted(by_state.items())
         ],

@@ -11,12 +11,23 @@ from casm_ctrl.store.transaction import Transaction
 def hold(tx: Transaction, space_id: int, span: Range, device_id: int, reason: str) -> list[Prefix]:
     """Take what is free inside `span`, in every pool of the space, and keep it until `release_held`."""
     held: list[Prefix] = []
-    for pool_id, prefix in pools.pools_in_range(tx, space_id, span.family, span.first, span.last):
-        inside = Range(span.family, max(span.first, prefix.first), min(span.last, prefix.last))
-        pieces = free_space.take_within(tx, pool_id, inside)
-        pools.insert_carves(tx, pool_id, "held", pieces, device_id=device_id, reason=reason)
-        held += pieces
+    for pool_id, prefix in pools.pools_in_range(tx, space_id, span):
+        held += _hold_in(tx, pool_id, prefix, span, device_id, reason)
     return held
+
+
+def _hold_in(
+    tx: Transaction, pool_id: int, prefix: Prefix, span: Range, device_id: int, reason: str
+) -> list[Prefix]:
+    """In a pool's prefix, and in what child pools were cut from it."""
+    inside = Range(span.family, max(span.first, prefix.first), min(span.last, prefix.last))
+    pieces = free_space.take_within(tx, pool_id, inside)
+    pools.insert_carves(tx, pool_id, "held", pieces, device_id=device_id, reason=reason)
+    for child in pools.child_pools(tx, pool_id):
+        for piece in pools.pool_prefixes(tx, child):
+            if piece.overlaps(inside):
+                pieces += _hold_in(tx, child, piece, inside, device_id, reason)
+    return pieces
 
 
 def release_held(tx: Transaction, device_id: int, still: list[tuple[int, Range]]) -> list[Prefix]:

@@ -103,7 +103,7 @@ def _block(row: Row) -> BlockRow:
         pool=pool,
         space_id=space_id,
         space=space,
-        prefix=Prefix(Family.from_number(family), from_key(first), length),
+        prefix=Prefix.read(family, first, length),
         device_pool_id=device_pool_id,
         device_id=device_id,
         device_pool=device_pool,
@@ -138,7 +138,7 @@ def find_blocks_at(tx: Transaction, prefix: Prefix) -> list[BlockRow]:
         f"SELECT {_COLUMNS} WHERE block.space_id IN (SELECT id FROM space) AND block.family = :family"
         " AND block.first = :first AND block.length = :length ORDER BY block.id",
         family=prefix.family.number,
-        first=to_key(prefix.first),
+        first=prefix.first_key,
         length=prefix.length,
     )
     return [_block(row) for row in rows]
@@ -173,21 +173,21 @@ def list_blocks(
 def blocks_in_range(tx: Transaction, space_id: int, span: Range) -> list[BlockRow]:
     """The live blocks of a space that share an address with `span`. Reads only those, and one more."""
     found: list[BlockRow] = []
-    bound = span.last
+    bound = span.last_key
     while True:
         row = tx.first(
             "SELECT id, first, last FROM block WHERE space_id = :space AND family = :family"
             " AND first <= :bound ORDER BY first DESC LIMIT 1",
             space=space_id,
             family=span.family.number,
-            bound=to_key(bound),
+            bound=bound,
         )
-        if row is None or from_key(row[2]) < span.first:
+        if row is None or row[2] < span.first_key:
             break
         found.append(get_block(tx, row[0]))
         if from_key(row[1]) == 0:
             break
-        bound = from_key(row[1]) - 1
+        bound = to_key(from_key(row[1]) - 1)
     return found[::-1]
 
 
@@ -218,7 +218,7 @@ def past_holders(tx: Transaction, space_id: int, prefix: Prefix) -> list[PastBlo
     """
     found: list[PastBlock] = []
     for length in range(prefix.length + 1):
-        mask = -1 << (prefix.family.width - length)
+        shorter = Prefix(prefix.family, prefix.first & (-1 << (prefix.family.width - length)), length)
         found += (
             _past(row)
             for row in tx.all(
@@ -227,7 +227,7 @@ def past_holders(tx: Transaction, space_id: int, prefix: Prefix) -> list[PastBlo
                 space=space_id,
                 family=prefix.family.number,
                 length=length,
-                first=to_key(prefix.first & mask),
+                first=shorter.first_key,
             )
         )
     for length in range(prefix.length + 1, prefix.family.width + 1):
@@ -239,8 +239,8 @@ def past_holders(tx: Transaction, space_id: int, prefix: Prefix) -> list[PastBlo
                 space=space_id,
                 family=prefix.family.number,
                 length=length,
-                first=to_key(prefix.first),
-                last=to_key(prefix.last),
+                first=prefix.first_key,
+                last=prefix.last_key,
             )
         )
     return found
@@ -252,7 +252,7 @@ _PAST_COLUMNS = (
 
 
 def _past(row: Row) -> PastBlock:
-    prefix = Prefix(Family.from_number(row[3]), from_key(row[4]), row[5])
+    prefix = Prefix.read(row[3], row[4], row[5])
     return PastBlock(row[0], row[1], row[2], prefix, row[6], tuple(json.loads(row[7])), row[8], row[9])
 
 
@@ -298,9 +298,9 @@ def insert_blocks(
     numbers = list(range(start, start + len(prefixes)))
     tx.run_many(
         "INSERT INTO block (id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
-        " owner_id, wanted, state, allocated_at, changed_at)"
+        " owner_id, shared, wanted, state, allocated_at, changed_at)"
         " VALUES (:id, :pool, :space, :public, :family, :first, :last, :length, :device_pool,"
-        " :owner, 'present', 'reserved', :now, :now)",
+        " :owner, :shared, 'present', 'reserved', :now, :now)",
         (
             {
                 "id": number,
@@ -308,11 +308,12 @@ def insert_blocks(
                 "space": pool.space_id,
                 "public": int(pool.public),
                 "family": prefix.family.number,
-                "first": to_key(prefix.first),
-                "last": to_key(prefix.last),
+                "first": prefix.first_key,
+                "last": prefix.last_key,
                 "length": prefix.length,
                 "device_pool": device_pool.id,
                 "owner": device_pool.owner_id,
+                "shared": int(bool(pool.tenant(1)) and prefix.length > Family.IPV4.width),
                 "now": tx.now,
             }
             for number, prefix in zip(numbers, prefixes, strict=True)
@@ -395,8 +396,8 @@ def transition(
             f"see it with 'casm block show {block.name}'",
         )
     rest: Micros | None = None
+    pool = get_pool(tx, block.pool_id)
     if target is State.QUARANTINED:
-        pool = get_pool(tx, block.pool_id)
         seconds = pool.quarantine if block.proven_empty else max(pool.quarantine, pool.lease_time)
         rest = Micros(tx.now + seconds * SECOND)
         reason = f"{reason}; rests until {to_rfc3339(rest)}"
@@ -422,7 +423,7 @@ def transition(
         [Event(verb, "block", block.id, block.label, block.state.value, target.value, reason)],
     )
     if target is State.FREE:
-        give(tx, block.pool_id, block.prefix)
+        give(tx, pool.id, block.prefix, pool.tenant(block.owner_id))
         return None
     return replace(block, state=target, rest_until=rest, generation=block.generation + 1, changed_at=tx.now)
 

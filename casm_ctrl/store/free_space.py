@@ -3,15 +3,22 @@
 A pool's free rows are always the fewest prefixes that cover what is free inside each of its own
 prefixes, so a pool whose blocks all came back has the rows of a fresh one. Nothing here reads more rows
 than it takes or gives, at any size of the pool.
+
+Arithmetic is on the store's scale, where IPv4 has 48 bits: an address and a port-set id. A free piece of
+an address that is shared carries the owner of the address's other port sets (`tenant`): traffic back is
+routed by address, so nobody else may have it. 0: anybody may.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from casm_ctrl.addressing.prefix import Family, Prefix, Range, from_key, to_key
+from casm_ctrl.addressing.prefix import Family, Prefix, Range
 from casm_ctrl.base.errors import StoreBroken
 from casm_ctrl.store.transaction import Transaction
+
+ANYBODY = 0
 
 
 @dataclass(frozen=True)
@@ -22,39 +29,40 @@ class FreeStock:
     largest_length: int | None
 
 
-def take(tx: Transaction, pool_id: int, family: Family, length: int, count: int) -> list[Prefix]:
+def take(
+    tx: Transaction, pool_id: int, family: Family, length: int, count: int, tenant: int = ANYBODY
+) -> list[Prefix]:
     """Up to `count` blocks of `length` by best fit: from the smallest free prefixes that hold one.
 
-    Fewer where the pool has no more; the caller decides whether that will do.
+    Fewer where the pool has no more; the caller decides whether that will do. With a `tenant` its own
+    shared addresses are used up first, and what is left of a newly shared one is kept for it.
     """
     taken: list[Prefix] = []
-    size = 1 << (family.width - length)
+    scale = _scale(family)
+    size = 1 << (scale.width - length)
     while len(taken) < count:
-        row = tx.first(
-            "SELECT length, first FROM free_block WHERE pool_id = :pool AND length <= :length"
-            " ORDER BY length DESC, first LIMIT 1",
-            pool=pool_id,
-            length=length,
+        found = (tenant and _best(tx, pool_id, scale, length, tenant)) or _best(
+            tx, pool_id, scale, length, ANYBODY
         )
-        if row is None:
+        if not found:
             break
-        found = Prefix(family, from_key(row[1]), row[0])
-        _delete(tx, pool_id, found)
+        _delete(tx, pool_id, found, tenant)
         blocks = min(count - len(taken), 1 << (length - found.length))
-        taken += (Prefix(family, found.first + index * size, length) for index in range(blocks))
+        taken += (Prefix(scale, found.first + index * size, length).plain for index in range(blocks))
         rest = found.first + blocks * size
         if rest <= found.last:
-            insert_free(tx, pool_id, list(Range(family, rest, found.last).prefixes()))
+            insert_free(tx, pool_id, Range(scale, rest, found.last).prefixes(), tenant)
     return taken
 
 
-def take_prefix(tx: Transaction, pool_id: int, prefix: Prefix) -> bool:
+def take_prefix(tx: Transaction, pool_id: int, prefix: Prefix, tenant: int = ANYBODY) -> bool:
     """Take exactly `prefix`, which one free row must hold; False (and nothing done) where none does."""
+    prefix = prefix.of(_scale(prefix.family))
     for length in range(prefix.length, -1, -1):
         mask = -1 << (prefix.family.width - length)
         holder = Prefix(prefix.family, prefix.first & mask, length)
-        if _delete(tx, pool_id, holder):
-            insert_free(tx, pool_id, list(holder.subtract(prefix)))
+        if _delete(tx, pool_id, holder, tenant):
+            insert_free(tx, pool_id, holder.subtract(prefix), tenant)
             return True
     return False
 
@@ -62,43 +70,47 @@ def take_prefix(tx: Transaction, pool_id: int, prefix: Prefix) -> bool:
 def take_within(tx: Transaction, pool_id: int, span: Range) -> list[Prefix]:
     """Take all that is free inside `span`, and say what it was."""
     taken: list[Prefix] = []
-    for prefix in span.prefixes():
+    for whole in span.prefixes():
+        prefix = whole.of(_scale(span.family))
         if take_prefix(tx, pool_id, prefix):
-            taken.append(prefix)
+            taken.append(whole)
             continue
-        for (length,) in tx.all(
-            "SELECT DISTINCT length FROM free_block WHERE pool_id = :pool AND length > :length",
-            pool=pool_id,
-            length=prefix.length,
-        ):
+        for length in range(prefix.length + 1, prefix.family.width + 1):
             rows = tx.all(
-                "SELECT first FROM free_block WHERE pool_id = :pool AND length = :length"
+                "SELECT first, tenant FROM free_block WHERE pool_id = :pool AND tenant = 0 AND length = :length"
                 " AND first BETWEEN :first AND :last",
                 pool=pool_id,
                 length=length,
-                first=to_key(prefix.first),
-                last=to_key(prefix.last),
+                first=prefix.first_key,
+                last=prefix.last_key,
             )
-            taken += (Prefix(span.family, from_key(first), length) for (first,) in rows)
-        for piece in taken:
-            if prefix.contains(piece):
-                _delete(tx, pool_id, piece)
-    return sorted(taken)
+            for first, tenant in rows:
+                piece = Prefix.read(prefix.family.number, first, length)
+                _delete(tx, pool_id, piece.of(prefix.family), tenant)
+                taken.append(piece)
+    return sorted(taken, key=lambda piece: piece.first_key)
 
 
-def give(tx: Transaction, pool_id: int, prefix: Prefix) -> None:
-    """Put `prefix` back, merged with its buddies as far as the pool's own prefix around it reaches."""
+def give(tx: Transaction, pool_id: int, prefix: Prefix, tenant: int = ANYBODY) -> None:
+    """Put `prefix` back, merged with its buddies as far as the pool's own prefix around it reaches.
+
+    `tenant` is the owner of the address that it is a part of; a whole address is anybody's again.
+    """
     limit = _container_length(tx, pool_id, prefix)
-    while prefix.length > limit and _delete(tx, pool_id, prefix.buddy):
+    prefix = prefix.of(_scale(prefix.family))
+    while prefix.length > limit and _delete(tx, pool_id, prefix.buddy, tenant):
         prefix = prefix.parent
-    insert_free(tx, pool_id, [prefix])
+    insert_free(tx, pool_id, [prefix], tenant)
 
 
-def insert_free(tx: Transaction, pool_id: int, prefixes: list[Prefix]) -> None:
+def insert_free(tx: Transaction, pool_id: int, prefixes: Iterable[Prefix], tenant: int = ANYBODY) -> None:
     """Add rows as they are: `prefixes` must be free, disjoint and already merged."""
     tx.run_many(
-        "INSERT INTO free_block (pool_id, length, first) VALUES (:pool, :length, :first)",
-        ({"pool": pool_id, "length": p.length, "first": to_key(p.first)} for p in prefixes),
+        "INSERT INTO free_block (pool_id, tenant, length, first) VALUES (:pool, :tenant, :length, :first)",
+        (
+            {"pool": pool_id, "tenant": _tenant_of(p, tenant), "length": p.length, "first": p.first_key}
+            for p in prefixes
+        ),
     )
 
 
@@ -108,7 +120,7 @@ def free_stock(tx: Transaction, pool_id: int, family: Family) -> FreeStock:
         "SELECT length, COUNT(*) FROM free_block WHERE pool_id = :pool GROUP BY length ORDER BY length",
         pool=pool_id,
     )
-    addresses = sum(count << (family.width - length) for length, count in rows)
+    addresses = sum(count << (family.width - length) for length, count in rows if length <= family.width)
     return FreeStock(addresses, rows[0][0] if rows else None)
 
 
@@ -123,22 +135,49 @@ def largest_free_length(tx: Transaction, pool_id: int) -> int | None:
 def free_prefixes(tx: Transaction, pool_id: int, family: Family) -> list[Prefix]:
     """Every free row, in order. For tests and small pools."""
     rows = tx.all("SELECT first, length FROM free_block WHERE pool_id = :pool", pool=pool_id)
-    return sorted(Prefix(family, from_key(first), length) for first, length in rows)
+    found = (Prefix.read(family.number, first, length) for first, length in rows)
+    return sorted(found, key=lambda prefix: prefix.first_key)
 
 
-def _delete(tx: Transaction, pool_id: int, prefix: Prefix) -> bool:
-    sql = "DELETE FROM free_block WHERE pool_id = :pool AND length = :length AND first = :first"
-    return tx.run(sql, pool=pool_id, length=prefix.length, first=to_key(prefix.first)) == 1
+def _scale(family: Family) -> Family:
+    return Family.IPV6 if family is Family.IPV6 else Family.PORTS
+
+
+def _tenant_of(prefix: Prefix, tenant: int) -> int:
+    return tenant if prefix.family is Family.PORTS and prefix.length > Family.IPV4.width else ANYBODY
+
+
+def _best(tx: Transaction, pool_id: int, scale: Family, length: int, tenant: int) -> Prefix | None:
+    row = tx.first(
+        "SELECT length, first FROM free_block WHERE pool_id = :pool AND tenant = :tenant AND length <= :length"
+        " ORDER BY length DESC, first LIMIT 1",
+        pool=pool_id,
+        tenant=tenant,
+        length=length,
+    )
+    return None if row is None else Prefix.read(scale.number, row[1], row[0]).of(scale)
+
+
+def _delete(tx: Transaction, pool_id: int, prefix: Prefix, tenant: int) -> bool:
+    sql = "DELETE FROM free_block WHERE pool_id = :pool AND tenant = :tenant AND length = :length AND first = :first"
+    return (
+        tx.run(
+            sql, pool=pool_id, tenant=_tenant_of(prefix, tenant), length=prefix.length, first=prefix.first_key
+        )
+        == 1
+    )
 
 
 def _container_length(tx: Transaction, pool_id: int, prefix: Prefix) -> int:
-    row = tx.first(
-        "SELECT length, last FROM pool_prefix WHERE pool_id = :pool AND first <= :first"
-        " ORDER BY first DESC LIMIT 1",
-        pool=pool_id,
-        first=to_key(prefix.first),
-    )
-    if row is None or row[1] < to_key(prefix.last):
+    row = None
+    for table, column in (("pool_prefix", "pool_id"), ("carve", "child_id")):
+        row = row or tx.first(
+            f"SELECT length, last FROM {table} WHERE {column} = :pool AND first <= :first"
+            " ORDER BY first DESC LIMIT 1",
+            pool=pool_id,
+            first=prefix.first_key,
+        )
+    if row is None or row[1] < prefix.last_key:
         raise StoreBroken(
             f"{prefix} lies outside its pool", "restore the store from a backup, and report this"
         )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from casm_ctrl.addressing.prefix import Family, Range, from_key, to_key
+from casm_ctrl.addressing.prefix import Range
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.store.transaction import Transaction
 
@@ -111,8 +111,8 @@ def replace_ranges(
                 "instance": row.network_instance,
                 "space": row.space_id,
                 "family": row.range.family.number,
-                "first": to_key(row.range.first),
-                "last": to_key(row.range.last),
+                "first": row.range.first_key,
+                "last": row.range.last_key,
                 "block": row.block,
                 "drained": int(row.drained),
                 "now": tx.now,
@@ -135,7 +135,7 @@ def list_ranges(tx: Transaction, device_id: int) -> list[RangeRow]:
             tuple(json.loads(row[1])),
             row[2],
             row[3],
-            Range(Family.from_number(row[4]), from_key(row[5]), from_key(row[6])),
+            Range.read(row[4], row[5], row[6]),
             row[7],
             bool(row[8]),
         )
@@ -150,9 +150,9 @@ def touches_pool(tx: Transaction, space_id: int, span: Range) -> bool:
         " ORDER BY first DESC LIMIT 1",
         space=space_id,
         family=span.family.number,
-        last=to_key(span.last),
+        last=span.last_key,
     )
-    return row is not None and from_key(row[0]) >= span.first
+    return row is not None and row[0] >= span.first_key
 
 
 def foreign_ranges(tx: Transaction, space_id: int, span: Range) -> list[tuple[int, Range]]:
@@ -169,10 +169,10 @@ def foreign_ranges(tx: Transaction, space_id: int, span: Range) -> list[tuple[in
         " AND seen.first <= :last AND seen.last >= :first",
         space=space_id,
         family=span.family.number,
-        first=to_key(span.first),
-        last=to_key(span.last),
+        first=span.first_key,
+        last=span.last_key,
     )
-    return [(row[0], Range(span.family, from_key(row[1]), from_key(row[2]))) for row in rows]
+    return [(row[0], Range.read(span.family.number, row[1], row[2])) for row in rows]
 
 
 def replace_findings(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from casm_ctrl.addressing.prefix import Family, Prefix, from_key, to_key
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.addressing.prefix import Family, Prefix, Range, from_key, to_key
+from casm_ctrl.store import free_space
+from casm_ctrl.store.transaction import Row, Transaction
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,25 @@ class PoolRow:
     strategy: str
     quarantine: int
     lease_time: int
+    parent_id: int | None
+    psid_offset: int | None
+    port_routed: bool
+    delegated_length: int | None
 
     @property
     def public(self) -> bool:
         return self.scope == "public"
+
+    @property
+    def longest(self) -> int:
+        """The longest block that may be cut from it: a port set leaves room for its offset (RFC 7597, 5.1)."""
+        if self.psid_offset is not None:
+            return self.family.width - self.psid_offset
+        return self.delegated_length or self.family.width
+
+    def tenant(self, owner_id: int) -> int:
+        """Who a shared address is kept for: its first owner, unless border relays steer by port."""
+        return owner_id if self.family is Family.PORTS and not self.port_routed else free_space.ANYBODY
 
 
 @dataclass(frozen=True)
@@ -43,14 +59,30 @@ class Carve:
 
 _COLUMNS = (
     "pool.id, pool.name, pool.space_id, space.name, pool.family, pool.scope, pool.description, pool.strategy,"
-    " pool.quarantine, pool.lease_time FROM pool JOIN space ON space.id = pool.space_id"
+    " pool.quarantine, pool.lease_time, pool.parent_id, pool.psid_offset, pool.port_routed,"
+    " pool.delegated_length FROM pool JOIN space ON space.id = pool.space_id"
 )
 
 
-def _pool(row: tuple[object, ...]) -> PoolRow:
-    values = list(row)
-    values[4] = Family.from_number(int(str(values[4])))
-    return PoolRow(*values)  # type: ignore[arg-type]
+def _pool(row: Row) -> PoolRow:
+    number, name, space_id, space, family, scope, description, strategy, quarantine, lease_time = row[:10]
+    parent_id, psid_offset, port_routed, delegated_length = row[10:]
+    return PoolRow(
+        id=number,
+        name=name,
+        space_id=space_id,
+        space=space,
+        family=Family.IPV6 if family == 6 else Family.IPV4 if psid_offset is None else Family.PORTS,
+        scope=scope,
+        description=description,
+        strategy=strategy,
+        quarantine=quarantine,
+        lease_time=lease_time,
+        parent_id=parent_id,
+        psid_offset=psid_offset,
+        port_routed=bool(port_routed),
+        delegated_length=delegated_length,
+    )
 
 
 def insert_pool(
@@ -64,11 +96,16 @@ def insert_pool(
     strategy: str,
     quarantine: int,
     lease_time: int,
+    parent_id: int | None = None,
+    psid_offset: int | None = None,
+    port_routed: bool = False,
+    delegated_length: int | None = None,
 ) -> int:
     return tx.insert(
-        "INSERT INTO pool (name, space_id, family, scope, description, strategy, quarantine, lease_time)"
-        " VALUES (:name, :space, :family, :scope, :description, :strategy, :quarantine, :lease_time)"
-        " RETURNING id",
+        "INSERT INTO pool (name, space_id, family, scope, description, strategy, quarantine, lease_time,"
+        " parent_id, psid_offset, port_routed, delegated_length)"
+        " VALUES (:name, :space, :family, :scope, :description, :strategy, :quarantine, :lease_time,"
+        " :parent, :psid_offset, :port_routed, :delegated_length) RETURNING id",
         name=name,
         space=space_id,
         family=family.number,
@@ -77,11 +114,15 @@ def insert_pool(
         strategy=strategy,
         quarantine=quarantine,
         lease_time=lease_time,
+        parent=parent_id,
+        psid_offset=psid_offset,
+        port_routed=int(port_routed),
+        delegated_length=delegated_length,
     )
 
 
 def insert_pool_prefixes(tx: Transaction, pool: PoolRow, prefixes: Iterable[Prefix]) -> None:
-    """The database refuses (Overlap) a prefix that touches another pool's."""
+    """Of a root pool. The database refuses (Overlap) a prefix that touches another pool's."""
     tx.run_many(
         "INSERT INTO pool_prefix (pool_id, space_id, public, family, first, last, length)"
         " VALUES (:pool, :space, :public, :family, :first, :last, :length)",
@@ -91,8 +132,8 @@ def insert_pool_prefixes(tx: Transaction, pool: PoolRow, prefixes: Iterable[Pref
                 "space": pool.space_id,
                 "public": int(pool.public),
                 "family": prefix.family.number,
-                "first": to_key(prefix.first),
-                "last": to_key(prefix.last),
+                "first": prefix.first_key,
+                "last": prefix.last_key,
                 "length": prefix.length,
             }
             for prefix in prefixes
@@ -114,19 +155,21 @@ def insert_carves(
     prefixes: Iterable[Prefix],
     *,
     device_id: int | None = None,
+    child_id: int | None = None,
     reason: str = "",
 ) -> None:
     tx.run_many(
-        "INSERT INTO carve (pool_id, kind, device_id, family, first, last, length, reason)"
-        " VALUES (:pool, :kind, :device, :family, :first, :last, :length, :reason)",
+        "INSERT INTO carve (pool_id, kind, child_id, device_id, family, first, last, length, reason)"
+        " VALUES (:pool, :kind, :child, :device, :family, :first, :last, :length, :reason)",
         (
             {
                 "pool": pool_id,
                 "kind": kind,
+                "child": child_id,
                 "device": device_id,
                 "family": prefix.family.number,
-                "first": to_key(prefix.first),
-                "last": to_key(prefix.last),
+                "first": prefix.first_key,
+                "last": prefix.last_key,
                 "length": prefix.length,
                 "reason": reason,
             }
@@ -141,23 +184,24 @@ def delete_carve(tx: Transaction, carve_id: int) -> None:
 
 def list_carves(tx: Transaction, *, pool_id: int | None = None, device_id: int | None = None) -> list[Carve]:
     """Of a pool, or of all pools those that were held because of one device."""
+    if pool_id is not None:
+        return _carves(tx, "carve.pool_id", pool_id)
+    return _carves(tx, "carve.device_id", device_id)
+
+
+def list_cut(tx: Transaction, child_id: int) -> list[Carve]:
+    """What was cut from its parent for a child pool."""
+    return _carves(tx, "carve.child_id", child_id)
+
+
+def _carves(tx: Transaction, column: str, number: int | None) -> list[Carve]:
     rows = tx.all(
         "SELECT carve.id, carve.pool_id, kind, family, first, length, device.name, reason"
-        " FROM carve LEFT JOIN device ON device.id = carve.device_id WHERE "
-        + ("carve.pool_id = :id" if pool_id is not None else "carve.device_id = :id")
-        + " ORDER BY first",
-        id=pool_id if pool_id is not None else device_id,
+        f" FROM carve LEFT JOIN device ON device.id = carve.device_id WHERE {column} = :id ORDER BY first",
+        id=number,
     )
     return [
-        Carve(
-            row[0],
-            row[1],
-            row[2],
-            Prefix(Family.from_number(row[3]), from_key(row[4]), row[5]),
-            row[6],
-            row[7],
-        )
-        for row in rows
+        Carve(row[0], row[1], row[2], Prefix.read(row[3], row[4], row[5]), row[6], row[7]) for row in rows
     ]
 
 
@@ -175,10 +219,18 @@ def list_pools(tx: Transaction) -> list[PoolRow]:
 
 
 def pool_prefixes(tx: Transaction, pool_id: int) -> list[Prefix]:
+    """A root pool's prefixes, or what a child pool was cut."""
     rows = tx.all(
-        "SELECT family, first, length FROM pool_prefix WHERE pool_id = :pool ORDER BY first", pool=pool_id
+        "SELECT family, first, length FROM pool_prefix WHERE pool_id = :pool"
+        " UNION ALL SELECT family, first, length FROM carve WHERE child_id = :pool ORDER BY 2",
+        pool=pool_id,
     )
-    return [Prefix(Family.from_number(family), from_key(first), length) for family, first, length in rows]
+    return [Prefix.read(family, first, length) for family, first, length in rows]
+
+
+def child_pools(tx: Transaction, pool_id: int) -> list[int]:
+    """The ids of the pools that are cut from a pool."""
+    return [row[0] for row in tx.all("SELECT id FROM pool WHERE parent_id = :pool ORDER BY id", pool=pool_id)]
 
 
 def pool_labels(tx: Transaction, pool_id: int) -> dict[str, str]:
@@ -205,36 +257,34 @@ def find_overlapping_prefix(
         " AND pool_prefix.family = :family AND first <= :last ORDER BY first DESC LIMIT 1",
         space=space_id,
         family=prefix.family.number,
-        last=to_key(prefix.last),
+        last=prefix.last_key,
     )
-    if row is None or row[4] < to_key(prefix.first):
+    if row is None or row[4] < prefix.first_key:
         return None
-    return row[0], row[1], Prefix(Family.from_number(row[2]), from_key(row[3]), row[5])
+    return row[0], row[1], Prefix.read(row[2], row[3], row[5])
 
 
-def pools_in_range(
-    tx: Transaction, space_id: int, family: Family, first: int, last: int
-) -> list[tuple[int, Prefix]]:
+def pools_in_range(tx: Transaction, space_id: int, span: Range) -> list[tuple[int, Prefix]]:
     """The (pool id, prefix) of every pool prefix in a space that shares addresses with a range."""
-    found = []
-    bound = last
+    found: list[tuple[int, Prefix]] = []
+    bound = span.last_key
     while True:
         row = tx.first(
             "SELECT pool_id, first, length FROM pool_prefix"
             " WHERE space_id = :space AND family = :family AND first <= :bound ORDER BY first DESC LIMIT 1",
             space=space_id,
-            family=family.number,
-            bound=to_key(bound),
+            family=span.family.number,
+            bound=bound,
         )
         if row is None:
             break
-        prefix = Prefix(family, from_key(row[1]), row[2])
-        if prefix.last < first:
+        prefix = Prefix.read(span.family.number, row[1], row[2])
+        if prefix.last_key < span.first_key:
             break
         found.append((int(row[0]), prefix))
         if prefix.first == 0:
             break
-        bound = prefix.first - 1
+        bound = to_key(from_key(row[1]) - 1)
     return found
 
 
@@ -243,14 +293,16 @@ def pool_users(tx: Transaction, pool_id: int) -> list[str]:
     rows = tx.all(
         "SELECT 'device pool ' || device.name || '/' || device_pool.name FROM device_pool_source"
         " JOIN device_pool ON device_pool.id = device_pool_id JOIN device ON device.id = device_id"
-        " WHERE pool_id = :pool ORDER BY 1 LIMIT 5",
+        " WHERE pool_id = :pool UNION ALL SELECT 'child pool ' || name FROM pool WHERE parent_id = :pool"
+        " ORDER BY 1 LIMIT 5",
         pool=pool_id,
     )
     return [row[0] for row in rows]
 
 
 def delete_pool(tx: Transaction, pool_id: int) -> None:
-    """Remove a pool that nothing stands on, with its free rows, carves and counts."""
+    """Remove a pool that nothing stands on, with its free rows, carves and counts. What a child pool was
+    cut must have been given back before."""
     for table in ("free_block", "carve", "block_count", "pool_label", "pool_prefix"):
         tx.run(f"DELETE FROM {table} WHERE pool_id = :pool", pool=pool_id)
     tx.run("DELETE FROM pool WHERE id = :pool", pool=pool_id)

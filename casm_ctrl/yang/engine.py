@@ -137,9 +137,7 @@ class Engine:
     def _new_context(self, search: Sequence[Path]) -> Any:
         place = ffi.new("struct ly_ctx **")
         # Vendors' modules refer to modules that they import and nobody lists: those are implemented too.
-        options = (
-            libyang.CTX_REF_IMPLEMENTED | libyang.CTX_NO_YANGLIBRARY | libyang.CTX_DISABLE_SEARCHDIR_CWD
-        )
+        options = libyang.CTX_REF_IMPLEMENTED | libyang.CTX_NO_YANGLIBRARY | libyang.CTX_DISABLE_SEARCHDIR_CWD
         if self._library.ly_ctx_new(ffi.NULL, options, place):
             raise MemoryError("libyang has no room for a context")
         context = ffi.gc(place[0], self._library.ly_ctx_destroy)

@@ -30,14 +30,14 @@ SMALL = Prefix(Family.IPV4, 0x0A000000, 26)
 
 @st.composite
 def prefixes(draw: st.DrawFn, family: Family | None = None, shortest: int = 0) -> Prefix:
-    family = family or draw(st.sampled_from(Family))
+    family = family or draw(st.sampled_from((Family.IPV4, Family.IPV6)))
     length = draw(st.integers(shortest, family.width))
     return Prefix(family, draw(st.integers(0, (1 << length) - 1)) << (family.width - length), length)
 
 
 @st.composite
 def ranges(draw: st.DrawFn) -> Range:
-    family = draw(st.sampled_from(Family))
+    family = draw(st.sampled_from((Family.IPV4, Family.IPV6)))
     ends = st.integers(0, (1 << family.width) - 1)
     first, last = sorted((draw(ends), draw(ends)))
     return Range(family, first, last)
@@ -82,7 +82,7 @@ def test_edges_and_sizes_are_the_librarys(prefix: Prefix) -> None:
     assert prefix.range.size == prefix.size
 
 
-@given(st.sampled_from(Family), st.data())
+@given(st.sampled_from((Family.IPV4, Family.IPV6)), st.data())
 def test_an_address_survives_its_text_and_its_key(family: Family, data: st.DataObject) -> None:
     value = data.draw(st.integers(0, (1 << family.width) - 1))
     assert parse_address(format_address(family, value)) == (family, value)

@@ -397,7 +397,7 @@ def test_what_is_in_use_is_not_removed(network: Database) -> None:
     )
     release(network, ME, ["b1", "b2", "b3", "b4"])
     refused(
-        network, InUse, "is a source of device pool bng1/internet, device pool bng2/internet", RemovePool("p")
+        network, InUse, "is used by device pool bng1/internet, device pool bng2/internet", RemovePool("p")
     )
     refused(network, InUse, "device 'bng1' is used by device pool bng1/internet", RemoveDevice("bng1"))
 

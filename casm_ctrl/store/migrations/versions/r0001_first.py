@@ -51,7 +51,8 @@ CREATE TABLE pool (
     lease_time INTEGER NOT NULL CHECK (lease_time >= 0),
     psid_offset INTEGER,
     port_routed INTEGER NOT NULL DEFAULT 0,
-    delegated_length INTEGER
+    delegated_length INTEGER,
+    CHECK (psid_offset IS NULL OR (family = 4 AND psid_offset BETWEEN 0 AND 15))
 );
 
 CREATE TABLE pool_label (
@@ -92,14 +93,16 @@ CREATE TABLE carve (
 );
 CREATE UNIQUE INDEX carve_pool ON carve (pool_id, first);
 CREATE INDEX carve_device ON carve (device_id) WHERE device_id IS NOT NULL;
-CREATE INDEX carve_child ON carve (child_id) WHERE child_id IS NOT NULL;
+CREATE INDEX carve_child ON carve (child_id, first) WHERE child_id IS NOT NULL;
 
--- Longest first, so that best fit reads one row however many holes a pool has.
+-- Longest first, so that best fit reads one row however many holes a pool has. A free piece of a shared
+-- address is kept for the owner of its other pieces (tenant); 0: anybody may have it.
 CREATE TABLE free_block (
     pool_id INTEGER NOT NULL REFERENCES pool,
+    tenant INTEGER NOT NULL DEFAULT 0,
     length INTEGER NOT NULL,
     first BLOB NOT NULL CHECK (length(first) = 16),
-    PRIMARY KEY (pool_id, length DESC, first)
+    PRIMARY KEY (pool_id, tenant, length DESC, first)
 ) WITHOUT ROWID;
 
 CREATE TABLE owner (
@@ -181,6 +184,7 @@ CREATE TABLE device_pool_service (
 ) WITHOUT ROWID;
 
 -- Live blocks. An id is never used again. `sent`: an edit that holds the block may have left for a device.
+-- `shared`: a port set whose address must have one owner; traffic back is routed by address.
 CREATE TABLE block (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     pool_id INTEGER NOT NULL REFERENCES pool,
@@ -197,6 +201,7 @@ CREATE TABLE block (
         OR state = 'withdrawing' OR state = 'quarantined'),
     generation INTEGER NOT NULL DEFAULT 1,
     sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),
+    shared INTEGER NOT NULL DEFAULT 0 CHECK (shared IN (0, 1)),
     proven_empty INTEGER NOT NULL DEFAULT 0 CHECK (proven_empty IN (0, 1)),
     allocated_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
@@ -354,6 +359,30 @@ def disjoint(table: str, name: str, scope: str, new_scope: str, when: str = "1")
     ]
 
 
+ADDRESS = "substr({row}.first, 1, 14)"
+"""The address of a port set: its key without the 16 port bits."""
+
+
+def one_owner() -> list[str]:
+    """Triggers that keep all port sets of one address with one owner. The rows that exist agree, so the
+    neighbours on both sides are the only ones to ask."""
+    sides = [("<=", "DESC"), (">=", "ASC")]
+    checks = "".join(
+        f"""
+        SELECT RAISE(ABORT, 'casm: overlap: the address is shared by another owner')
+        WHERE (SELECT other.owner_id FROM block AS other
+               WHERE other.space_id = NEW.space_id AND other.family = 4 AND other.id != NEW.id
+               AND other.first {side} NEW.first AND {ADDRESS.format(row="other")} = {ADDRESS.format(row="NEW")}
+               ORDER BY other.first {order} LIMIT 1) != NEW.owner_id;
+        """
+        for side, order in sides
+    )
+    return [
+        f"CREATE TRIGGER block_one_owner_{event} BEFORE {clause} ON block WHEN NEW.shared = 1 BEGIN {checks} END"
+        for event, clause in (("insert", "INSERT"), ("update", "UPDATE OF first, owner_id, shared, space_id"))
+    ]
+
+
 def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         if statement.strip():
@@ -364,6 +393,7 @@ def upgrade() -> None:
         *disjoint("pool_prefix", "prefix_in_space", "other.space_id = NEW.space_id", "space_id"),
         *disjoint("pool_prefix", "prefix_public_in_all", "other.public = 1", "public", when="NEW.public = 1"),
         *disjoint("carve", "carve_in_pool", "other.pool_id = NEW.pool_id", "pool_id"),
+        *one_owner(),
     ]
     for trigger in triggers:
         op.execute(trigger)
