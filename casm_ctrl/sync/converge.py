@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from casm_ctrl.base.errors import (
     CasmError,
     DeadlineExceeded,
+    LeaseLost,
+    PeerFault,
     ProtocolViolation,
     SessionLost,
     Unproven,
@@ -22,8 +24,10 @@ from casm_ctrl.drivers.interface import Driver, Element, Seen, UsageKind
 from casm_ctrl.service import intent
 from casm_ctrl.service.desired import Desired, desired
 from casm_ctrl.service.observation import observe
+from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.leases import Lease, PendingCommit
+from casm_ctrl.store.states import Wanted
 from casm_ctrl.sync.access import StoreAccess
 from casm_ctrl.sync.boundary import Boundary, reach, reach_while
 from casm_ctrl.sync.decision import Decision, decide
@@ -69,6 +73,10 @@ class Convergence:
         """The candidate may hold our edits."""
         self._pending: PendingCommit | None = None
         """A confirmed commit of this visit that may be pending."""
+        self._kept = not visit.has(":startup")
+        """Startup, where there is one, was made the same as running in this visit."""
+        self._removed: dict[int, BlockRow] = {}
+        """What this visit removed, in all its rounds."""
 
     async def run(self) -> None:
         """Converge; the report says how far it came. Errors leave the device as it was, or are followed
@@ -78,15 +86,24 @@ class Convergence:
             await self.visit.lock(wanted.pending)
             reach(Boundary.LOCK)
             await self._rounds(wanted)
-            await self.visit.unlock()
+            await self._unlock()
             reach(Boundary.UNLOCK)
         except (SessionLost, DeadlineExceeded, ProtocolViolation) as error:
             if self._pending is not None:
                 raise OutcomeUnknown(error) from error
             raise
+        except LeaseLost:
+            raise  # the device is another's now, who takes back what we left; our locks end with the session
         except BaseException:
             await self._withdraw()
             raise
+
+    async def _unlock(self) -> None:
+        """All is done: a lock that cannot be given back ends with the session, and is no failure."""
+        try:
+            await self.visit.unlock()
+        except PeerFault as error:
+            self.report.warn(f"the locks are given back with the session's end: {error.message}")
 
     async def _rounds(self, wanted: Desired) -> None:
         self.visit.progress(self.report.device, "reading")
@@ -113,9 +130,11 @@ class Convergence:
             self._tell(wanted, decision)
             if not difference.edit.changes:
                 return
-            guard(difference, wanted, seen, self.limits.confirm_removal)
+            removed = self._removed | {block.id: block for block in difference.removed}
+            guard(difference, tuple(removed.values()), wanted, seen, self.limits.confirm_removal)
             if not await self._change(difference, decision, wanted, running):
                 return
+            self._removed = removed
             self.report.changes += difference.edit.changes
             self.visit.progress(self.report.device, "proving")
             running = await read_ours(self.visit.session, self.driver)
@@ -148,19 +167,28 @@ class Convergence:
     # --- What is there ----------------------------------------------------------------------------
 
     async def _keep_startup(self, wanted: Desired) -> None:
-        """What was removed counts as gone only when startup does not hold it either."""
-        leaving = any(block.wanted.value == "absent" and block.sent for block in wanted.blocks)
-        if leaving and self.visit.has(":startup"):
-            await self.client.copy_config("running", "startup")
+        """What was removed counts as gone only when startup does not hold it either, and a visit that left a
+        commit pending may have ended between its confirmation and the copy."""
+        leaving = any(block.wanted is Wanted.ABSENT and block.sent for block in wanted.blocks)
+        if leaving or wanted.pending is not None:
+            await self._copy_to_startup()
+
+    async def _copy_to_startup(self) -> bool:
+        """False where there is no startup datastore."""
+        if not self.visit.has(":startup"):
+            return False
+        await self.client.copy_config("running", "startup")
+        self._kept = True
+        return True
 
     async def _observe(self, seen: Seen) -> None:
-        await self.store.run(observe, self.author, self.lease, sight_of(seen, proof=True))
+        await self.store.run(observe, self.author, self.lease, sight_of(seen, proof=True, kept=self._kept))
         reach(Boundary.SEEN_AFTER)
 
     async def _decide(self, wanted: Desired, seen: Seen) -> Decision:
         on_device = blocks_shown(wanted.objects, seen)
         abilities = self.driver.abilities(self.visit.modules)
-        leaving = any(block.wanted.value == "absent" and block.id in on_device for block in wanted.blocks)
+        leaving = any(block.wanted is Wanted.ABSENT and block.id in on_device for block in wanted.blocks)
         counts = await self._count(wanted) if leaving and abilities.usage is UsageKind.COUNT else {}
         return decide(wanted, on_device, counts, abilities)
 
@@ -181,7 +209,8 @@ class Convergence:
         await self.client.edit_config("candidate", difference.edit.config, default_operation="none")
         reach(Boundary.EDIT)
         if await self._refilled(difference, wanted):
-            await self._withdraw()
+            await self.client.discard_changes()
+            self._edited = False
             return False
         persist = new_token(f"casm-{wanted.store}") if self.visit.has(PERSIST) else None
         candidate = await self.client.get_config("candidate")
@@ -212,8 +241,7 @@ class Convergence:
         await reach_while(Boundary.CONFIRM_SENT, self.client.commit(persist_id=persist))
         reach(Boundary.CONFIRM_REPLY)
         self._edited = False
-        if self.visit.has(":startup"):
-            await self.client.copy_config("running", "startup")
+        if await self._copy_to_startup():
             reach(Boundary.STARTUP)
         await self.store.run(intent.clear_pending, self.lease)
         self._pending = None
@@ -253,19 +281,24 @@ class Convergence:
         """Take back what this visit left on the device, as far as the device still listens.
 
         Running is unlocked before the commit is cancelled: there is a server on which a cancel under the
-        lock answers ok and does nothing. Where not all of it succeeds the commit's record stays, and the
-        next visit settles it.
+        lock answers ok and does nothing. Each step is tried for itself, for a device that refuses one may
+        take the next; but nothing is settled while our edits may be in the candidate. Where not all of it
+        succeeds the commit's record stays, and the next visit settles it.
         """
-        with contextlib.suppress(CasmError):
-            pending = self._pending
-            if pending is not None and pending.persist_id is not None:
+        pending = self._pending if self._pending is not None and self._pending.persist_id else None
+        if pending is not None:
+            with contextlib.suppress(CasmError):
                 await self.client.unlock("running")
                 await self.client.cancel_commit(pending.persist_id)
+            with contextlib.suppress(CasmError):
                 await self.client.lock("running")
-            if self._edited:
+        if self._edited:
+            with contextlib.suppress(CasmError):
                 await self.client.discard_changes()
                 self._edited = False
-            if pending is not None and pending.persist_id is not None:
+        if pending is not None and not self._edited:
+            with contextlib.suppress(CasmError):
                 await self.visit.settle(pending)
                 self._pending = None
+        with contextlib.suppress(CasmError):
             await self.visit.unlock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -95,8 +95,17 @@ def work_out(
     return Difference(edit, generation, tuple(removed.values()), intent)
 
 
-def guard(difference: Difference, desired: Desired, seen: Seen, confirmed: int | None) -> None:
-    """The guards of promise 7: MassRemoval or StoreBehind where nobody confirmed as many removals."""
+def guard(
+    difference: Difference,
+    removed: Sequence[BlockRow],
+    desired: Desired,
+    seen: Seen,
+    confirmed: int | None,
+) -> None:
+    """The guards of promise 7: MassRemoval or StoreBehind where nobody confirmed as many removals.
+
+    `removed`: what the same run took away before this edit, and what this edit takes away.
+    """
     name = desired.device.name
     guard_generation(
         name,
@@ -107,7 +116,7 @@ def guard(difference: Difference, desired: Desired, seen: Seen, confirmed: int |
         removals=len(difference.removed),
         confirmed=confirmed,
     )
-    guard_removal(name, difference.removed, desired.blocks, confirmed)
+    guard_removal(name, removed, desired.blocks, confirmed)
 
 
 def _generations(desired: Desired, seen: Seen) -> list[int]:
@@ -125,8 +134,8 @@ def _numbers(desired: Desired, seen: Seen) -> list[int]:
 def _wanted(desired: Desired, decision: Decision, generation: int, zombies: bool) -> Wanted:
     keys = {row.block: ObjectKey(row.path, row.keys) for row in desired.objects if row.block is not None}
     ours = {ObjectKey(row.path, row.keys) for row in desired.objects}
-    if zombies:
-        ours |= {ObjectKey(f.path, f.keys) for f in desired.findings if f.kind == "zombie"}
+    dead = {ObjectKey(f.path, f.keys) for f in desired.findings if f.kind == "zombie"}
+    ours = ours | dead if zombies else ours - dead
     return Wanted(
         store=desired.store,
         generation=generation,

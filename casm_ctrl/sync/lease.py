@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 
 from casm_ctrl.base.deadlines import LEASE_RENEWAL
-from casm_ctrl.base.errors import CasmError, LeaseHeld
+from casm_ctrl.base.errors import CasmError, LeaseHeld, LeaseLost
 from casm_ctrl.base.identifiers import new_token
 from casm_ctrl.service import intent
 from casm_ctrl.store.leases import Lease
@@ -54,8 +54,15 @@ async def _claim(store: StoreAccess, device: str, wait: float, progress: Progres
 
 
 async def _renew(store: StoreAccess, lease: Lease) -> None:
-    """Until cancelled, or until the lease is lost: then whoever works finds out at its next check."""
-    with contextlib.suppress(CasmError):
-        while True:
-            await asyncio.sleep(LEASE_RENEWAL)
+    """Until cancelled, or until the lease is lost: then whoever works finds out at its next check.
+
+    A store that fails now may answer the next time, before the lease ends.
+    """
+    while True:
+        await asyncio.sleep(LEASE_RENEWAL)
+        try:
             await store.run(intent.renew_lease, lease)
+        except LeaseLost:
+            return
+        except CasmError:
+            continue

@@ -188,19 +188,21 @@ async def _converge(run: _Run, lease: Lease, report: Report) -> None:
 
 async def _look_at_previous_holders(run: _Run, report: Report) -> None:
     """Read the devices that once held what is about to be installed here: a restored backup would show
-    as a zombie there, and holds the install (promise 1)."""
+    as a zombie there, and holds the install (promise 1).
+
+    A device that is being worked on is waited for: what was read there may be older than its restart. Nobody
+    waits for us meanwhile, for we hold no lease yet.
+    """
     for other in await run.store.run(previous_holders, report.device):
         run.progress(report.device, f"looking whether {other} really gave its blocks up")
         try:
             async with (
-                hold_lease(run.store, other, 0, run.progress) as lease,
+                hold_lease(run.store, other, run.options.wait, run.progress) as lease,
                 _entered(run, other) as entered,
             ):
                 session, driver = entered
                 data = await read_ours(session, driver)
                 await run.store.run(observe, run.author, lease, sight_of(driver.parse(data), proof=False))
-        except LeaseHeld:
-            continue  # who works there reads it now, and what it finds holds the block as well
         except CasmError as error:
             report.warn(
                 f"{other} held some of these addresses before and could not be looked at: {error.message}"

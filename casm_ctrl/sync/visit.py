@@ -126,9 +126,18 @@ class Visit:
             await asyncio.sleep(0)  # it ended by itself meanwhile, which is as good
 
     async def unlock(self) -> None:
-        """Give both locks back; the session's end would, but a device may be slow to notice that."""
+        """Give both locks back; the session's end would, but a device may be slow to notice that.
+
+        DeviceRefused, after both were tried, where one could not be.
+        """
+        refused: DeviceRefused | None = None
         for datastore in ("candidate", "running"):
-            await self.client.unlock(datastore)
+            try:
+                await self.client.unlock(datastore)
+            except DeviceRefused as error:
+                refused = error
+        if refused is not None:
+            raise refused
 
     # --- Reading ----------------------------------------------------------------------------------
 
@@ -200,7 +209,7 @@ def digest(config: Element) -> str:
     return hashlib.sha256(repr(canonical(config)).encode()).hexdigest()
 
 
-def sight_of(seen: Seen, *, proof: bool) -> Sight:
+def sight_of(seen: Seen, *, proof: bool, kept: bool = True) -> Sight:
     """What a driver parsed, in the words of the service."""
     return Sight(
         sightings=tuple(
@@ -217,4 +226,5 @@ def sight_of(seen: Seen, *, proof: bool) -> Sight:
         ),
         containers=tuple((pool.key.path, pool.key.keys) for pool in seen.pools),
         proof=proof,
+        kept=kept,
     )
