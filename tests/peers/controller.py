@@ -103,10 +103,6 @@ class Controller:
             *("--user", server.user, "--credential", server.credential),
         )
 
-    def blocks(self) -> dict[str, Document]:
-        """The live blocks by their ids."""
-        return {block["id"]: block for block in self("block", "list")["block"]}
-
     # --- The same without a process, where a test is about something else --------------------------
 
     def prepare(self, *edits: Edit) -> None:
@@ -211,16 +207,18 @@ def read(server: Netconfd, source: str = "running") -> str:
 
 def read_pools(server: Netconfd, source: str = "running") -> Pools:
     """The address pools of `source` with their entries."""
+    return pools_of(read(server, source))
+
+
+def pools_of(configuration: str) -> Pools:
     found: Pools = {}
-    for pool in etree.fromstring(read(server, source).encode()).iter(f"{{{NAMESPACE}}}address-pool"):
-        entries = pool.iterfind(
-            f"{{{NAMESPACE}}}address-pool-entries/*[{{{NAMESPACE}}}ipv4-address-range-name]"
-        )
+    for pool in etree.fromstring(configuration.encode()).iter(f"{{{NAMESPACE}}}address-pool"):
+        entries = pool.iterfind("p:address-pool-entries/p:ipv4-address-range", {"p": NAMESPACE})
         found[_text(pool, "address-pool-name")] = {
             _text(entry, "ipv4-address-range-name"): {
                 etree.QName(leaf).localname: leaf.text or ""
-                for leaf in entry
-                if not leaf.tag.endswith("-name")
+                for leaf in entry.iterchildren("{*}*")
+                if etree.QName(leaf).localname != "ipv4-address-range-name"
             }
             for entry in entries
         }

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def casm(tmp_path: Path) -> Controller:
 
 
 @pytest.fixture
+def two_servers(netconfd_programs: None, published_modules: Path) -> Iterator[tuple[Netconfd, Netconfd]]:
+    with Netconfd(published_modules) as one, Netconfd(published_modules) as other:
+        yield one, other
+
+
+@pytest.fixture
 def bng1(casm: Controller, netconfd: Netconfd) -> Netconfd:
     """A server that the controller knows as bng1, with the device pool bng1/internet."""
     casm.prepare(pool(), device("bng1", netconfd), device_pool("bng1/internet"))
@@ -70,40 +77,23 @@ def leaves(first: str, last: str, *, gateway: str | None = None) -> Leaves:
 # --- Allocate, install, prove, take back ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("one_key", [False, True], ids=["own-keys", "one-host-key"])
-def test_the_main_job(
-    casm: Controller, netconfd_programs: None, published_modules: Path, one_key: bool
-) -> None:
-    bng1, dhcp1 = Netconfd(published_modules), Netconfd(published_modules)
-    if one_key:
-        for suffix in ("", ".pub"):
-            shutil.copy(f"{bng1.host_key_file}{suffix}", f"{dhcp1.host_key_file}{suffix}")
-    with bng1, dhcp1:
-        casm("init")
-        casm("space", "add", "default")
-        casm("pool", "add", "p4", "--space", "default", "--prefix", "198.51.100.0/22")
-        casm.add_device("bng1", bng1)
-        casm.add_device("dhcp1", dhcp1, role="dhcp")
-        casm(
-            *(
-                "device-pool",
-                "add",
-                "bng1/internet",
-                "--pool",
-                "p4",
-                "--length",
-                "26",
-                "--service",
-                "internet",
-            ),
-            *("--gateway", "first", "--gateway-mask", "24", "--access", "pppoe"),
-        )
-        casm("device-pool", "add", "dhcp1/iptv", "--pool", "p4", "--length", "26")
-        casm("allocate", "bng1/internet", "--count", "3")
-        casm("allocate", "dhcp1/iptv")
-        check_and_plan(casm, bng1, dhcp1)
-        install(casm, bng1, dhcp1)
-        take_back(casm, bng1, dhcp1)
+def test_the_main_job(casm: Controller, two_servers: tuple[Netconfd, Netconfd]) -> None:
+    bng1, dhcp1 = two_servers
+    casm("init")
+    casm("space", "add", "default")
+    casm("pool", "add", "p4", "--space", "default", "--prefix", "198.51.100.0/22")
+    casm.add_device("bng1", bng1)
+    casm.add_device("dhcp1", dhcp1, role="dhcp")
+    casm(
+        *("device-pool", "add", "bng1/internet", "--pool", "p4", "--length", "26", "--service", "internet"),
+        *("--gateway", "first", "--gateway-mask", "24", "--access", "pppoe"),
+    )
+    casm("device-pool", "add", "dhcp1/iptv", "--pool", "p4", "--length", "26")
+    casm("allocate", "bng1/internet", "--count", "3")
+    casm("allocate", "dhcp1/iptv")
+    check_and_plan(casm, bng1, dhcp1)
+    install(casm, bng1, dhcp1)
+    take_back(casm, bng1, dhcp1)
 
 
 def check_and_plan(casm: Controller, bng1: Netconfd, dhcp1: Netconfd) -> None:
@@ -116,7 +106,6 @@ def check_and_plan(casm: Controller, bng1: Netconfd, dhcp1: Netconfd) -> None:
     before = read(bng1), read(dhcp1)
     planned = {found["name"]: found for found in casm("plan")["device"]}
     assert (read(bng1), read(dhcp1)) == before
-    assert read(bng1, "candidate") == before[0]
     assert [change["action"] for change in planned["bng1"]["change"]] == ["add"] * 4
     assert "<ip-lower-address>198.51.100.64</ip-lower-address>" in planned["bng1"]["edit-config"]
 
@@ -152,9 +141,32 @@ def take_back(casm: Controller, bng1: Netconfd, dhcp1: Netconfd) -> None:
     assert read_pools(dhcp1) == {}, "one block may always go"
     assert casm.apply("bng1", "--confirm-removal", "3")["bng1"]["result"] == "changed"
     assert read_pools(bng1) == {}
-    for block in casm.blocks().values():
+    for block in casm("block", "list")["block"]:
         assert block["state"] == "quarantined"
         assert block["quarantined-until"] > block["since"]
+
+
+def test_servers_that_share_a_host_key_are_told_apart(
+    casm: Controller, netconfd_programs: None, published_modules: Path
+) -> None:
+    """By a lock, also where both are met for the first time at once."""
+    bng1, dhcp1 = Netconfd(published_modules), Netconfd(published_modules)
+    for suffix in ("", ".pub"):
+        shutil.copy(f"{bng1.host_key_file}{suffix}", f"{dhcp1.host_key_file}{suffix}")
+    with bng1, dhcp1:
+        casm.prepare(
+            pool(),
+            replace(device("bng1", bng1), host_key=None),
+            replace(device("dhcp1", dhcp1), host_key=None),
+            device_pool("bng1/internet"),
+            device_pool("dhcp1/iptv"),
+        )
+        casm.allocate("bng1/internet")
+        casm.allocate("dhcp1/iptv")
+        applied = casm.apply("--accept-new")
+        assert [found["result"] for found in applied.values()] == ["changed", "changed"]
+        assert read_pools(bng1).keys() == {"internet"}
+        assert read_pools(dhcp1).keys() == {"iptv"}
 
 
 def test_one_server_under_two_names_is_refused(casm: Controller, bng1: Netconfd) -> None:
@@ -171,9 +183,9 @@ def test_what_has_rested_is_free_again(casm: Controller, netconfd: Netconfd) -> 
     casm.prepare(pool(rest=0), device("bng1", netconfd), device_pool("bng1/internet"))
     fresh = casm("pool", "show", "p4")["pool"]
     blocks = casm.allocate("bng1/internet", 3)
-    assert casm.apply()["bng1"]["result"] == "changed"
+    assert casm.apply_here()["bng1"]["result"] == "changed"
     casm.release(*blocks)
-    casm.apply("--confirm-removal", "3")
+    casm.apply_here(3)
     assert read_pools(netconfd) == {}
     assert casm.allocate("bng1/internet") == ["b4"]  # what rested is freed before anything is allocated
     casm.release("b4")
@@ -233,7 +245,7 @@ def test_what_others_configured_stays_as_it_is(casm: Controller, bng1: Netconfd)
     casm.apply("--confirm-removal", "1")
     assert (theirs(), read_element(bng1, "internet", lifetime)) == (before, by_hand)
     casm.release(*blocks, more[1])
-    casm.apply("--confirm-removal", "3")
+    casm.apply_here(3)
     assert theirs() == before
     assert read_pools(bng1).keys() == {"theirs", "internet"}, "a pool of ours stays while others use it"
     assert read_pools(bng1)["internet"].keys() == {"inside-ours", "in-our-space"}
@@ -246,7 +258,7 @@ def test_nothing_is_allocated_from_where_others_serve(casm: Controller, bng1: Ne
     casm.allocate("bng1/internet", 8)
     refused = casm.run("allocate", "bng1/internet", status=1)
     assert "p4" in refused.stderr
-    prefixes = {block["prefix"] for block in casm.blocks().values()}
+    prefixes = {block["prefix"] for block in casm("block", "list")["block"]}
     assert all(prefix.startswith(("198.51.102.", "198.51.103.")) for prefix in prefixes)
 
 
@@ -306,20 +318,20 @@ def test_startup_holds_it_before_a_block_counts_as_gone(
     with Netconfd(published_modules, with_startup=True) as server:
         casm.prepare(pool(), device("bng1", server), device_pool("bng1/internet"))
         kept, leaving = casm.allocate("bng1/internet", 2)
-        casm.apply()
+        casm.apply_here()
         assert read_pools(server, "startup") == read_pools(server)
         server.kill()
         server.start()
         assert read_pools(server)["internet"].keys() == {mark(casm, kept), mark(casm, leaving)}
-        assert casm.apply()["bng1"]["result"] == "in-sync"
+        assert casm.apply_here()["bng1"]["result"] == "in-sync"
         casm.release(leaving)
-        casm.apply()
+        casm.apply_here()
         assert casm.states() == {kept: "installed", leaving: "quarantined"}
         assert read_pools(server, "startup")["internet"].keys() == {mark(casm, kept)}
         server.kill()
         server.start()
         assert read_pools(server)["internet"].keys() == {mark(casm, kept)}
-        assert casm.apply()["bng1"]["result"] == "in-sync"
+        assert casm.apply_here()["bng1"]["result"] == "in-sync"
 
 
 # --- Other clients, and time ----------------------------------------------------------------------
