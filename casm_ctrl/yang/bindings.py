@@ -34,6 +34,7 @@ from casm_ctrl.yang.payloads import (
     OwnerGroups,
     Payload,
     Pools,
+    Quotas,
 )
 
 _PYTYPE = "{http://codespeak.net/lxml/objectify/pytype}pytype"
@@ -56,6 +57,7 @@ _ROOTS: Mapping[type[Any], _Root] = {
     Pools: _Root(casm_pools, "pools", ("casm-pools",)),
     Devices: _Root(casm_devices, "devices", ("casm-devices",)),
     OwnerGroups: _Root(casm_devices, "owner_groups", ("casm-devices",)),
+    Quotas: _Root(casm_devices, "quotas", ("casm-devices",)),
 }
 
 PayloadT = TypeVar("PayloadT", bound=Payload)

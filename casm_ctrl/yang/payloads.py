@@ -127,6 +127,8 @@ class Label:
 
 @dataclass(frozen=True)
 class AddressSpace:
+    """Without `usage`, which is of no device and is answered as JSON."""
+
     name: str
     description: str | None = None
 
@@ -152,13 +154,32 @@ class BlockCount:
 
 
 @dataclass(frozen=True)
+class LengthCount:
+    length: int
+    blocks: int | None = None
+
+
+@dataclass(frozen=True)
 class Usage:
     total_addresses: str | None = None
     allocated_addresses: str | None = None
     quarantined_addresses: str | None = None
+    child_addresses: str | None = None
     free_addresses: str | None = None
+    excluded_addresses: str | None = None
+    reserved_addresses: str | None = None
+    held_addresses: str | None = None
     largest_free_length: int | None = None
+    fragmentation: int | None = None
     block_count: tuple[BlockCount, ...] = ()
+    length_count: tuple[LengthCount, ...] = ()
+    delegated_prefixes: str | None = None
+
+
+@dataclass(frozen=True)
+class Reservation:
+    prefix: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +191,12 @@ class Pool:
     parent: str | None = None
     scope: str | None = None
     description: str | None = None
+    psid_offset: int | None = None
+    port_routed: bool | None = None
+    delegated_length: int | None = None
     exclude: tuple[str, ...] = ()
+    reservation: tuple[Reservation, ...] = ()
+    child_pool: tuple[str, ...] = ()
     label: tuple[Label, ...] = ()
     policy: Policy | None = None
     usage: Usage | None = None
@@ -201,6 +227,12 @@ class BlockMember:
 
 
 @dataclass(frozen=True)
+class PortRange:
+    first: int
+    last: int | None = None
+
+
+@dataclass(frozen=True)
 class Block:
     id: str
     prefix: str | None = None
@@ -209,9 +241,14 @@ class Block:
     state: str | None = None
     since: str | None = None
     quarantined_until: str | None = None
+    expires: str | None = None
     reason: str | None = None
     member: tuple[BlockMember, ...] = ()
     used_addresses: str | None = None
+    psid: int | None = None
+    psid_length: int | None = None
+    delegated_prefixes: str | None = None
+    port_range: tuple[PortRange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -220,6 +257,12 @@ class DevicePool:
     pool: tuple[str, ...]
     length: int
     aaa_name: str | None = None
+    strategy: str | None = None
+    first_length: int | None = None
+    next_length: int | None = None
+    min_blocks: int | None = None
+    max_blocks: int | None = None
+    owner_group: str | None = None
     gateway: str | None = None
     gateway_mask: int | None = None
     service: tuple[str, ...] = ()
@@ -280,5 +323,20 @@ class OwnerGroups:
     owner_group: tuple[OwnerGroup, ...] = ()
 
 
-Payload = AddressPools | AddressPoolStatus | AddressSpaces | Pools | Devices | OwnerGroups
+@dataclass(frozen=True)
+class Quota:
+    name: str
+    kind: str
+    subject: str
+    max_addresses: str
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """The container `quotas`."""
+
+    quota: tuple[Quota, ...] = ()
+
+
+Payload = AddressPools | AddressPoolStatus | AddressSpaces | Pools | Devices | OwnerGroups | Quotas
 """What has an XML element of its own: the top-level containers of our modules."""

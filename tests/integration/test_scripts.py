@@ -273,7 +273,7 @@ COMPATIBLE = {
     "a text changed": ("What the space is for.", "What it is for."),
     "a length widened": ('length "1..63";', 'length "1..127";'),
     "a length split in two that touch": ('length "1..63";', 'length "1..9 | 10..max";'),
-    "a pattern removed": ("pattern '(0|[1-9][0-9]{0,38})';", ""),
+    "a pattern removed": (r"pattern '(0|[1-9][0-9]{0,38})(\.[0-9]{0,15}[1-9])?';", ""),
 }
 
 
