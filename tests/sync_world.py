@@ -246,13 +246,13 @@ class Entry:
 
 
 @contextmanager
-def plain_session(device: SimulatedDevice) -> Iterator[Any]:
+def plain_session(device: SimulatedDevice, *, username: str = "casm") -> Iterator[Any]:
     """ncclient as anybody would use it, but with its tick made short."""
     ncclient.transport.session.TICK = 0.005
     session = manager.connect(
         host=device.host,
         port=device.port,
-        username="casm",
+        username=username,
         password="casm",
         hostkey_verify=False,
         look_for_keys=False,

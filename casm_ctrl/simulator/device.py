@@ -161,7 +161,7 @@ class SimulatedDevice:
 
     def password(self, username: str, password: str) -> bool:
         same = hmac.compare_digest(password.encode(), self.options.password.encode())
-        return same and username == self.options.username
+        return same and username in (self.options.username, *self.options.others)
 
     def public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         known = (asyncssh.import_public_key(line) for line in self.options.authorized_keys)

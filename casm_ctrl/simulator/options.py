@@ -31,6 +31,8 @@ class SimulatedDeviceOptions:
     """0 lets the system choose; `SimulatedDevice.port` tells which."""
     username: str = "casm"
     password: str = "casm"  # noqa: S105 - a simulator's default, shown in its documentation
+    others: tuple[str, ...] = ()
+    """More users, with the same password."""
     authorized_keys: tuple[str, ...] = ()
     """Public keys that may log in too, each a line as in OpenSSH's authorized_keys."""
     modules: tuple[str, ...] = ("ietf-address-pool", "casm-address-pool-ext")

@@ -169,10 +169,17 @@ async def _apply_one(run: _Run, report: Report) -> None:
 
 
 async def _note(run: _Run, lease: Lease, state: str, error: CasmError | None) -> None:
-    """How it ended, for `status`; a store that fails now has failed the run already."""
+    """How it ended, for `status`; a store that fails now has failed the run already.
+
+    LeaseLost where the lease was taken: that is why it failed, whatever it failed with.
+    """
     words = None if error is None else str(error)
-    with contextlib.suppress(CasmError):
+    try:
         await run.store.run(intent.record_result, lease, state, words, seen=error is None)
+    except LeaseLost as lost:
+        raise lost from error
+    except CasmError:
+        return
 
 
 async def _converge(run: _Run, lease: Lease, report: Report) -> None:

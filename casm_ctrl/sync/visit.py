@@ -11,11 +11,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lxml import etree
+
 from casm_ctrl.base.clock import SECOND, to_rfc3339
 from casm_ctrl.base.deadlines import COMMIT_MARGIN, Deadlines
 from casm_ctrl.base.errors import CandidateModified, DeviceRefused, Held, LockDenied
 from casm_ctrl.drivers.interface import BlockMark, Driver, Element, Seen
 from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.names import MONITORING
 from casm_ctrl.netconf.session import Session, Target
 from casm_ctrl.netconf.trees import canonical, describe_difference, same_configuration
 from casm_ctrl.service import intent
@@ -90,11 +93,15 @@ class Visit:
         except DeviceRefused as error:
             if _holder(error) or not error.has_tag(*_MODIFIED):
                 raise
-            # Denied, and no session has it: somebody's edits are in it (RFC 6241, 7.5). Ours, perhaps.
+            # Denied, and no session has it: somebody's edits are in it (RFC 6241, 7.5), ours perhaps; or
+            # somebody without a session holds the lock, and may give it back.
             await self._refuse_modified(pending)
-            await self._lock_patiently("candidate", pending)
+            await self._lock_patiently("candidate", pending, anybodys=True)
 
-    async def _lock_patiently(self, datastore: str, pending: PendingCommit | None) -> None:
+    async def _lock_patiently(
+        self, datastore: str, pending: PendingCommit | None, *, anybodys: bool = False
+    ) -> None:
+        """`anybodys`: wait also where the device names no session that holds the candidate's lock."""
         clock = asyncio.get_running_loop().time
         until = clock() + self.wait
         ghosts = {self.lease.previous_session, pending.session_id if pending else None} - {None}
@@ -106,10 +113,14 @@ class Visit:
                 if holder in ghosts:
                     # The session of the visit before us, which died or lost its lease.
                     ghosts.discard(holder)
+                    if not await self._may_be_ours(holder):
+                        continue
                     self.progress(self.name, f"ending session {holder} of an earlier visit")
                     await self._kill(holder)
                     continue
-                passes = error.has_tag("lock-denied", "in-use") and (datastore == "running" or holder)
+                passes = error.has_tag("lock-denied", "in-use") and (
+                    datastore == "running" or holder or anybodys
+                )
                 if not passes or clock() >= until:
                     raise
                 self.progress(self.name, f"waiting: {error.message}")
@@ -117,6 +128,19 @@ class Visit:
                 await self._cancel(pending)
             else:
                 return
+
+    async def _may_be_ours(self, session_id: int | None) -> bool:
+        """False where the device says that the session is another user's: it restarted, and gave the number
+        again. A device without ietf-netconf-monitoring (RFC 6022) cannot tell."""
+        if "ietf-netconf-monitoring" not in self.modules:
+            return True
+        tag = f"{{{MONITORING}}}"
+        state = etree.Element(f"{tag}netconf-state")
+        etree.SubElement(state, f"{tag}sessions")
+        for entry in (await self.client.get([state])).iter(f"{tag}session"):
+            if entry.findtext(f"{tag}session-id") == str(session_id):
+                return entry.findtext(f"{tag}username") == self.session.target.user
+        return True
 
     async def _kill(self, session_id: int | None) -> None:
         assert session_id is not None
@@ -153,16 +177,18 @@ class Visit:
     async def _refuse_modified(
         self, pending: PendingCommit | None, running: Element | None = None, candidate: Element | None = None
     ) -> None:
-        """CandidateModified, unless what is in the candidate is to the letter what a visit of ours left."""
+        """CandidateModified, unless what is in the candidate is to the letter what a visit of ours left, or
+        the same as what runs."""
         running = running if running is not None else await self.client.get_config("running")
         candidate = candidate if candidate is not None else await self.client.get_config("candidate")
         if pending is not None and digest(candidate) == pending.digest:
             await self.client.discard_changes()
             return
+        if same_configuration(running, candidate):
+            return
         lines = describe_difference(running, candidate, 3)
         raise CandidateModified(
-            f"{self.session.target}: somebody's uncommitted edits are in the candidate:"
-            f" {'; '.join(lines) or 'they change nothing'}",
+            f"{self.session.target}: somebody's uncommitted edits are in the candidate: {'; '.join(lines)}",
             "commit or discard them on the device, then apply again; they were left alone",
         )
 
