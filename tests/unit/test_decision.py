@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -25,34 +26,28 @@ COUNTS_ONLY = Abilities(drain=False, usage=UsageKind.COUNT)
 DRAIN_ONLY = Abilities(drain=True, usage=UsageKind.PERCENT)
 
 
+T = TypeVar("T")
+
+
+def made(kind: type[T], **values: Any) -> T:
+    """A row with these values, and None in every column that does not matter here."""
+    return kind(**{column.name: values.get(column.name) for column in dataclasses.fields(cast("Any", kind))})
+
+
 def block(wanted: Wanted, state: State, *, number: int = 1, changed_at: int = NOW) -> BlockRow:
-    return BlockRow(
+    return made(
+        BlockRow,
         id=number,
-        pool_id=1,
-        pool="p",
-        space_id=1,
-        space="s",
         prefix=parse_prefix(f"10.0.{number}.0/24"),
-        device_pool_id=1,
-        device_id=1,
-        device_pool="bng1/internet",
-        owner_id=1,
         wanted=wanted,
         state=state,
-        generation=1,
         sent=True,
-        proven_empty=False,
-        allocated_at=Micros(0),
         changed_at=Micros(changed_at),
-        rest_until=None,
-        used=None,
     )
 
 
-DEVICE = DeviceRow(
-    1, "bng1", 1, "bng", "d", "h", 830, "u", "env:X", None, 1, "s", {}, 0, "in-sync", None, None
-)
-POOL = DevicePoolRow(1, 1, "bng1", "internet", 1, "internet", 24, "none", None, None, "operator", "")
+DEVICE = made(DeviceRow, id=1, name="bng1")
+POOL = made(DevicePoolRow, id=1, device_id=1, device="bng1", name="internet")
 
 
 def desired(*blocks: BlockRow, rule: str = "operator", holds: dict[int, str] | None = None) -> Desired:
@@ -60,7 +55,7 @@ def desired(*blocks: BlockRow, rule: str = "operator", holds: dict[int, str] | N
         number: (FindingRow("bng2", "zombie", "x", ("y",), number, True, NOW, words),)
         for number, words in (holds or {}).items()
     }
-    pool = DesiredPool(replace(POOL, withdraw_when_unknown=rule), (), blocks)
+    pool = DesiredPool(dataclasses.replace(POOL, withdraw_when_unknown=rule), (), blocks)
     return Desired("abcdef", NOW, DEVICE, (pool,), (), findings, (), None, 9)
 
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casm_ctrl.addressing.prefix import Family, Prefix
-from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.errors import MassRemoval, StoreBehind
 from casm_ctrl.service.guard import guard_generation, guard_removal
 from casm_ctrl.store.blocks import BlockRow
-from casm_ctrl.store.states import State, Wanted
+from casm_ctrl.store.states import State
 
 
 def block(number: int, length: int = 24, state: State = State.INSTALLED) -> BlockRow:
-    prefix = Prefix(Family.IPV4, number << 24, length)
-    zero = Micros(0)
-    return BlockRow(
-        *(number, 1, "p", 1, "s", prefix, 1, 1, "bng1/internet", 1, Wanted.ABSENT, state),
-        *(1, True, False, zero, zero, None, None),
-    )
+    known = {"id": number, "prefix": Prefix(Family.IPV4, number << 24, length), "state": state}
+    values: Any = {column.name: known.get(column.name) for column in dataclasses.fields(BlockRow)}
+    return BlockRow(**values)
 
 
 def refused(removed: list[BlockRow], owned: list[BlockRow], confirmed: int | None = None) -> bool:
