@@ -11,7 +11,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,11 @@ STOP = int(signal.SIGSTOP)
 
 @dataclass
 class Site:
-    """One server that the controller knows as bng1, with the device pool bng1/internet."""
+    """One server that the controller knows as bng1, with two device pools."""
 
     casm: Controller
     server: Netconfd
+    _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def converge(self, confirm_removal: int | None = None) -> None:
         """One apply, and then everything agrees."""
@@ -56,7 +58,16 @@ class Site:
 
     def applying(self, boundary: Boundary, number: int = signal.SIGKILL) -> subprocess.Popen[str]:
         """`casm apply` that gets signal `number` at `boundary`."""
-        return self.casm.start("apply", "--wait", "20s", CASM_STOP_AT=f"{boundary.value}:1:{int(number)}")
+        stop_at = f"{boundary.value}:1:{int(number)}"
+        self._started.append(self.casm.start("apply", "--wait", "20s", CASM_STOP_AT=stop_at))
+        return self._started[-1]
+
+    def close(self) -> None:
+        """End what a test that failed left stopped."""
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                process.communicate()
 
     def kill_controller(self, boundary: Boundary) -> None:
         ended = self.casm.end(self.applying(boundary))
@@ -64,12 +75,17 @@ class Site:
         self.casm.let_leases_end()
 
 
-def make_site(folder: Path, server: Netconfd, commit: float | None = None) -> Site:
+@contextmanager
+def site_with(folder: Path, server: Netconfd, commit: float | None = None) -> Iterator[Site]:
     casm = Controller(folder)
     casm.prepare(
-        pool(prefix="10.0.0.0/16"), device("bng1", server, commit=commit), device_pool("bng1/internet")
+        pool(prefix="10.0.0.0/16"),
+        device("bng1", server, commit=commit),
+        device_pool("bng1/internet"),
+        device_pool("bng1/voice"),
     )
-    return Site(casm, server)
+    with closing(Site(casm, server)) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +93,34 @@ def lasting(
     netconfd_programs: None, published_modules: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """One server with a startup datastore and one store for all boundaries."""
-    with Netconfd(published_modules, with_startup=True) as server:
-        yield make_site(tmp_path_factory.mktemp("casm"), server)
+    with (
+        Netconfd(published_modules, with_startup=True) as server,
+        site_with(tmp_path_factory.mktemp("casm"), server) as site,
+    ):
+        yield site
 
 
 @pytest.fixture
-def site(netconfd: Netconfd, tmp_path: Path) -> Site:
-    return make_site(tmp_path, netconfd)
+def site(netconfd: Netconfd, tmp_path: Path) -> Iterator[Site]:
+    with site_with(tmp_path, netconfd) as site:
+        yield site
+
+
+@pytest.fixture
+def hasty(netconfd: Netconfd, tmp_path: Path) -> Iterator[Site]:
+    """Its commits are undone unless they are confirmed within 2 s."""
+    with site_with(tmp_path, netconfd, commit=2) as site:
+        yield site
+
+
+@pytest.fixture
+def saving(netconfd_programs: None, published_modules: Path, tmp_path: Path) -> Iterator[Site]:
+    """Its startup is a datastore."""
+    with (
+        Netconfd(published_modules, with_startup=True) as server,
+        site_with(tmp_path, server) as site,
+    ):
+        yield site
 
 
 # --- The controller dies --------------------------------------------------------------------------
@@ -91,12 +128,12 @@ def site(netconfd: Netconfd, tmp_path: Path) -> Site:
 
 @pytest.mark.parametrize("boundary", Boundary, ids=lambda boundary: boundary.value)
 def test_the_controller_is_killed_at(lasting: Site, boundary: Boundary) -> None:
-    """While one edit installs a block and takes another back, with all of its pool where that is all."""
+    """While one edit installs a block in a new pool, and takes another back with the pool that it was in."""
     casm = lasting.casm
     before = [block for block, state in casm.states().items() if state == "installed"]
     if before:
         casm.release(*before)
-    (block,) = casm.allocate("bng1/internet")
+    (block,) = casm.allocate(("bng1/internet", "bng1/voice")[[*Boundary].index(boundary) % 2])
     lasting.kill_controller(boundary)
     lasting.converge()
     assert casm.states()[block] == "installed"
@@ -123,21 +160,20 @@ def test_a_stopped_controller_loses_the_device_and_changes_nothing_more(
     site.check()
 
 
-def test_the_server_undoes_what_nobody_confirmed(netconfd: Netconfd, tmp_path: Path) -> None:
-    site = make_site(tmp_path, netconfd, commit=2)
-    (block,) = site.casm.allocate("bng1/internet")
-    site.kill_controller(Boundary.COMMIT_REPLY)
-    assert read_pools(netconfd), "it is on trial"
-    wait_for_rollback(netconfd, {})
-    site.converge()
-    site.casm.release(block)
-    before = read_pools(netconfd)
-    site.kill_controller(Boundary.COMMIT_REPLY)
-    assert read_pools(netconfd) == {}
-    wait_for_rollback(netconfd, before)
-    assert site.casm.states() == {block: "withdrawing"}
-    site.converge()
-    assert site.casm.states() == {block: "quarantined"}
+def test_the_server_undoes_what_nobody_confirmed(hasty: Site) -> None:
+    (block,) = hasty.casm.allocate("bng1/internet")
+    hasty.kill_controller(Boundary.COMMIT_REPLY)
+    assert read_pools(hasty.server), "it is on trial"
+    wait_for_rollback(hasty.server, {})
+    hasty.converge()
+    hasty.casm.release(block)
+    before = read_pools(hasty.server)
+    hasty.kill_controller(Boundary.COMMIT_REPLY)
+    assert read_pools(hasty.server) == {}
+    wait_for_rollback(hasty.server, before)
+    assert hasty.casm.states() == {block: "withdrawing"}
+    hasty.converge()
+    assert hasty.casm.states() == {block: "quarantined"}
 
 
 def wait_for_rollback(server: Netconfd, before: object) -> None:
@@ -198,6 +234,25 @@ def test_the_server_is_killed_at(site: Site, boundary: Boundary, forgets: bool) 
         casm.end(applying)
     site.converge()
     assert casm.states() == {kept: "installed", leaving: "quarantined", added[0]: "installed"}
+
+
+@pytest.mark.parametrize("boundary", [Boundary.READ_BACK, Boundary.CONFIRM_REPLY], ids=lambda b: b.value)
+def test_the_server_is_killed_around_the_copy_to_startup(saving: Site, boundary: Boundary) -> None:
+    """A server whose startup is a datastore comes back with what was not confirmed; netconfd writes
+    startup with the confirming commit already, which no server has to."""
+    (leaving,) = saving.casm.allocate("bng1/internet")
+    assert saving.casm.apply_here()["bng1"]["result"] == "changed"
+    saving.casm.release(leaving)
+    applying = saving.applying(boundary, STOP)
+    wait_until_stopped(applying)
+    saving.server.kill()
+    come_back(saving.server)
+    assert bool(read_pools(saving.server)) == (boundary is Boundary.READ_BACK)
+    assert saving.casm.states() == {leaving: "withdrawing"}
+    applying.send_signal(signal.SIGCONT)
+    saving.casm.end(applying)
+    saving.converge()
+    assert saving.casm.states() == {leaving: "quarantined"}
 
 
 def test_the_server_is_killed_with_the_commit_unread(site: Site) -> None:

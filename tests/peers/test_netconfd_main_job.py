@@ -18,6 +18,7 @@ import pytest
 
 from casm_ctrl.netconf.operations import get_nothing
 from casm_ctrl.netconf.session import Target, open_session
+from casm_ctrl.service.configuration import AddDevicePool, AddPool
 from tests.peers.controller import (
     Controller,
     Leaves,
@@ -191,6 +192,27 @@ def test_what_has_rested_is_free_again(casm: Controller, netconfd: Netconfd) -> 
     casm.release("b4")
     assert casm.states() == {}
     assert casm("pool", "show", "p4")["pool"] == fresh
+
+
+def test_delegated_prefixes_stand_beside_ipv4(casm: Controller, netconfd: Netconfd) -> None:
+    casm.prepare(
+        pool(),
+        AddPool("p6", "default", ("2001:db8::/32",)),
+        device("bng1", netconfd),
+        AddDevicePool("bng1/both", ("p4",), 26, gateway="last", services=("voip", "a & <b>")),
+        AddDevicePool("bng1/homes", ("p6",), 48, gateway="first"),
+    )
+    (ipv4,), (gone, ipv6) = casm.allocate("bng1/both"), casm.allocate("bng1/homes", 2)
+    assert casm.apply_here()["bng1"]["result"] == "changed"
+    casm.release(gone)
+    assert casm.apply_here()["bng1"]["result"] == "changed"
+    assert casm.apply_here()["bng1"]["result"] == "in-sync"
+    assert casm.states() == {ipv4: "installed", gone: "quarantined", ipv6: "installed"}
+    (prefix,) = read_element(netconfd, "homes", "p:address-pool-entries/p:ipv6-prefix")
+    assert b">2001:db8:1::/48<" in prefix
+    assert b">2001:db8:1::1<" in prefix
+    assert read_pools(netconfd)["both"][mark(casm, ipv4)]["gwnetmask"] == "255.255.255.192"
+    assert len(read_element(netconfd, "both", "p:address-pool-service")) == 2
 
 
 # --- Hands off ------------------------------------------------------------------------------------
