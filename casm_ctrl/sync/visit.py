@@ -27,6 +27,7 @@ from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.leases import Lease, PendingCommit
 from casm_ctrl.sync.access import StoreAccess
 from casm_ctrl.sync.report import Progress
+from casm_ctrl.yang.schema import load_schema
 
 _PATIENCE = 0.5
 """Seconds between two tries to get a lock that somebody else holds."""
@@ -186,7 +187,9 @@ class Visit:
             return
         if same_configuration(running, candidate):
             return
-        lines = describe_difference(running, candidate, 3)
+        # With the driver's schema list entries are named by their keys; nodes that it does not know too.
+        schema = load_schema(self.driver.modules(self.modules))
+        lines = describe_difference(running, candidate, 3, schema)
         raise CandidateModified(
             f"{self.session.target}: somebody's uncommitted edits are in the candidate: {'; '.join(lines)}",
             "commit or discard them on the device, then apply again; they were left alone",
