@@ -292,7 +292,7 @@ def test_uncommitted_edits_of_others_are_left_alone(casm: Controller, bng1: Netc
         before = read(bng1), read(bng1, "candidate")
         refused = casm.run("apply", "--wait", "1s", status=1)
         assert "somebody's uncommitted edits are in the candidate" in refused.stderr
-        assert "ip-lower-address='192.0.2.0'] was added" in refused.stderr, "the difference is named"
+        assert "ipv4-address-range-name='draft'] was added" in refused.stderr, "the difference is named"
         assert "discard them on the device" in refused.stderr
         assert (read(bng1), read(bng1, "candidate")) == before
         somebody.discard_changes()
