@@ -651,7 +651,7 @@ class yc_block_casm_devices__devices_device_device_pool_block(PybindBase):
   YANG Description: The blocks that the device pool has, and those that
 were withdrawn from it and are not yet free.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__id','__prefix','__psid','__psid_length','__delegated_prefixes','__port_range','__pool','__wanted','__state','__since','__quarantined_until','__expires','__reason','__member','__used_addresses',)
+  __slots__ = ('_path_helper', '_extmethods', '__id','__prefix','__psid_offset','__psid','__psid_length','__delegated_prefixes','__port_range','__pool','__wanted','__state','__since','__quarantined_until','__expires','__reason','__member','__used_addresses',)
 
   _yang_name = 'block'
   _yang_namespace = 'urn:casm:yang:casm-devices'
@@ -665,6 +665,7 @@ were withdrawn from it and are not yet free.
     self._extmethods = False
     self.__id = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': 'b[1-9][0-9]{0,17}'}), is_leaf=True, yang_name="id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, is_keyval=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='block-id', is_config=False)
     self.__prefix = YANGDynClass(base=[RestrictedClassType(base_type=str, restriction_dict={'pattern': '(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])/(([0-9])|([1-2][0-9])|(3[0-2]))'}),RestrictedClassType(base_type=str, restriction_dict={'pattern': '((:|[0-9a-fA-F]{0,4}):)([0-9a-fA-F]{0,4}:){0,5}((([0-9a-fA-F]{0,4}:)?(:|[0-9a-fA-F]{0,4}))|(((25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])))(/(([0-9])|([0-9]{2})|(1[0-1][0-9])|(12[0-8])))'}),], is_leaf=True, yang_name="prefix", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='inet:ip-prefix', is_config=False)
+    self.__psid_offset = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..15']}), is_leaf=True, yang_name="psid-offset", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=False)
     self.__psid = YANGDynClass(base=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..65535']},int_size=16), is_leaf=True, yang_name="psid", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint16', is_config=False)
     self.__psid_length = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['1..16']}), is_leaf=True, yang_name="psid-length", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=False)
     self.__delegated_prefixes = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="delegated-prefixes", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
@@ -785,13 +786,51 @@ were withdrawn from it and are not yet free.
     self.__prefix = YANGDynClass(base=[RestrictedClassType(base_type=str, restriction_dict={'pattern': '(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])/(([0-9])|([1-2][0-9])|(3[0-2]))'}),RestrictedClassType(base_type=str, restriction_dict={'pattern': '((:|[0-9a-fA-F]{0,4}):)([0-9a-fA-F]{0,4}:){0,5}((([0-9a-fA-F]{0,4}:)?(:|[0-9a-fA-F]{0,4}))|(((25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])))(/(([0-9])|([0-9]{2})|(1[0-1][0-9])|(12[0-8])))'}),], is_leaf=True, yang_name="prefix", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='inet:ip-prefix', is_config=False)
 
 
+  def _get_psid_offset(self):
+    """
+    Getter method for psid_offset, mapped from YANG variable /devices/device/device_pool/block/psid_offset (uint8)
+
+    YANG Description: The PSID offset: its pool's. Absent where the block
+holds whole addresses.
+    """
+    return self.__psid_offset
+      
+  def _set_psid_offset(self, v, load=False):
+    """
+    Setter method for psid_offset, mapped from YANG variable /devices/device/device_pool/block/psid_offset (uint8)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_psid_offset is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_psid_offset() directly.
+
+    YANG Description: The PSID offset: its pool's. Absent where the block
+holds whole addresses.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..15']}), is_leaf=True, yang_name="psid-offset", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """psid_offset must be of a type compatible with uint8""",
+          'defined-type': "uint8",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..15']}), is_leaf=True, yang_name="psid-offset", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=False)""",
+        })
+
+    self.__psid_offset = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_psid_offset(self):
+    self.__psid_offset = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..15']}), is_leaf=True, yang_name="psid-offset", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=False)
+
+
   def _get_psid(self):
     """
     Getter method for psid, mapped from YANG variable /devices/device/device_pool/block/psid (uint16)
 
     YANG Description: The port-set id. Absent where the block holds whole
-addresses. With the pool's psid-offset it gives the
-ports.
+addresses.
     """
     return self.__psid
       
@@ -804,8 +843,7 @@ ports.
     do so via calling thisObj._set_psid() directly.
 
     YANG Description: The port-set id. Absent where the block holds whole
-addresses. With the pool's psid-offset it gives the
-ports.
+addresses.
     """
     if hasattr(v, "_utype"):
       v = v._utype(v)
@@ -1277,6 +1315,7 @@ count. Absent where the device does not count.
 
   id = __builtin__.property(_get_id)
   prefix = __builtin__.property(_get_prefix)
+  psid_offset = __builtin__.property(_get_psid_offset)
   psid = __builtin__.property(_get_psid)
   psid_length = __builtin__.property(_get_psid_length)
   delegated_prefixes = __builtin__.property(_get_delegated_prefixes)
@@ -1292,7 +1331,7 @@ count. Absent where the device does not count.
   used_addresses = __builtin__.property(_get_used_addresses)
 
 
-  _pyangbind_elements = OrderedDict([('id', id), ('prefix', prefix), ('psid', psid), ('psid_length', psid_length), ('delegated_prefixes', delegated_prefixes), ('port_range', port_range), ('pool', pool), ('wanted', wanted), ('state', state), ('since', since), ('quarantined_until', quarantined_until), ('expires', expires), ('reason', reason), ('member', member), ('used_addresses', used_addresses), ])
+  _pyangbind_elements = OrderedDict([('id', id), ('prefix', prefix), ('psid_offset', psid_offset), ('psid', psid), ('psid_length', psid_length), ('delegated_prefixes', delegated_prefixes), ('port_range', port_range), ('pool', pool), ('wanted', wanted), ('state', state), ('since', since), ('quarantined_until', quarantined_until), ('expires', expires), ('reason', reason), ('member', member), ('used_addresses', used_addresses), ])
 
 
 class yc_device_pool_casm_devices__devices_device_device_pool(PybindBase):
@@ -3307,7 +3346,7 @@ class yc_quota_casm_devices__quotas_quota(PybindBase):
 
   YANG Description: One limit.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__name','__kind','__subject','__max_addresses',)
+  __slots__ = ('_path_helper', '_extmethods', '__name','__kind','__subject','__family','__max_addresses',)
 
   _yang_name = 'quota'
   _yang_namespace = 'urn:casm:yang:casm-devices'
@@ -3322,6 +3361,7 @@ class yc_quota_casm_devices__quotas_quota(PybindBase):
     self.__name = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '([A-Zac-z0-9][A-Za-z0-9._\\-]*|b([0-9]*[A-Za-z._\\-][A-Za-z0-9._\\-]*)?)', 'length': ['1..63']}), is_leaf=True, yang_name="name", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, is_keyval=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:name', is_config=True)
     self.__kind = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'device': {}, 'space': {}, 'pool': {}},), is_leaf=True, yang_name="kind", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=True)
     self.__subject = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '([A-Zac-z0-9][A-Za-z0-9._\\-]*|b([0-9]*[A-Za-z._\\-][A-Za-z0-9._\\-]*)?)', 'length': ['1..63']}), is_leaf=True, yang_name="subject", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:name', is_config=True)
+    self.__family = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'ipv4': {}, 'ipv6': {}},), is_leaf=True, yang_name="family", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:family', is_config=True)
     self.__max_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="max-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=True)
 
     load = kwargs.pop("load", None)
@@ -3467,6 +3507,43 @@ class yc_quota_casm_devices__quotas_quota(PybindBase):
     self.__subject = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '([A-Zac-z0-9][A-Za-z0-9._\\-]*|b([0-9]*[A-Za-z._\\-][A-Za-z0-9._\\-]*)?)', 'length': ['1..63']}), is_leaf=True, yang_name="subject", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:name', is_config=True)
 
 
+  def _get_family(self):
+    """
+    Getter method for family, mapped from YANG variable /quotas/quota/family (casm-p:family)
+
+    YANG Description: The family that is limited.
+    """
+    return self.__family
+      
+  def _set_family(self, v, load=False):
+    """
+    Setter method for family, mapped from YANG variable /quotas/quota/family (casm-p:family)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_family is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_family() directly.
+
+    YANG Description: The family that is limited.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'ipv4': {}, 'ipv6': {}},), is_leaf=True, yang_name="family", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:family', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """family must be of a type compatible with casm-p:family""",
+          'defined-type': "casm-p:family",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'ipv4': {}, 'ipv6': {}},), is_leaf=True, yang_name="family", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:family', is_config=True)""",
+        })
+
+    self.__family = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_family(self):
+    self.__family = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'ipv4': {}, 'ipv6': {}},), is_leaf=True, yang_name="family", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:family', is_config=True)
+
+
   def _get_max_addresses(self):
     """
     Getter method for max_addresses, mapped from YANG variable /quotas/quota/max_addresses (casm-p:address-count)
@@ -3508,10 +3585,11 @@ quarantined ones included.
   name = __builtin__.property(_get_name, _set_name)
   kind = __builtin__.property(_get_kind, _set_kind)
   subject = __builtin__.property(_get_subject, _set_subject)
+  family = __builtin__.property(_get_family, _set_family)
   max_addresses = __builtin__.property(_get_max_addresses, _set_max_addresses)
 
 
-  _pyangbind_elements = OrderedDict([('name', name), ('kind', kind), ('subject', subject), ('max_addresses', max_addresses), ])
+  _pyangbind_elements = OrderedDict([('name', name), ('kind', kind), ('subject', subject), ('family', family), ('max_addresses', max_addresses), ])
 
 
 class yc_quotas_casm_devices__quotas(PybindBase):

@@ -245,6 +245,7 @@ class Block:
     reason: str | None = None
     member: tuple[BlockMember, ...] = ()
     used_addresses: str | None = None
+    psid_offset: int | None = None
     psid: int | None = None
     psid_length: int | None = None
     delegated_prefixes: str | None = None
@@ -328,6 +329,7 @@ class Quota:
     name: str
     kind: str
     subject: str
+    family: str
     max_addresses: str
 
 

@@ -179,6 +179,7 @@ PAYLOADS: dict[str, Payload] = {
                             Block(
                                 "b13",
                                 "192.0.2.1/32",
+                                psid_offset=0,
                                 psid=0,
                                 psid_length=16,
                                 port_range=(PortRange(0, 0), PortRange(65535, 65535)),
@@ -192,7 +193,9 @@ PAYLOADS: dict[str, Payload] = {
             ),
         )
     ),
-    "quotas": Quotas((Quota("most", "pool", "007", "4096"), Quota("all", "space", "1.0", "0.5"))),
+    "quotas": Quotas(
+        (Quota("most", "pool", "007", "ipv6", "4096"), Quota("all", "space", "1.0", "ipv4", "0.5"))
+    ),
     "owner groups": OwnerGroups((OwnerGroup("pair", (GroupMember("bng1", "serves"),)),)),
 }
 
