@@ -52,6 +52,15 @@ _SERVER = """
 import json, os, signal, sys
 import casm_ctrl.cli.main, casm_ctrl.sync.reconciler, casm_ctrl.netconf.ncclient_session
 import casm_ctrl.drivers.ietf_address_pool, casm_ctrl.cli.synchronise, casm_ctrl.cli.progress, rich.table
+from casm_ctrl.yang.engine import engine_for
+engine_for("ietf-address-pool"), engine_for("ietf-address-pool", "casm-address-pool-ext")
+out, sys.stdout = sys.stdout, open(os.devnull, "w")
+err, sys.stderr = sys.stderr, sys.stdout
+sys.argv = ["casm", "--json", "--database", "/nonexistent", "apply", "--wait", "1s"]
+try:
+    casm_ctrl.cli.main.main()  # what is imported on the way to a command is imported once
+except SystemExit:
+    sys.stdout, sys.stderr = out, err
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     run = json.loads(line)
@@ -442,8 +451,10 @@ class World:
 
     def ours(self, name: str = "bng1", source: str = "running") -> dict[int, Entry]:
         """Our entries on a device, by block number."""
+        return self._ours(read_plain(self.devices[name], source))
+
+    def _ours(self, entries: Mapping[tuple[str, str], Entry]) -> dict[int, Entry]:
         prefix = f"casm-{self.store}-b"
-        entries = read_plain(self.devices[name], source)
         return {
             int(key[1].removeprefix(prefix)): entry
             for key, entry in entries.items()
@@ -459,7 +470,12 @@ class World:
         assert first_overlap([row.prefix for row in live]) is None
         seen: list[tuple[str, Range]] = []
         for name, device in self.devices.items():
-            there = self.ours(name)
+            with plain_session(device) as session:
+                for target in ("running", "candidate"):
+                    session.lock(target)
+                running = session.get_config("running").data_xml
+                assert session.get_config("candidate").data_xml == running
+            there = self._ours(parse_entries(running.encode()))
             wanted = {
                 row.id: row.prefix.range
                 for row in live
@@ -468,10 +484,6 @@ class World:
             assert {number: entry.range for number, entry in there.items()} == wanted, name
             seen += ((name, entry.range) for entry in there.values())
             assert not device.commit_pending
-            with plain_session(device) as session:
-                for target in ("running", "candidate"):
-                    session.lock(target)
-                assert session.get_config("candidate").data_xml == session.get_config("running").data_xml
         for index, (name, first) in enumerate(seen):
             assert not any(first.overlaps(other) for _, other in seen[index + 1 :]), name
         if settled:

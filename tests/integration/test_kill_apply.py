@@ -177,16 +177,17 @@ def strike(worlds: Worlds, run: str, share: float) -> str:
         return "" if outside else (passed[-1] if passed else "the first RPC")
 
 
-USUAL = {"install": 0.25, "remove": 0.25, "drain-remove": 0.35}
-"""Seconds from the first RPC to the last write of an apply, on a machine with nothing else to do."""
+USUAL = {"install": 0.2, "remove": 0.2, "drain-remove": 0.3}
+"""Seconds from the first RPC to the last write of an apply, roughly: where a machine is faster some strikes fall
+after it, and do not count."""
 
 
 def test_killed_at_random_instants(worlds: Worlds, capsys: pytest.CaptureFixture[str]) -> None:
     chance = random.Random(SEED)
     hit: list[str] = []
     with ThreadPoolExecutor(AT_ONCE) as executor:
-        for _ in range(6):
-            wanted = RANDOM - len(hit)
+        for _ in range(20):
+            wanted = max(AT_ONCE, RANDOM - len(hit))
             tries = [(chance.choice(sorted(USUAL)), chance.random()) for _ in range(wanted)]
             found = executor.map(lambda one: (one[0], strike(worlds, *one)), tries)
             hit += [f"{run}: behind {where}" for run, where in found if where]
