@@ -79,7 +79,7 @@ def block_table(found: Sequence[Document]) -> RenderableType:
     rows = (
         (
             row["id"],
-            row["prefix"],
+            written(row),
             row["device-pool"],
             row["pool"],
             row.get("wanted"),
@@ -91,7 +91,32 @@ def block_table(found: Sequence[Document]) -> RenderableType:
     return table(("ID", "PREFIX", "DEVICE POOL", "POOL", "WANTED", "STATE", "SINCE"), rows)
 
 
-@command(app, "show", examples=("casm block show b12", "casm block show 198.51.100.0/24 --space internet"))
+def written(block: Document) -> str:
+    """A block's prefix; a port set as its address, id and length, which commands take too."""
+    port_set = f" psid {block['psid']}/{block['psid-length']}" if "psid" in block else ""
+    return f"{block['prefix']}{port_set}"
+
+
+_RANGES_SHOWN = 8
+
+
+def _ports(ranges: list[Document]) -> list[str]:
+    shown = [f"{row['first']}-{row['last']}" for row in ranges[:_RANGES_SHOWN]]
+    if len(ranges) > len(shown):
+        last = ranges[-1]
+        shown.append(f"… {len(ranges) - len(shown)} more, to {last['first']}-{last['last']}")
+    return shown
+
+
+@command(
+    app,
+    "show",
+    examples=(
+        "casm block show b12",
+        "casm block show 198.51.100.0/24 --space internet",
+        'casm block show "192.0.2.1/32 psid 5/4"',
+    ),
+)
 def show(
     call: Call,
     block: Annotated[
@@ -114,13 +139,17 @@ def show(
 
 def _facts(block: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.audit import event_table
-    from casm_ctrl.cli.output import facts, moment, number, table, titled
+    from casm_ctrl.cli.output import facts, moment, number, plural, table, titled
 
+    delegated = block.get("delegated-prefixes")
     used = block.get("used-addresses")
     yield facts(
         (
             ("block", block["id"]),
-            ("prefix", block["prefix"]),
+            ("prefix", written(block)),
+            ("PSID offset", block.get("psid-offset")),
+            ("ports", _ports(block.get("port-range", []))),
+            ("delegates", None if delegated is None else plural(int(delegated), "prefix", "prefixes")),
             ("space", block.get("address-space")),
             ("pool", block["pool"]),
             ("device pool", block["device-pool"]),

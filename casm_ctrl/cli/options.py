@@ -32,6 +32,14 @@ class Scope(StrEnum):
     PUBLIC = "public"
 
 
+class Strategy(StrEnum):
+    """Which free block an allocation takes."""
+
+    BEST_FIT = "best-fit"
+    ADJACENT = "adjacent"
+    SPARSE = "sparse"
+
+
 class Access(StrEnum):
     """What kind of access a device pool serves, in the words of ietf-address-pool."""
 

@@ -10,6 +10,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -151,7 +152,11 @@ def _cell(value: Any) -> Text:
 
 
 def number(value: int | str) -> str:
-    """An exact count for people: 65,536; beyond 10^15 as a power of two, or rounded."""
+    """An exact count for people: 65,536; beyond 10^15 as a power of two, or rounded. Counts of addresses may
+    have a fraction, where ports are shared: 1,023.9375."""
+    whole, point, fraction = str(value).partition(".")
+    if point:
+        return f"{int(whole):,}.{fraction}"
     count = int(value)
     if abs(count) < _GROUPED_UP_TO:
         return f"{count:,}"
@@ -161,9 +166,9 @@ def number(value: int | str) -> str:
     return f"{digits}·10^{int(exponent)}"
 
 
-def share(part: int | str, whole: int | str) -> str:
+def share(part: int | str | Fraction, whole: int | str) -> str:
     """`part` of `whole` in percent; never 0% or 100% unless it is exactly that."""
-    some, total = int(part), int(whole)
+    some, total = Fraction(part), Fraction(whole)
     if total == 0:
         return "-"
     tenths = some * 1000 // total
@@ -172,11 +177,22 @@ def share(part: int | str, whole: int | str) -> str:
     return f"{tenths / 10:g}%"
 
 
+_BAR = 20
+
+
+def bar(part: int | str, whole: int | str, style: str = "") -> Text | None:
+    """`part` of `whole` as a bar, for a terminal; None in a pipe. Anything above 0 shows."""
+    if not sys.stdout.isatty() or not Fraction(whole):
+        return None
+    filled = -(-_BAR * Fraction(part) // Fraction(whole))
+    return Text("█" * filled, style=style).append("░" * (_BAR - filled), style="dim")
+
+
 def moment(text: str | None) -> str | None:
     """A time of RFC 3339 for people: to the second, in UTC."""
     return None if text is None else f"{text[:10]} {text[11:19]}Z"
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 block`, `3 blocks`."""
-    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 block`, `3 blocks`; `many` where an s does not do."""
+    return f"{number(count)} {noun if count == 1 else many or noun + 's'}"

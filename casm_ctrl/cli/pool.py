@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
-from casm_ctrl.cli.options import Scope, split_pairs
+from casm_ctrl.cli.options import Scope, Strategy, split_pairs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,7 +30,9 @@ _Known = Annotated[
     examples=(
         "casm pool add public-v4 --space internet --prefix 198.51.100.0/22 --exclude 198.51.100.0/28 "
         "--scope public",
-        "casm pool add v6-pd --space internet --prefix 2001:db8::/32 --quarantine 2h --label region=north",
+        "casm pool add v6-pd --space internet --prefix 2001:db8::/32 --delegated-length 56 --label region=north",
+        "casm pool add lab --space internet --scope public --prefix 198.51.100.128/26 --parent public-v4",
+        "casm pool add map --space internet --prefix 192.0.2.0/24 --psid-offset 6",
     ),
     changes=True,
 )
@@ -65,6 +67,45 @@ def add(
     scope: Annotated[
         Scope, typer.Option("--scope", help="public: unique across all spaces.", case_sensitive=False)
     ] = Scope.PRIVATE,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--parent",
+            metavar="POOL",
+            help="Cut the prefixes from what is free in this pool.",
+            show_default=False,
+            autocompletion=complete.pools,
+        ),
+    ] = None,
+    psid_offset: Annotated[
+        int | None,
+        typer.Option(
+            "--psid-offset",
+            metavar="N",
+            help="Share ports: blocks may be port sets, up to /48 less N (RFC 7597; 6 is usual).",
+            show_default=False,
+        ),
+    ] = None,
+    port_routed: Annotated[
+        bool,
+        typer.Option(
+            "--port-routed",
+            help="Border relays steer by port: port sets of one address may have several owners.",
+        ),
+    ] = False,
+    delegated_length: Annotated[
+        int | None,
+        typer.Option(
+            "--delegated-length",
+            metavar="N",
+            help="Blocks serve prefix delegation, and a subscriber gets a /N of IPv6.",
+            show_default=False,
+        ),
+    ] = None,
+    strategy: Annotated[
+        Strategy,
+        typer.Option("--strategy", help="Which free block an allocation takes.", case_sensitive=False),
+    ] = Strategy.BEST_FIT,
     quarantine: Annotated[
         str,
         typer.Option("--quarantine", metavar="TIME", help="How long a withdrawn block rests, at the least."),
@@ -83,7 +124,10 @@ def add(
     ] = None,
     description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What it is for.")] = "",
 ) -> Answer:
-    """Add a pool. Its prefixes are of one family, and no other pool of the space has them."""
+    """Add a pool. Its prefixes are of one family, and no other pool of the space has them.
+
+    With --parent it is a child pool: its prefixes come out of what is free in the parent, and go back there
+    when it is removed."""
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.service.configuration import AddPool, change
 
@@ -97,6 +141,11 @@ def add(
         quarantine=parse_duration(quarantine),
         lease_time=parse_duration(lease_time),
         labels=split_pairs("--label", label or (), "NAME=VALUE"),
+        strategy=strategy.value,
+        parent=parent,
+        psid_offset=psid_offset,
+        port_routed=port_routed,
+        delegated_length=delegated_length,
     )
     done = change(call.database, call.author, [edit])
     return Answer(
@@ -132,14 +181,14 @@ def _table(found: list[Document]) -> Iterable[RenderableType]:
         return ["There is no pool yet: make one with 'casm pool add NAME --space SPACE --prefix PREFIX'."]
     rows = (
         (
-            pool["name"],
+            "  " * depth + pool["name"],
             pool["address-space"],
             pool["family"],
             pool["scope"],
             ", ".join(pool["prefix"]),
             *usage_cells(pool["usage"]),
         )
-        for pool in found
+        for depth, pool in tree(found)
     )
     return [
         table(
@@ -151,16 +200,37 @@ def _table(found: list[Document]) -> Iterable[RenderableType]:
     ]
 
 
+def tree(found: list[Document]) -> Iterator[tuple[int, Document]]:
+    """Pools with their depth: each child pool under its parent, where that is listed too."""
+    listed = {pool["name"] for pool in found}
+    below: dict[str | None, list[Document]] = {}
+    for pool in found:
+        parent = pool.get("parent")
+        below.setdefault(parent if parent in listed else None, []).append(pool)
+    waiting = [(0, pool) for pool in reversed(below.get(None, []))]
+    while waiting:
+        depth, pool = waiting.pop()
+        yield depth, pool
+        waiting += ((depth + 1, child) for child in reversed(below.get(pool["name"], [])))
+
+
 USAGE = ("ADDRESSES", "FREE", "USED", "LARGEST FREE")
 
 
 def usage_cells(usage: Document) -> tuple[str, str, str, str | None]:
-    """What a pool has, has left, has given away in percent, and its largest free block."""
+    """What a pool may give out, has left, has given away in percent, and its largest free block."""
+    from fractions import Fraction
+
     from casm_ctrl.cli.output import number, share
 
-    total, free = int(usage["total-addresses"]), int(usage["free-addresses"])
+    total, free = usage["total-addresses"], usage["free-addresses"]
     largest = usage.get("largest-free-length")
-    return number(total), number(free), share(total - free, total), largest and f"/{largest}"
+    return (
+        number(total),
+        number(free),
+        share(Fraction(total) - Fraction(free), total),
+        largest and f"/{largest}",
+    )
 
 
 @command(app, "show", examples=("casm pool show public-v4", "casm pool show public-v4 --json"))
@@ -174,42 +244,85 @@ def show(call: Call, name: _Known) -> Answer:
 
 def _facts(pool: Document) -> Iterable[RenderableType]:
     from casm_ctrl.base.clock import show_duration
-    from casm_ctrl.cli.output import facts, number, share
+    from casm_ctrl.cli.output import facts, number, titled
 
     usage, policy = pool["usage"], pool["policy"]
-    total = usage["total-addresses"]
-    largest = usage.get("largest-free-length")
-    counted = (
-        (title, f"{number(usage[key])} ({share(usage[key], total)})")
-        for title, key in (
-            ("free", "free-addresses"),
-            ("allocated", "allocated-addresses"),
-            ("quarantined", "quarantined-addresses"),
+    delegated = pool.get("delegated-length")
+    offset = pool.get("psid-offset")
+    shared = f"PSID offset {offset}{', port-routed' if pool.get('port-routed') else ''}"
+    yield facts(
+        (
+            ("name", pool["name"]),
+            ("space", pool["address-space"]),
+            ("family", pool["family"]),
+            ("parent", pool.get("parent")),
+            ("scope", pool["scope"]),
+            ("description", pool["description"]),
+            ("shared ports", None if offset is None else shared),
+            (
+                "delegates",
+                delegated and f"/{delegated}: up to {number(usage['delegated-prefixes'])} prefixes",
+            ),
+            ("prefixes", pool["prefix"]),
+            ("excluded", pool["exclude"]),
+            ("reserved", [f"{row['prefix']} {row['reason']}".rstrip() for row in pool["reservation"]]),
+            ("child pools", pool["child-pool"]),
+            ("labels", [f"{row['name']}={row['value']}" for row in pool["label"]]),
+            ("strategy", policy["strategy"]),
+            ("quarantine", show_duration(policy["quarantine"])),
+            ("lease time", show_duration(policy["lease-time"])),
         )
     )
-    held = usage["held-addresses"]
-    return [
-        facts(
-            (
-                ("name", pool["name"]),
-                ("space", pool["address-space"]),
-                ("family", pool["family"]),
-                ("scope", pool["scope"]),
-                ("description", pool["description"]),
-                ("prefixes", pool["prefix"]),
-                ("excluded", pool["exclude"]),
-                ("labels", [f"{row['name']}={row['value']}" for row in pool["label"]]),
-                ("strategy", policy["strategy"]),
-                ("quarantine", show_duration(policy["quarantine"])),
-                ("lease time", show_duration(policy["lease-time"])),
-                ("addresses", number(total)),
-                *counted,
-                ("held", f"{number(held)}: configured by others on devices" if int(held) else None),
-                ("largest free", (largest is not None and f"/{largest}") or "none"),
-                ("blocks", [f"{number(row['blocks'])} {row['state']}" for row in usage["block-count"]]),
-            )
-        )
+    yield from titled("Usage", usage_table(usage))
+    yield usage_facts(usage)
+
+
+_KINDS = (
+    ("allocated", "green"),
+    ("quarantined", "magenta"),
+    ("child", "blue"),
+    ("free", ""),
+)
+_BESIDE = ("excluded", "reserved", "held")
+
+
+def usage_table(usage: Document) -> RenderableType:
+    """What a pool or a space may give out, and where it is; beside that, what nobody gets."""
+    from casm_ctrl.cli.output import bar, number, share, table
+
+    total = usage["total-addresses"]
+    rows = [
+        (name, number(usage[key]), share(usage[key], total), bar(usage[key], total, style))
+        for name, style in _KINDS
+        if usage[key := f"{name}-addresses"] != "0" or name in ("allocated", "free")
     ]
+    rows.append(("total", number(total), "", None))
+    rows += (
+        (name, number(usage[key]), "", None) for name in _BESIDE if usage[key := f"{name}-addresses"] != "0"
+    )
+    bars = any(row[3] is not None for row in rows)
+    columns = ("KIND", "ADDRESSES", "SHARE", "")
+    shown = 4 if bars else 3
+    return table(columns[:shown], (row[:shown] for row in rows), right=columns[1:3])
+
+
+def usage_facts(usage: Document) -> RenderableType:
+    """What stands under the table: how the free space is scattered, and the blocks."""
+    from rich.padding import Padding
+
+    from casm_ctrl.cli.output import facts, number
+
+    largest = usage.get("largest-free-length")
+    scattered = usage.get("fragmentation")
+    shown = facts(
+        (
+            ("largest free", "none" if largest is None else f"/{largest}"),
+            ("fragmentation", None if scattered is None else f"{scattered}%"),
+            ("blocks", [f"{number(row['blocks'])} {row['state']}" for row in usage["block-count"]]),
+            ("lengths", [f"{number(row['blocks'])} of /{row['length']}" for row in usage["length-count"]]),
+        )
+    )
+    return Padding(shown, (0, 0, 0, 2))
 
 
 @command(app, "remove", examples=("casm pool remove old-v4",), changes=True)

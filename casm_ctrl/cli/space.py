@@ -59,7 +59,7 @@ def _table(found: list[Document]) -> Iterable[RenderableType]:
 
 @command(app, "show", examples=("casm space show internet",))
 def show(call: Call, name: _Known) -> Answer:
-    """Show an address space and the pools in it."""
+    """Show an address space, the pools in it, and how full they are together."""
     from casm_ctrl.service.views import show_space
 
     found = show_space(call.database, name)
@@ -67,13 +67,15 @@ def show(call: Call, name: _Known) -> Answer:
 
 
 def _facts(found: Document) -> Iterable[RenderableType]:
-    from casm_ctrl.cli.output import facts
+    from casm_ctrl.cli.output import facts, titled
+    from casm_ctrl.cli.pool import usage_facts, usage_table
 
-    return [
-        facts(
-            (("name", found["name"]), ("description", found["description"]), ("pools", found["pool"] or None))
-        )
-    ]
+    yield facts(
+        (("name", found["name"]), ("description", found["description"]), ("pools", found["pool"] or None))
+    )
+    for usage in found["usage"]:
+        yield from titled(f"Usage of {usage['family']}", usage_table(usage))
+        yield usage_facts(usage)
 
 
 @command(app, "remove", examples=("casm space remove tenant-7",), changes=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from casm_ctrl.addressing.prefix import Family, Prefix, count_addresses, format_address
+from casm_ctrl.addressing.ports import port_ranges
+from casm_ctrl.addressing.prefix import Family, Prefix, format_address
 from casm_ctrl.base.clock import to_rfc3339
+from casm_ctrl.service.usage import pool_usage, usage_document
 from casm_ctrl.service.verb import Document
-from casm_ctrl.store import blocks, devices, free_space, pools
+from casm_ctrl.store import blocks, devices, pools
 from casm_ctrl.store.blocks import BlockRow, MemberRow, PastBlock
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.events import EventRow
@@ -53,6 +55,19 @@ def prefix_document(prefix: Prefix) -> Document:
     return {"prefix": f"{address}/{Family.IPV4.width}", "psid": prefix.psid[0], "psid-length": prefix.psid[1]}
 
 
+def kind_document(pool: PoolRow, prefix: Prefix) -> Document:
+    """What a block of the pool's kind holds beside addresses: ports, or prefixes to delegate."""
+    if prefix.psid is not None and pool.psid_offset is not None:
+        ranges = port_ranges(pool.psid_offset, *prefix.psid)
+        return {
+            "psid-offset": pool.psid_offset,
+            "port-range": [{"first": first, "last": last} for first, last in ranges],
+        }
+    if pool.delegated_length is not None:
+        return {"delegated-prefixes": str(1 << (pool.delegated_length - prefix.length))}
+    return {}
+
+
 def past_block_document(past: PastBlock) -> Document:
     return {
         "id": f"b{past.id}",
@@ -65,60 +80,37 @@ def past_block_document(past: PastBlock) -> Document:
 
 
 def pool_document(tx: Transaction, pool: PoolRow) -> Document:
-    """A pool with its policy and usage. Address counts are decimal strings: a /32 of IPv6 has 2^96."""
-    document: Document = {
-        "name": pool.name,
-        "address-space": pool.space,
-        "family": pool.family.value,
-        "scope": pool.scope,
-        "description": pool.description,
+    """A pool with its policy and usage; what does not apply to its kind is left out."""
+    document: Document = {"name": pool.name, "address-space": pool.space, "family": family_word(pool)}
+    if pool.parent_id is not None:
+        document["parent"] = pools.get_pool(tx, pool.parent_id).name
+    document |= {"scope": pool.scope, "description": pool.description}
+    if pool.psid_offset is not None:
+        document |= {"psid-offset": pool.psid_offset, "port-routed": pool.port_routed}
+    if pool.delegated_length is not None:
+        document["delegated-length"] = pool.delegated_length
+    return {
+        **document,
         "prefix": [str(prefix) for prefix in pools.pool_prefixes(tx, pool.id)],
-        "exclude": [str(c.prefix) for c in pools.list_carves(tx, pool_id=pool.id) if c.kind == "exclusion"],
+        "exclude": [str(c.prefix) for c in pools.list_carves(tx, pool_id=pool.id, kind="exclusion")],
+        "reservation": [
+            {"prefix": str(carve.prefix), "reason": carve.reason}
+            for carve in pools.list_carves(tx, pool_id=pool.id, kind="reservation")
+        ],
+        "child-pool": pools.child_names(tx, pool.id),
         "label": [{"name": name, "value": value} for name, value in pools.pool_labels(tx, pool.id).items()],
         "policy": {
             "strategy": pool.strategy,
             "quarantine": pool.quarantine,
             "lease-time": pool.lease_time,
         },
-        "usage": usage_document(tx, pool),
+        "usage": usage_document(pool_usage(tx, pool)),
     }
-    return document
 
 
-def usage_document(tx: Transaction, pool: PoolRow) -> Document:
-    """Total is what blocks can be cut from: the prefixes without exclusions, child pools and what is held."""
-    width = pool.family.width
-    counts = blocks.block_counts(tx, pool.id)
-    carved: dict[str, int] = {}
-    for carve in pools.list_carves(tx, pool_id=pool.id):
-        carved[carve.kind] = carved.get(carve.kind, 0) + carve.prefix.of(pool.family).size
-    total = sum(prefix.of(pool.family).size for prefix in pools.pool_prefixes(tx, pool.id)) - sum(
-        carved.values()
-    )
-    in_blocks = sum(number << (width - length) for (_, length), number in counts.items())
-    quarantined = sum(
-        number << (width - length) for (state, length), number in counts.items() if state is State.QUARANTINED
-    )
-    by_state: dict[str, int] = {}
-    for (state, _), number in counts.items():
-        by_state[state.value] = by_state.get(state.value, 0) + number
-    sizes = {
-        "total": total,
-        "allocated": in_blocks - quarantined,
-        "quarantined": quarantined,
-        "held": carved.get("held", 0),
-        "free": total - in_blocks,
-    }
-    document: Document = {
-        **{f"{name}-addresses": count_addresses(pool.family, size) for name, size in sizes.items()},
-        "block-count": [
-            {"state": state, "blocks": str(number)} for state, number in sorted(by_state.items())
-        ],
-    }
-    largest = free_space.largest_free_length(tx, pool.id)
-    if largest is not None:
-        document["largest-free-length"] = largest
-    return document
+def family_word(pool: PoolRow) -> str:
+    """Shared ports are a kind of IPv4."""
+    return str((Family.IPV6 if pool.family is Family.IPV6 else Family.IPV4).value)
 
 
 def device_document(device: DeviceRow, instances: dict[str, str]) -> Document:

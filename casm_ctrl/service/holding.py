@@ -41,7 +41,7 @@ def release_held(tx: Transaction, device_id: int, still: list[tuple[int, Range]]
         pool = pools.get_pool(tx, carve.pool_id)
         if any(space == pool.space_id and span.contains(carve.prefix) for space, span in still):
             continue
-        pools.delete_carve(tx, carve.id)
+        pools.delete_carve(tx, carve)
         free_space.give(tx, carve.pool_id, carve.prefix)
         released.append(carve.prefix)
         hold_seen(tx, pool, carve.prefix.range, besides=device_id)

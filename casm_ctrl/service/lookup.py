@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from casm_ctrl.addressing.prefix import parse_prefix
+from casm_ctrl.addressing.ports import parse_block
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import Ambiguous, NotFound
 from casm_ctrl.base.identifiers import parse_block_id, split_device_pool
@@ -81,7 +81,7 @@ def the_block(tx: Transaction, text: str, space: str | None = None) -> BlockRow:
             f"block {text} ({past.prefix}, {past.device_pool}) became free at {to_rfc3339(past.freed_at)}",
             f"see its history with 'casm block show {text}'",
         )
-    prefix = parse_prefix(text)
+    prefix = parse_block(text)
     found = blocks.find_blocks_at(tx, prefix)
     if space is not None:
         wanted = the_space(tx, space)

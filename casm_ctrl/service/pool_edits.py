@@ -113,10 +113,11 @@ def remove_pool(tx: Transaction, edit: RemovePool) -> Done:
         raise InUse(f"pool '{edit.name}' is used by {', '.join(users)}", "remove those first")
     cut = pools.list_cut(tx, pool.id)
     for carve in cut:
-        pools.delete_carve(tx, carve.id)
+        pools.delete_carve(tx, carve)
     pools.delete_pool(tx, pool.id)
     for carve in cut:
         free_space.give(tx, carve.pool_id, carve.prefix)
+        hold_seen(tx, pool, carve.prefix.range)
     return Done("pool-remove", "pool", pool.id, edit.name)
 
 

@@ -7,6 +7,7 @@ from casm_ctrl.base.errors import NotFound
 from casm_ctrl.base.identifiers import parse_block_id
 from casm_ctrl.service import documents
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
+from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import blocks, clock_watch, devices, events, leases, observations, pools, spaces
 from casm_ctrl.store.database import Database
@@ -20,11 +21,15 @@ def list_spaces(database: Database) -> list[Document]:
 
 
 def show_space(database: Database, name: str) -> Document:
-    """A space and the names of its pools."""
+    """A space, the names of its pools, and its usage by family."""
     with database.read() as tx:
         space = the_space(tx, name)
-        names = [pool.name for pool in pools.list_pools(tx) if pool.space_id == space.id]
-        return {**documents.space_document(space), "pool": names}
+        rows = [pool for pool in pools.list_pools(tx) if pool.space_id == space.id]
+        return {
+            **documents.space_document(space),
+            "pool": [row.name for row in rows],
+            "usage": space_usage(tx, rows),
+        }
 
 
 def list_pools(database: Database, space: str | None = None) -> list[Document]:
@@ -114,6 +119,7 @@ def show_block(database: Database, name: str, space: str | None = None) -> Docum
             block = the_block(tx, name, space)
             number = block.id
             document = documents.block_document(block, blocks.list_members(tx, [number])[number])
+            document |= documents.kind_document(pools.get_pool(tx, block.pool_id), block.prefix)
         document["finding"] = [documents.finding_document(row) for row in observations.holds_on(tx, number)]
         history = events.list_events(tx, subject_kind="block", subject_id=number, limit=1000)
         document["event"] = [documents.event_document(event) for event in history]
@@ -162,8 +168,8 @@ def status(database: Database) -> Document:
                 {
                     "name": row.name,
                     "address-space": row.space,
-                    "family": row.family.value,
-                    "usage": documents.usage_document(tx, row),
+                    "family": documents.family_word(row),
+                    "usage": usage_document(pool_usage(tx, row)),
                 }
                 for row in pools.list_pools(tx)
             ],

@@ -125,9 +125,10 @@ def free_stock(tx: Transaction, pool_id: int, family: Family) -> FreeStock:
 
 
 def largest_free_length(tx: Transaction, pool_id: int) -> int | None:
-    """The length of the largest free prefix, or None where nothing is free."""
+    """The length of the largest free prefix that anybody may have, or None where there is none."""
     row = tx.first(
-        "SELECT length FROM free_block WHERE pool_id = :pool ORDER BY length ASC LIMIT 1", pool=pool_id
+        "SELECT length FROM free_block WHERE pool_id = :pool AND tenant = 0 ORDER BY length LIMIT 1",
+        pool=pool_id,
     )
     return None if row is None else int(row[0])
 

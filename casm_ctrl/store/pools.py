@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -123,6 +124,8 @@ def insert_pool(
 
 def insert_pool_prefixes(tx: Transaction, pool: PoolRow, prefixes: Iterable[Prefix]) -> None:
     """Of a root pool. The database refuses (Overlap) a prefix that touches another pool's."""
+    prefixes = list(prefixes)
+    _count(tx, pool.id, "prefix", prefixes)
     tx.run_many(
         "INSERT INTO pool_prefix (pool_id, space_id, public, family, first, last, length)"
         " VALUES (:pool, :space, :public, :family, :first, :last, :length)",
@@ -158,6 +161,10 @@ def insert_carves(
     child_id: int | None = None,
     reason: str = "",
 ) -> None:
+    prefixes = list(prefixes)
+    _count(tx, pool_id, kind, prefixes)
+    if child_id is not None:
+        _count(tx, child_id, "prefix", prefixes)
     tx.run_many(
         "INSERT INTO carve (pool_id, kind, child_id, device_id, family, first, last, length, reason)"
         " VALUES (:pool, :kind, :child, :device, :family, :first, :last, :length, :reason)",
@@ -178,27 +185,49 @@ def insert_carves(
     )
 
 
-def delete_carve(tx: Transaction, carve_id: int) -> None:
-    tx.run("DELETE FROM carve WHERE id = :id", id=carve_id)
+def delete_carve(tx: Transaction, carve: Carve) -> None:
+    tx.run("DELETE FROM carve WHERE id = :id", id=carve.id)
+    _count(tx, carve.pool_id, carve.kind, [carve.prefix], -1)
 
 
-def list_carves(tx: Transaction, *, pool_id: int | None = None, device_id: int | None = None) -> list[Carve]:
-    """Of a pool, or of all pools those that were held because of one device."""
-    if pool_id is not None:
-        return _carves(tx, "carve.pool_id", pool_id)
-    return _carves(tx, "carve.device_id", device_id)
+def _count(tx: Transaction, pool_id: int, kind: str, prefixes: Iterable[Prefix], sign: int = 1) -> None:
+    tx.run_many(
+        "INSERT INTO piece_count (pool_id, kind, length, pieces) VALUES (:pool, :kind, :length, :pieces)"
+        " ON CONFLICT (pool_id, kind, length) DO UPDATE SET pieces = piece_count.pieces + :pieces",
+        (
+            {"pool": pool_id, "kind": kind, "length": length, "pieces": sign * pieces}
+            for length, pieces in sorted(Counter(prefix.length for prefix in prefixes).items())
+        ),
+    )
+
+
+def piece_counts(tx: Transaction, pool_id: int) -> dict[tuple[str, int], int]:
+    """How many pieces a pool has by (kind, length): its prefixes, and what is carved from it."""
+    rows = tx.all("SELECT kind, length, pieces FROM piece_count WHERE pool_id = :pool", pool=pool_id)
+    return {(kind, length): int(pieces) for kind, length, pieces in rows}
+
+
+def list_carves(
+    tx: Transaction, *, pool_id: int | None = None, kind: str | None = None, device_id: int | None = None
+) -> list[Carve]:
+    """Of a pool (and of one kind), or of all pools those that were held because of one device."""
+    if pool_id is None:
+        return _carves(tx, "carve.device_id = :id", id=device_id)
+    if kind is None:
+        return _carves(tx, "carve.pool_id = :id", id=pool_id)
+    return _carves(tx, "carve.pool_id = :id AND carve.kind = :kind", id=pool_id, kind=kind)
 
 
 def list_cut(tx: Transaction, child_id: int) -> list[Carve]:
     """What was cut from its parent for a child pool."""
-    return _carves(tx, "carve.child_id", child_id)
+    return _carves(tx, "carve.child_id = :id", id=child_id)
 
 
-def _carves(tx: Transaction, column: str, number: int | None) -> list[Carve]:
+def _carves(tx: Transaction, where: str, **parameters: object) -> list[Carve]:
     rows = tx.all(
         "SELECT carve.id, carve.pool_id, kind, family, first, length, device.name, reason"
-        f" FROM carve LEFT JOIN device ON device.id = carve.device_id WHERE {column} = :id ORDER BY first",
-        id=number,
+        f" FROM carve LEFT JOIN device ON device.id = carve.device_id WHERE {where} ORDER BY first",
+        **parameters,
     )
     return [
         Carve(row[0], row[1], row[2], Prefix.read(row[3], row[4], row[5]), row[6], row[7]) for row in rows
@@ -231,6 +260,11 @@ def pool_prefixes(tx: Transaction, pool_id: int) -> list[Prefix]:
 def child_pools(tx: Transaction, pool_id: int) -> list[int]:
     """The ids of the pools that are cut from a pool."""
     return [row[0] for row in tx.all("SELECT id FROM pool WHERE parent_id = :pool ORDER BY id", pool=pool_id)]
+
+
+def child_names(tx: Transaction, pool_id: int) -> list[str]:
+    rows = tx.all("SELECT name FROM pool WHERE parent_id = :pool ORDER BY name", pool=pool_id)
+    return [row[0] for row in rows]
 
 
 def pool_labels(tx: Transaction, pool_id: int) -> dict[str, str]:
@@ -303,6 +337,6 @@ def pool_users(tx: Transaction, pool_id: int) -> list[str]:
 def delete_pool(tx: Transaction, pool_id: int) -> None:
     """Remove a pool that nothing stands on, with its free rows, carves and counts. What a child pool was
     cut must have been given back before."""
-    for table in ("free_block", "carve", "block_count", "pool_label", "pool_prefix"):
+    for table in ("free_block", "carve", "piece_count", "block_count", "pool_label", "pool_prefix"):
         tx.run(f"DELETE FROM {table} WHERE pool_id = :pool", pool=pool_id)
     tx.run("DELETE FROM pool WHERE id = :pool", pool=pool_id)

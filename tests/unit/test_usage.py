@@ -290,8 +290,11 @@ class UsageMachine(RuleBasedStateMachine):
                 "total-addresses": len(pool.own - pool.held),
                 "allocated-addresses": len(serving),
                 "quarantined-addresses": len(resting),
-                "held-addresses": len(pool.held),
+                "child-addresses": 0,
                 "free-addresses": len(self._free(name)),
+                "excluded-addresses": len(addresses(*pool.prefixes)) - len(pool.own),
+                "reserved-addresses": 0,
+                "held-addresses": len(pool.held),
             }
             assert int(usage["total-addresses"]) == sum(
                 int(usage[f"{kind}-addresses"]) for kind in ("allocated", "quarantined", "free")

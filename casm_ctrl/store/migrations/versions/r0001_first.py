@@ -92,8 +92,19 @@ CREATE TABLE carve (
     reason TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX carve_pool ON carve (pool_id, first);
+CREATE INDEX carve_kind ON carve (pool_id, kind, first);
 CREATE INDEX carve_device ON carve (device_id) WHERE device_id IS NOT NULL;
 CREATE INDEX carve_child ON carve (child_id, first) WHERE child_id IS NOT NULL;
+
+-- How many prefixes a pool has, and how many pieces of each kind are carved from it, by length: usage does
+-- not read them all. Allocation writes none of these.
+CREATE TABLE piece_count (
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    kind TEXT NOT NULL CHECK (kind IN ('prefix', 'exclusion', 'reservation', 'child', 'held')),
+    length INTEGER NOT NULL,
+    pieces INTEGER NOT NULL,
+    PRIMARY KEY (pool_id, kind, length)
+) WITHOUT ROWID;
 
 -- Longest first, so that best fit reads one row however many holes a pool has. A free piece of a shared
 -- address is kept for the owner of its other pieces (tenant); 0: anybody may have it.
