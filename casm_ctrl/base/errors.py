@@ -66,6 +66,10 @@ class Exhausted(Refusal):
     """No free block of the wanted length is left."""
 
 
+class LimitReached(Refusal):
+    """A quota, or the least or greatest number of blocks of a device pool, forbids it."""
+
+
 class RequestReused(Refusal):
     """A request id came back with other arguments."""
 
@@ -247,6 +251,7 @@ NETCONF_ERRORS: dict[type[CasmError], NetconfError] = {
     Overlap: NetconfError("application", "operation-failed", "overlap"),
     InUse: NetconfError("application", "in-use", "in-use"),
     Exhausted: NetconfError("application", "resource-denied", "exhausted"),
+    LimitReached: NetconfError("application", "resource-denied", "limit-reached"),
     RequestReused: NetconfError("application", "invalid-value", "request-id-reused"),
     IllegalTransition: NetconfError("application", "operation-failed", "illegal-transition"),
     MassRemoval: NetconfError("application", "resource-denied", "mass-removal"),
