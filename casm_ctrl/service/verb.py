@@ -7,8 +7,8 @@ from typing import Any
 
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
-from casm_ctrl.store.requests import digest_of, find_answer, store_answer
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.requests import digest_of, find_answer, store_answer, wait_for_duplicate
+from casm_ctrl.store.transaction import Mode, Transaction
 
 Document = dict[str, Any]
 
@@ -19,18 +19,25 @@ def perform(
     verb: str,
     arguments: Mapping[str, Any],
     body: Callable[[Transaction], Document],
+    *,
+    mode: Mode = Mode.WRITE,
 ) -> Document:
     """Run `body` in one write transaction; its answer is durable when this returns.
 
     With a request id, a repetition with the same arguments gets the stored answer and changes nothing.
-    A refusal raises, is not stored, and leaves nothing behind.
+    A refusal raises, is not stored, and leaves nothing behind. `body` may run more than once, where another
+    transaction or a lost connection ended it. With Mode.SHARE it locks what it decides by.
     """
-    with database.write() as tx:
+
+    def once(tx: Transaction) -> Document:
         if author.request_id is None:
             return body(tx)
         digest = digest_of(verb, arguments)
+        wait_for_duplicate(tx, author)
         answer = find_answer(tx, author, digest)
         if answer is None:
             answer = body(tx)
             store_answer(tx, author, verb, digest, answer)
         return answer
+
+    return database.run(once, mode)

@@ -24,7 +24,8 @@ class BlockRow:
     """A live block. `generation` grows with every change: who changes it says which one was read.
 
     `sent`: an edit that holds it may have left for a device. `used` is the last count of subscribers'
-    addresses, where the device gives one. `rest_until` is when its quarantine ends.
+    addresses, where the device gives one. `rest_until` is when its quarantine ends, `expires_at` when its
+    release starts unless it is renewed.
     """
 
     id: int
@@ -46,6 +47,7 @@ class BlockRow:
     changed_at: Micros
     rest_until: Micros | None
     used: int | None
+    expires_at: Micros | None
 
     @property
     def name(self) -> str:
@@ -87,7 +89,7 @@ _COLUMNS = """
     block.id, block.pool_id, pool.name, block.space_id, space.name, block.family, block.first, block.length,
     block.device_pool_id, device_pool.device_id, device.name || '/' || device_pool.name, block.owner_id,
     block.wanted, block.state, block.generation, block.sent, block.proven_empty,
-    block.allocated_at, block.changed_at, block.rest_until, block.used
+    block.allocated_at, block.changed_at, block.rest_until, block.used, block.expires_at
     FROM block JOIN pool ON pool.id = block.pool_id JOIN space ON space.id = block.space_id
     JOIN device_pool ON device_pool.id = block.device_pool_id JOIN device ON device.id = device_pool.device_id
 """
@@ -96,7 +98,7 @@ _COLUMNS = """
 def _block(row: Row) -> BlockRow:
     number, pool_id, pool, space_id, space, family, first, length = row[:8]
     device_pool_id, device_id, device_pool, owner_id, wanted, state, generation = row[8:15]
-    sent, proven_empty, allocated_at, changed_at, rest_until, used = row[15:]
+    sent, proven_empty, allocated_at, changed_at, rest_until, used, expires_at = row[15:]
     return BlockRow(
         id=number,
         pool_id=pool_id,
@@ -117,6 +119,7 @@ def _block(row: Row) -> BlockRow:
         changed_at=changed_at,
         rest_until=rest_until,
         used=None if used is None else int(used),
+        expires_at=expires_at,
     )
 
 
@@ -258,7 +261,10 @@ def _past(row: Row) -> PastBlock:
 
 def last_block_number(tx: Transaction) -> int:
     """The highest number that a block of this store ever had."""
-    row = tx.first("SELECT seq FROM sqlite_sequence WHERE name = 'block'")
+    if tx.dialect == "postgresql":
+        row = tx.first("SELECT last_value FROM block_id_seq WHERE is_called")
+    else:
+        row = tx.first("SELECT seq FROM sqlite_sequence WHERE name = 'block'")
     return 0 if row is None else int(row[0])
 
 
@@ -266,10 +272,32 @@ def raise_block_number(tx: Transaction, number: int) -> None:
     """Never give a number up to `number` again: a mark with it was seen, from a later copy of this store."""
     if number <= last_block_number(tx):
         return
-    if last_block_number(tx) == 0:
+    if tx.dialect == "postgresql":
+        # Those that others take meanwhile are above the last number too, or lost: never given twice.
+        tx.all("SELECT setval('block_id_seq', GREATEST(:seq, nextval('block_id_seq')))", seq=number)
+    elif last_block_number(tx) == 0:
         tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('block', :seq)", seq=number)
     else:
         tx.run("UPDATE sqlite_sequence SET seq = :seq WHERE name = 'block'", seq=number)
+
+
+def _next_numbers(tx: Transaction, count: int) -> list[int]:
+    """Numbers that no block ever had. On PostgreSQL they need not follow each other."""
+    if tx.dialect == "postgresql":
+        rows = tx.all("SELECT nextval('block_id_seq') FROM generate_series(1, :count)", count=count)
+        return [int(row[0]) for row in rows]
+    start = last_block_number(tx) + 1
+    return list(range(start, start + count))
+
+
+def lock_blocks(tx: Transaction, numbers: Iterable[int]) -> None:
+    """Let nobody else change these blocks until this transaction ends; they must be read after this.
+
+    In the order of their numbers, so that two who lock the same blocks do not wait for each other.
+    """
+    if tx.shares:
+        for number in sorted(numbers):
+            tx.put("SELECT id FROM block WHERE id = :id FOR UPDATE", id=number)
 
 
 def block_counts(tx: Transaction, pool_id: int) -> dict[tuple[State, int], int]:
@@ -292,15 +320,15 @@ def insert_blocks(
     members: Sequence[Member],
     pool: PoolRow,
     prefixes: Sequence[Prefix],
+    expires_at: Micros | None = None,
 ) -> list[int]:
     """Reserve `prefixes` (already taken from the pool's free rows) for a device pool. Returns the ids."""
-    start = last_block_number(tx) + 1
-    numbers = list(range(start, start + len(prefixes)))
+    numbers = _next_numbers(tx, len(prefixes))
     tx.run_many(
         "INSERT INTO block (id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
-        " owner_id, shared, wanted, state, allocated_at, changed_at)"
+        " owner_id, shared, wanted, state, allocated_at, changed_at, expires_at)"
         " VALUES (:id, :pool, :space, :public, :family, :first, :last, :length, :device_pool,"
-        " :owner, :shared, 'present', 'reserved', :now, :now)",
+        " :owner, :shared, 'present', 'reserved', :now, :now, :expires)",
         (
             {
                 "id": number,
@@ -315,6 +343,7 @@ def insert_blocks(
                 "owner": device_pool.owner_id,
                 "shared": int(bool(pool.tenant(1)) and prefix.length > Family.IPV4.width),
                 "now": tx.now,
+                "expires": expires_at,
             }
             for number, prefix in zip(numbers, prefixes, strict=True)
         ),
@@ -450,12 +479,22 @@ def set_used(tx: Transaction, number: int, used: int | None) -> None:
     )
 
 
+def set_expiry(tx: Transaction, block: BlockRow, expires_at: Micros | None) -> BlockRow:
+    """When the block's release starts by itself; None: never."""
+    _compare_and_set(tx, block, "expires_at = :expires", expires=expires_at)
+    return replace(block, expires_at=expires_at, generation=block.generation + 1)
+
+
 def rested_blocks(tx: Transaction, limit: int) -> list[int]:
-    """Blocks whose quarantine has ended and that no finding holds, those that rested longest first."""
+    """Blocks whose quarantine has ended and that no finding holds, those that rested longest first.
+
+    On PostgreSQL they are locked, and those that another sweep is at are left to it.
+    """
+    beside = " FOR UPDATE OF block SKIP LOCKED" if tx.dialect == "postgresql" else ""
     rows = tx.all(
         "SELECT id FROM block WHERE rest_until IS NOT NULL AND rest_until <= :now"
         " AND NOT EXISTS (SELECT 1 FROM finding WHERE finding.block_id = block.id AND holds = 1)"
-        " ORDER BY rest_until LIMIT :limit",
+        f" ORDER BY rest_until LIMIT :limit{beside}",
         now=tx.now,
         limit=limit,
     )
@@ -496,12 +535,13 @@ def _bury(tx: Transaction, block: BlockRow) -> None:
 
 
 def _count(tx: Transaction, pool_id: int, state: State, length: int, blocks: int) -> None:
-    tx.run(
+    tx.put(
         "INSERT INTO block_count (pool_id, state, length, stripe, blocks)"
-        " VALUES (:pool, :state, :length, 0, :blocks)"
+        " VALUES (:pool, :state, :length, :stripe, :blocks)"
         " ON CONFLICT (pool_id, state, length, stripe) DO UPDATE SET blocks = block_count.blocks + :blocks",
         pool=pool_id,
         state=state.value,
         length=length,
+        stripe=tx.stripe,
         blocks=blocks,
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from casm_ctrl.addressing.prefix import Family, Prefix, Range
 from casm_ctrl.base.errors import StoreBroken
+from casm_ctrl.store.contention import await_turn, cut_one, lock_best
 from casm_ctrl.store.transaction import Transaction
 
 ANYBODY = 0
@@ -41,9 +42,10 @@ def take(
     scale = _scale(family)
     size = 1 << (scale.width - length)
     while len(taken) < count:
-        found = (tenant and _best(tx, pool_id, scale, length, tenant)) or _best(
-            tx, pool_id, scale, length, ANYBODY
-        )
+        if tx.dialect == "postgresql" and len(taken) == count - 1:
+            found = _cut_one(tx, pool_id, scale, length, tenant)
+            return taken if found is None else [*taken, Prefix(scale, found.first, length).plain]
+        found = _best(tx, pool_id, scale, length, tenant)
         if not found:
             break
         _delete(tx, pool_id, found, tenant)
@@ -98,7 +100,10 @@ def give(tx: Transaction, pool_id: int, prefix: Prefix, tenant: int = ANYBODY) -
     """
     limit = _container_length(tx, pool_id, prefix)
     prefix = prefix.of(_scale(prefix.family))
-    while prefix.length > limit and _delete(tx, pool_id, prefix.buddy, tenant):
+    while prefix.length > limit:
+        await_turn(tx, pool_id, prefix.parent)
+        if not _delete(tx, pool_id, prefix.buddy, tenant):
+            break
         prefix = prefix.parent
     insert_free(tx, pool_id, [prefix], tenant)
 
@@ -149,14 +154,33 @@ def _tenant_of(prefix: Prefix, tenant: int) -> int:
 
 
 def _best(tx: Transaction, pool_id: int, scale: Family, length: int, tenant: int) -> Prefix | None:
-    row = tx.first(
-        "SELECT length, first FROM free_block WHERE pool_id = :pool AND tenant = :tenant AND length <= :length"
-        " ORDER BY length DESC, first LIMIT 1",
-        pool=pool_id,
-        tenant=tenant,
-        length=length,
-    )
+    """The smallest free row that holds a block: the tenant's own where it has one, else anybody's."""
+    row = None
+    for holder in _holders(tenant):
+        if tx.dialect == "postgresql":
+            row = row or lock_best(tx, pool_id, length, holder)
+        else:
+            row = row or tx.first(
+                "SELECT length, first FROM free_block"
+                " WHERE pool_id = :pool AND tenant = :tenant AND length <= :length"
+                " ORDER BY length DESC, first LIMIT 1",
+                pool=pool_id,
+                tenant=holder,
+                length=length,
+            )
     return None if row is None else Prefix.read(scale.number, row[1], row[0]).of(scale)
+
+
+def _cut_one(tx: Transaction, pool_id: int, scale: Family, length: int, tenant: int) -> Prefix | None:
+    """Take the row that `_best` would choose, and put back what is left of it when one block is cut."""
+    row = None
+    for holder in _holders(tenant):
+        row = row or cut_one(tx, pool_id, scale, length, holder, tenant)
+    return None if row is None else Prefix.read(scale.number, row[1], row[0]).of(scale)
+
+
+def _holders(tenant: int) -> tuple[int, ...]:
+    return (tenant, ANYBODY) if tenant else (ANYBODY,)
 
 
 def _delete(tx: Transaction, pool_id: int, prefix: Prefix, tenant: int) -> bool:

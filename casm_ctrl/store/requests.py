@@ -21,6 +21,13 @@ def digest_of(verb: str, arguments: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
+def wait_for_duplicate(tx: Transaction, author: Author) -> None:
+    """Wait until nobody else works at this request id; on SQLite all that write wait for each other anyway."""
+    if tx.dialect == "postgresql":
+        name = json.dumps([author.actor, author.request_id])
+        tx.put("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", name=name)
+
+
 def find_answer(tx: Transaction, author: Author, digest: bytes) -> dict[str, Any] | None:
     """The stored answer to this very request; RequestReused where the id stands for another."""
     row = tx.first(
@@ -43,7 +50,7 @@ def store_answer(
     tx: Transaction, author: Author, verb: str, digest: bytes, answer: Mapping[str, Any]
 ) -> None:
     """Keep the answer in the transaction of what it tells of."""
-    tx.run(
+    tx.put(
         "INSERT INTO request (actor, request_id, verb, digest, answer, at)"
         " VALUES (:actor, :request, :verb, :digest, :answer, :at)",
         actor=author.actor,

@@ -8,14 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Protocol
 
-from casm_ctrl.base.clock import Clock
+from casm_ctrl.base.clock import Clock, Micros
 from casm_ctrl.base.errors import StoreBroken
 
 Row = tuple[Any, ...]
 Parameters = Mapping[str, Any]
+
+
+class Mode(Enum):
+    """What a transaction is for. On SQLite all that write are alone."""
+
+    READ = "one snapshot, and nothing is changed"
+    WRITE = "as if it were alone"
+    SHARE = "beside others like it: it locks the rows that it decides by"
+    REHEARSE = "as WRITE, and always taken back"
+
+
+class Fault(Enum):
+    """Whether a transaction that failed is worth repeating."""
+
+    LASTING = "it would fail again"
+    RACE = "a constraint stopped it, perhaps because of what another did meanwhile: once more tells"
+    CONFLICT = "another was faster"
+    LOST = "the connection was lost, and nothing was changed"
 
 
 class Cursor(Protocol):
@@ -38,13 +57,26 @@ def _pyformat(sql: str) -> str:
 
 
 class Transaction:
-    """`now` is the one time of everything that happens in it, in microseconds UTC; `clock` gave it."""
+    """`now` is the one time of everything that happens in it, in microseconds UTC; `clock` gave it, or the
+    database's own clock. `stripe` spreads counters over rows that transactions side by side do not share.
+    `shares`: others may change rows meanwhile, so what is decided by must be locked."""
 
-    def __init__(self, cursor: Cursor, dialect: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        cursor: Cursor,
+        dialect: str,
+        clock: Clock,
+        now: Micros,
+        *,
+        stripe: int = 0,
+        shares: bool = False,
+    ) -> None:
         self._cursor = cursor
         self.dialect = dialect
         self.clock = clock
-        self.now = clock.now()
+        self.now = now
+        self.stripe = stripe
+        self.shares = shares
 
     def _text(self, sql: str) -> str:
         return sql if self.dialect == "sqlite" else _pyformat(sql)
@@ -54,10 +86,16 @@ class Transaction:
         self._cursor.execute(self._text(sql), parameters)
         return self._cursor.rowcount
 
+    def put(self, sql: str, **parameters: Any) -> None:
+        """Execute without waiting for the outcome: an error shows at the latest when the transaction ends."""
+        self._cursor.execute(self._text(sql), parameters)
+
     def run_many(self, sql: str, parameters: Iterable[Parameters]) -> None:
-        """Execute once for each of `parameters`; nothing where there are none."""
+        """`put` once for each of `parameters`; nothing where there are none."""
         rows = list(parameters)
-        if rows:
+        if len(rows) == 1:
+            self._cursor.execute(self._text(sql), rows[0])
+        elif rows:
             self._cursor.executemany(self._text(sql), rows)
 
     def first(self, sql: str, **parameters: Any) -> Row | None:

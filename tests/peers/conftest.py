@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
+from tests.peers.absent import absent
 from tests.peers.netconfd import Netconfd, missing_programs
 
 SHARED_YANG = Path(__file__).parents[2].parent / "shared/yang"
-
-
-def absent(what: str) -> NoReturn:
-    """Skip the test because `what` is not here; fail where nothing may be skipped."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is not here, and in CI nothing may be skipped")
-    pytest.skip(f"{what} is not here")
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,12 @@ import pytest
 
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
-from casm_ctrl.store.database import Database, open_database
+from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.migrate import create_store
+from tests.peers.absent import absent
+from tests.peers.postgresql import Postgresql, missing_server
+from tests.stores import MakeStore, PostgresqlStore, SqliteStores
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +38,35 @@ def store_path(store_template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copyfile(store_template, tmp_path / "casm.db"))
 
 
+@pytest.fixture(scope="session")
+def postgresql_store() -> Iterator[tuple[Postgresql, str]]:
+    """A server for all tests of a run, and the name of a database on it that holds a store."""
+    missing = missing_server()
+    if missing is not None:
+        absent(missing)
+    with Postgresql() as server:
+        name = server.make()
+        made, _ = create_store(server.url(name), ManualClock())
+        made.close()
+        yield server, name
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeStore]:
+    """The same tests run over both kinds of store."""
+    maker: MakeStore
+    if request.param == "sqlite":
+        maker = SqliteStores(request.getfixturevalue("store_template"), tmp_path)
+    else:
+        maker = PostgresqlStore(*request.getfixturevalue("postgresql_store"))
+    yield maker
+    maker.close()
+
+
 @pytest.fixture
-def database(store_path: Path, clock: ManualClock) -> Iterator[Database]:
-    """The empty store, open, on the test's clock."""
-    opened = open_database(str(store_path), clock)
-    yield opened
-    opened.close()
+def database(make_store: MakeStore, clock: ManualClock) -> Database:
+    """An empty store, open, on the test's clock."""
+    return make_store(clock)
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, suppress
+from typing import ClassVar
 
+import psycopg
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -20,10 +21,9 @@ from hypothesis.stateful import (
 )
 
 from casm_ctrl.addressing.prefix import Family, Prefix, Range, first_overlap, parse_prefix, subtract_all
-from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import StoreBroken
 from casm_ctrl.store import free_space, pools, spaces
-from casm_ctrl.store.database import open_database
+from casm_ctrl.store.database import Database
 from casm_ctrl.store.transaction import Transaction
 
 
@@ -64,7 +64,7 @@ SPAN = 6
 class FreeSpaceMachine(RuleBasedStateMachine):
     """take, take_prefix, take_within and give in any order; the rows must be the model's at every step."""
 
-    template: Path
+    database: ClassVar[Database]
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class FreeSpaceMachine(RuleBasedStateMachine):
         self.own = self._disjoint(data, 1, 4)
         holes = [hole for hole in self._disjoint(data, 0, 3) if any(p.contains(hole) for p in self.own)]
         self.fresh = subtract_all(self.own, holes)
-        self.tx = self.stack.enter_context(rolled_back(self.template))
+        self.tx = self.stack.enter_context(rolled_back(self.database))
         self.pool = make_pool(self.tx, self.own, holes)
         self.free = addresses(*self.fresh)
 
@@ -188,18 +188,18 @@ class _RollBack(Exception):
 
 
 @contextmanager
-def rolled_back(path: Path) -> Iterator[Transaction]:
-    """A write transaction on the store at `path` that leaves nothing behind."""
-    database = open_database(str(path), ManualClock())
-    with closing(database), suppress(_RollBack), database.write() as tx:
+def rolled_back(database: Database) -> Iterator[Transaction]:
+    """A write transaction that leaves nothing behind."""
+    with suppress(_RollBack), database.write() as tx:
         yield tx
         raise _RollBack
 
 
-def test_free_space_is_the_model(store_path: Path) -> None:
-    machine = type("Machine", (FreeSpaceMachine,), {"template": store_path})
+def test_free_space_is_the_model(database: Database) -> None:
+    machine = type("Machine", (FreeSpaceMachine,), {"database": database})
+    examples = 50 if database.dialect == "sqlite" else 15
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=50, stateful_step_count=25, deadline=None)
+        machine, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None)
     )
 
 
@@ -207,8 +207,8 @@ def test_free_space_is_the_model(store_path: Path) -> None:
 
 
 @pytest.fixture
-def tx(store_path: Path) -> Iterator[Transaction]:
-    with rolled_back(store_path) as transaction:
+def tx(database: Database) -> Iterator[Transaction]:
+    with rolled_back(database) as transaction:
         yield transaction
 
 
@@ -217,6 +217,8 @@ def rows(tx: Transaction, pool: int, family: Family = Family.IPV4) -> list[str]:
 
 
 def plan(tx: Transaction, sql: str, **parameters: object) -> str:
+    if tx.dialect == "postgresql":
+        return " ".join(row[0].strip() for row in tx.all(f"EXPLAIN (COSTS OFF) {sql}", **parameters))
     return " ".join(str(row[3]) for row in tx.all(f"EXPLAIN QUERY PLAN {sql}", **parameters))
 
 
@@ -295,8 +297,9 @@ def test_the_same_space_is_not_given_twice(tx: Transaction) -> None:
     pool = make_pool(tx, [parse_prefix("10.0.0.0/24")], [])
     (block,) = free_space.take(tx, pool, Family.IPV4, 25, 1)
     free_space.give(tx, pool, block)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError)):
         free_space.give(tx, pool, parse_prefix("10.0.0.0/24"))
+        tx.first("SELECT 1")
 
 
 def test_the_search_reads_one_row_however_many_holes_there_are(tx: Transaction) -> None:
@@ -308,5 +311,9 @@ def test_the_search_reads_one_row_however_many_holes_there_are(tx: Transaction) 
         tenant=0,
         length=24,
     )
+    if tx.dialect == "postgresql":
+        assert "Scan using free_block_key on free_block" in searched
+        assert "Sort" not in searched
+        return
     assert "SEARCH free_block USING PRIMARY KEY (pool_id=? AND tenant=? AND length<?)" in searched
     assert "TEMP B-TREE" not in searched

@@ -105,9 +105,9 @@ def test_a_refusal_is_not_stored(network: Database) -> None:
     with pytest.raises(Exhausted):
         allocate(network, author(), "bng1/internet", count=257)
     with pytest.raises(NotFound):
-        release(network, author("r2"), ["b1"])
+        release(network, author("r2"), ["10.0.0.0/24"])
     allocate(network, author(), "bng1/internet")
-    release(network, author("r2"), ["b1"])
+    release(network, author("r2"), ["10.0.0.0/24"])
 
 
 def test_duplicates_in_flight_have_one_effect(network: Database) -> None:

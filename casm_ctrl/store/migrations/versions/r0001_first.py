@@ -1,13 +1,16 @@
 """The first schema.
 
 Addresses are 16 bytes, most significant first, so byte order is address order; times are microseconds
-UTC. Promise 1 is kept by triggers that look at the predecessor only: the rows that exist are disjoint,
-so the row with the greatest first address at or below the new one's last is the only one to ask.
+UTC. On SQLite promise 1 is kept by triggers that look at the predecessor only: the rows that exist are
+disjoint, so the row with the greatest first address at or below the new one's last is the only one to ask.
+On PostgreSQL exclusion constraints keep it; the tables are the same, in that dialect.
 """
 
 from __future__ import annotations
 
 from alembic import op
+
+from casm_ctrl.store.migrations.postgresql import in_postgresql, postgresql_constraints
 
 revision = "0001"
 down_revision = None
@@ -77,35 +80,6 @@ CREATE UNIQUE INDEX pool_prefix_space ON pool_prefix (space_id, family, first);
 CREATE UNIQUE INDEX pool_prefix_public ON pool_prefix (family, first) WHERE public = 1;
 CREATE INDEX pool_prefix_pool ON pool_prefix (pool_id, first);
 
--- What is cut from a pool and is no block: exclusions, reservations, child pools, and space that is held
--- because somebody else's configuration was seen in it (device_id says where).
-CREATE TABLE carve (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    pool_id INTEGER NOT NULL REFERENCES pool,
-    kind TEXT NOT NULL CHECK (kind IN ('exclusion', 'reservation', 'child', 'held')),
-    child_id INTEGER REFERENCES pool,
-    device_id INTEGER REFERENCES device,
-    family INTEGER NOT NULL,
-    first BLOB NOT NULL CHECK (length(first) = 16),
-    last BLOB NOT NULL CHECK (length(last) = 16 AND last >= first),
-    length INTEGER NOT NULL,
-    reason TEXT NOT NULL DEFAULT ''
-);
-CREATE UNIQUE INDEX carve_pool ON carve (pool_id, first);
-CREATE INDEX carve_kind ON carve (pool_id, kind, first);
-CREATE INDEX carve_device ON carve (device_id) WHERE device_id IS NOT NULL;
-CREATE INDEX carve_child ON carve (child_id, first) WHERE child_id IS NOT NULL;
-
--- How many prefixes a pool has, and how many pieces of each kind are carved from it, by length: usage does
--- not read them all. Allocation writes none of these.
-CREATE TABLE piece_count (
-    pool_id INTEGER NOT NULL REFERENCES pool,
-    kind TEXT NOT NULL CHECK (kind IN ('prefix', 'exclusion', 'reservation', 'child', 'held')),
-    length INTEGER NOT NULL,
-    pieces INTEGER NOT NULL,
-    PRIMARY KEY (pool_id, kind, length)
-) WITHOUT ROWID;
-
 -- Longest first, so that best fit reads one row however many holes a pool has. A free piece of a shared
 -- address is kept for the owner of its other pieces (tenant); 0: anybody may have it.
 CREATE TABLE free_block (
@@ -142,6 +116,35 @@ CREATE TABLE device (
     error TEXT
 );
 
+-- What is cut from a pool and is no block: exclusions, reservations, child pools, and space that is held
+-- because somebody else's configuration was seen in it (device_id says where).
+CREATE TABLE carve (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    kind TEXT NOT NULL CHECK (kind IN ('exclusion', 'reservation', 'child', 'held')),
+    child_id INTEGER REFERENCES pool,
+    device_id INTEGER REFERENCES device,
+    family INTEGER NOT NULL,
+    first BLOB NOT NULL CHECK (length(first) = 16),
+    last BLOB NOT NULL CHECK (length(last) = 16 AND last >= first),
+    length INTEGER NOT NULL,
+    reason TEXT NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX carve_pool ON carve (pool_id, first);
+CREATE INDEX carve_kind ON carve (pool_id, kind, first);
+CREATE INDEX carve_device ON carve (device_id) WHERE device_id IS NOT NULL;
+CREATE INDEX carve_child ON carve (child_id, first) WHERE child_id IS NOT NULL;
+
+-- How many prefixes a pool has, and how many pieces of each kind are carved from it, by length: usage does
+-- not read them all. Allocation writes none of these.
+CREATE TABLE piece_count (
+    pool_id INTEGER NOT NULL REFERENCES pool,
+    kind TEXT NOT NULL CHECK (kind IN ('prefix', 'exclusion', 'reservation', 'child', 'held')),
+    length INTEGER NOT NULL,
+    pieces INTEGER NOT NULL,
+    PRIMARY KEY (pool_id, kind, length)
+) WITHOUT ROWID;
+
 CREATE TABLE device_label (
     device_id INTEGER NOT NULL REFERENCES device ON DELETE CASCADE,
     name TEXT NOT NULL,
@@ -175,6 +178,11 @@ CREATE TABLE device_pool (
     access TEXT,
     withdraw_when_unknown TEXT NOT NULL DEFAULT 'operator',
     description TEXT NOT NULL DEFAULT '',
+    strategy TEXT,
+    first_length INTEGER,
+    next_length INTEGER,
+    min_blocks INTEGER NOT NULL DEFAULT 0,
+    max_blocks INTEGER,
     UNIQUE (device_id, name),
     UNIQUE (device_id, aaa_name)
 );
@@ -193,6 +201,17 @@ CREATE TABLE device_pool_service (
     name TEXT NOT NULL,
     PRIMARY KEY (device_pool_id, name)
 ) WITHOUT ROWID;
+
+-- How many addresses (of one family, a decimal string: IPv6) the blocks of a subject may hold together.
+CREATE TABLE quota (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('device', 'space', 'pool')),
+    subject_id INTEGER NOT NULL,
+    family INTEGER NOT NULL CHECK (family IN (4, 6)),
+    addresses TEXT NOT NULL,
+    UNIQUE (kind, subject_id, family)
+);
 
 -- Live blocks. An id is never used again. `sent`: an edit that holds the block may have left for a device.
 -- `shared`: a port set whose address must have one owner; traffic back is routed by address.
@@ -217,12 +236,14 @@ CREATE TABLE block (
     allocated_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     rest_until INTEGER,
+    expires_at INTEGER,
     used TEXT
 );
 CREATE UNIQUE INDEX block_space ON block (space_id, family, first);
 CREATE UNIQUE INDEX block_public ON block (family, first) WHERE public = 1;
 CREATE INDEX block_device_pool ON block (device_pool_id, id);
 CREATE INDEX block_rest ON block (rest_until) WHERE rest_until IS NOT NULL;
+CREATE INDEX block_expiry ON block (expires_at) WHERE expires_at IS NOT NULL AND wanted != 'absent';
 
 CREATE TABLE block_member (
     block_id INTEGER NOT NULL REFERENCES block ON DELETE CASCADE,
@@ -304,6 +325,7 @@ CREATE TABLE seen_range (
     since INTEGER NOT NULL,
     PRIMARY KEY (device_id, path, keys)
 ) WITHOUT ROWID;
+CREATE INDEX seen_range_block ON seen_range (block_id) WHERE block_id IS NOT NULL;
 
 CREATE TABLE device_lease (
     device_id INTEGER PRIMARY KEY REFERENCES device,
@@ -353,6 +375,25 @@ CREATE TABLE event (
 );
 CREATE INDEX event_subject ON event (subject_kind, subject_id, seq);
 CREATE INDEX event_request ON event (actor, request_id) WHERE request_id IS NOT NULL;
+
+-- The hash chain over the events: who seals now, where the chain stands, and the seals.
+CREATE TABLE sealer (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    holder TEXT NOT NULL,
+    expires INTEGER NOT NULL,
+    sealed INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    complete INTEGER NOT NULL,
+    mark_seq INTEGER NOT NULL,
+    mark_tx INTEGER NOT NULL
+);
+
+CREATE TABLE seal (
+    number INTEGER PRIMARY KEY,
+    event_seq INTEGER NOT NULL,
+    hash BLOB NOT NULL
+);
+CREATE UNIQUE INDEX seal_event ON seal (event_seq);
 """
 
 
@@ -394,11 +435,9 @@ def one_owner() -> list[str]:
     ]
 
 
-def upgrade() -> None:
-    for statement in TABLES.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
-    triggers = [
+def sqlite_constraints() -> list[str]:
+    """Promise 1, as triggers."""
+    return [
         *disjoint("block", "block_in_space", "other.space_id = NEW.space_id", "space_id"),
         *disjoint("block", "block_public_in_all", "other.public = 1", "public", when="NEW.public = 1"),
         *disjoint("pool_prefix", "prefix_in_space", "other.space_id = NEW.space_id", "space_id"),
@@ -406,8 +445,17 @@ def upgrade() -> None:
         *disjoint("carve", "carve_in_pool", "other.pool_id = NEW.pool_id", "pool_id"),
         *one_owner(),
     ]
-    for trigger in triggers:
-        op.execute(trigger)
+
+
+def upgrade() -> None:
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    statements = [statement for statement in TABLES.split(";\n") if statement.strip()]
+    if postgresql:
+        statements = [*in_postgresql(statements), *postgresql_constraints()]
+    else:
+        statements += sqlite_constraints()
+    for statement in statements:
+        op.execute(statement)
 
 
 def downgrade() -> None:

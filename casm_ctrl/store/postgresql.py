@@ -1,0 +1,338 @@
+"""A store in a PostgreSQL database, which any number of controllers share without a leader.
+
+Statements go through libpq's pipeline: one whose outcome nobody asks for travels with the next that is
+asked for, or with the commit. Times are the database's own clock, unless a test gives one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import errors as pg
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import IntLoader
+from sqlalchemy.engine import URL
+
+from casm_ctrl.base.clock import Clock, Micros, SystemClock
+from casm_ctrl.base.deadlines import STORE_LOCK, Deadlines
+from casm_ctrl.base.errors import (
+    CasmError,
+    Overlap,
+    StoreBroken,
+    StoreLocked,
+    StoreMissing,
+    StoreReadOnly,
+)
+from casm_ctrl.store.transaction import Fault, Mode, Parameters, Row, Transaction
+
+STRIPES = 64
+"""Counters are spread over so many rows."""
+
+OURS = (
+    "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema()"
+    " AND tablename IN ('alembic_version', 'store')"
+)
+
+_UPGRADE_LOCK = 0x6361736D
+"""The advisory lock of who makes or upgrades the schema: 'casm'."""
+
+_BEGIN = {
+    Mode.READ: "ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    Mode.WRITE: "ISOLATION LEVEL SERIALIZABLE",
+    Mode.SHARE: "ISOLATION LEVEL READ COMMITTED",
+    Mode.REHEARSE: "ISOLATION LEVEL SERIALIZABLE",
+}
+_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+
+_ADDRESS_KEYS = (
+    "block_space",
+    "block_public",
+    "pool_prefix_space",
+    "pool_prefix_public",
+    "carve_pool",
+)
+"""Unique indexes that refuse what begins at one address, before the exclusion constraints see it."""
+
+
+_PLANS = ("enable_seqscan=off", "jit=off")
+"""Every query here has its index: a plan made while a table was small must not read it whole later."""
+
+
+class PipelinedCursor:
+    """The part of a DBAPI cursor that a Transaction uses, over one connection in pipeline mode."""
+
+    def __init__(self, connection: psycopg.Connection, pipeline: psycopg.Pipeline) -> None:
+        self._connection = connection
+        self._pipeline = pipeline
+        self._last: psycopg.Cursor | None = None
+
+    @property
+    def rowcount(self) -> int:
+        assert self._last is not None
+        self._pipeline.sync()
+        return self._last.rowcount
+
+    def execute(self, sql: str, parameters: Parameters, /) -> object:
+        self._last = self._connection.cursor()
+        return self._last.execute(sql.encode(), parameters)
+
+    def executemany(self, sql: str, parameters: Sequence[Parameters], /) -> object:
+        self._last = self._connection.cursor()
+        self._last.executemany(sql.encode(), parameters)
+        return self._last
+
+    def fetchone(self) -> Row | None:
+        assert self._last is not None
+        return self._last.fetchone()
+
+    def fetchall(self) -> Sequence[Row]:
+        assert self._last is not None
+        return self._last.fetchall()
+
+
+class PostgresqlBackend:
+    """What is PostgreSQL's own: its connections, its transactions and its errors."""
+
+    dialect = "postgresql"
+    errors: tuple[type[Exception], ...] = (psycopg.Error, sa.exc.DBAPIError)
+    ours = OURS
+
+    def __init__(self, url: URL, clock: Clock | None) -> None:
+        self.where = url.set(query={}).render_as_string(hide_password=True)
+        self.clock = clock or SystemClock()
+        self._injected = clock is not None
+        self._arguments: dict[str, Any] = {
+            "connect_timeout": round(Deadlines().tcp),
+            "application_name": "casm",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            **url.translate_connect_args(username="user", database="dbname"),
+            **url.query,
+        }
+        self.engine = sa.create_engine(
+            "postgresql+psycopg://",
+            creator=self._connect,
+            poolclass=sa.pool.QueuePool,
+            pool_reset_on_return=None,
+        )
+
+    def _connect(self) -> psycopg.Connection:
+        settings = ("synchronous_commit=on", f"lock_timeout={round(STORE_LOCK * 1000)}", *_PLANS)
+        options = " ".join(f"-c {setting}" for setting in settings)
+        given = {**self._arguments, "options": f"{options} {self._arguments.get('options', '')}"}
+        connection = psycopg.connect(**given, autocommit=True, prepare_threshold=2)
+        connection.prepared_max = 400
+        # Sums of whole numbers are numeric there; none of ours has a fraction.
+        connection.adapters.register_loader("numeric", IntLoader)
+        return connection
+
+    def require(self) -> None:
+        """Nothing to look for before the first connection, which says what is missing."""
+
+    def prepare(self) -> None:
+        """The database must be there: making one takes rights that a controller should not have."""
+
+    def begin_upgrade(self, connection: sa.Connection) -> Transaction:
+        """The transaction that Alembic works in: of several processes, the first one makes the store."""
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+        cursor: Any = connection.connection.cursor()
+        return Transaction(cursor, self.dialect, self.clock, self._now(cursor))
+
+    def _now(self, cursor: Any) -> Micros:
+        if self._injected:
+            return self.clock.now()
+        return Micros(int(cursor.execute(_NOW).fetchone()[0]))
+
+    @contextmanager
+    def transaction(self, mode: Mode) -> Iterator[Transaction]:
+        pooled = self.engine.raw_connection()
+        connection: Any = pooled.driver_connection
+        writes = mode is not Mode.READ
+        committing = False
+        xid, now = "", self.clock.now()
+        try:
+            xid, now = self._begin(connection, mode)
+            with connection.pipeline() as pipeline:
+                yield Transaction(
+                    PipelinedCursor(connection, pipeline),
+                    self.dialect,
+                    self.clock,
+                    now,
+                    stripe=connection.info.backend_pid % STRIPES,
+                    shares=mode is Mode.SHARE,
+                )
+                committing = writes and mode is not Mode.REHEARSE
+                end = connection.execute("COMMIT" if committing else "ROLLBACK")
+            if committing and end.statusmessage != "COMMIT":
+                raise StoreBroken(
+                    f"the store {self.where} took a transaction back that had failed before",
+                    "nothing was changed; try again, and report this",
+                )
+        except psycopg.OperationalError as error:
+            if not (committing and connection.closed):
+                raise
+            pooled.invalidate()
+            if not self._settle(xid, now):
+                raise error
+        finally:
+            self._give_back(pooled, connection)
+
+    def _begin(self, connection: psycopg.Connection, mode: Mode) -> tuple[str, Micros]:
+        """Begin, and ask for the time and the transaction's number in the same round trip."""
+        number = "" if mode is Mode.READ else ", pg_current_xact_id()::text"
+        cursor = connection.execute(f"BEGIN {_BEGIN[mode]}; {_NOW}{number}".encode())
+        cursor.nextset()
+        row = cursor.fetchone()
+        assert row is not None
+        now = self.clock.now() if self._injected else Micros(int(row[0]))
+        return (str(row[1]) if number else ""), now
+
+    @staticmethod
+    def _give_back(pooled: Any, connection: psycopg.Connection) -> None:
+        try:
+            if not connection.closed and connection.info.transaction_status is not TransactionStatus.IDLE:
+                connection.rollback()
+        except psycopg.Error:
+            connection.close()
+        if connection.closed and pooled.is_valid:
+            pooled.invalidate()
+        pooled.close()
+
+    def _settle(self, xid: str, now: Micros) -> bool:
+        """Whether transaction `xid`, which began at `now`, was committed when its connection was lost.
+
+        A number may be given out again after a crash, to a transaction that has nothing of this one: so
+        what was committed must also have an event of that very moment. StoreBroken where nobody can tell.
+        """
+        until = time.monotonic() + STORE_LOCK
+        found: tuple[Any, ...] | None = None
+        while time.monotonic() < until:
+            try:
+                with self._connect() as connection:
+                    found = connection.execute(
+                        "SELECT pg_xact_status(%(xid)s::text::xid8), EXISTS ("
+                        " SELECT 1 FROM (SELECT xmin, at FROM event ORDER BY seq DESC LIMIT 100000) AS late"
+                        " WHERE at = %(now)s AND xmin::text = (%(xid)s::text::bigint %% 4294967296)::text)",
+                        {"xid": xid, "now": now},
+                    ).fetchone()
+            except psycopg.OperationalError:
+                found = None
+            if found is not None and found[0] == "committed" and found[1]:
+                return True
+            if found is not None and found[0] == "aborted":
+                return False
+            if found is not None and found[0] != "in progress":
+                break
+            time.sleep(0.1)
+        raise StoreBroken(
+            f"the connection to the store {self.where} was lost during a commit, and nobody can tell its outcome",
+            "look at what is there, or repeat with the same request id: it is never done twice",
+        )
+
+    def fault(self, error: BaseException | None) -> Fault:
+        """Whether a transaction that `error` ended is worth repeating."""
+        if isinstance(error, (pg.SerializationFailure, pg.DeadlockDetected)):
+            return Fault.CONFLICT
+        if isinstance(error, pg.IntegrityError) and not isinstance(error, pg.CheckViolation):
+            return Fault.RACE
+        if isinstance(error, psycopg.OperationalError) and _is_lost(error):
+            return Fault.LOST
+        return Fault.LASTING
+
+    def translate(self, error: Exception) -> CasmError:
+        """The driver's error in our words, without the password."""
+        original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        text = " ".join(str(original).split())
+        constraint = original.diag.constraint_name if isinstance(original, psycopg.Error) else None
+        if isinstance(original, pg.ExclusionViolation) or constraint in _ADDRESS_KEYS:
+            return Overlap(
+                f"the store refused addresses that belong to something else ({constraint})",
+                "nothing was changed; list what is there with 'casm block list' and 'casm pool list'",
+            )
+        if isinstance(original, (pg.SerializationFailure, pg.DeadlockDetected)):
+            return StoreLocked(
+                f"others changed the same rows of the store {self.where} each time that it was tried",
+                "nothing was changed; try again",
+            )
+        if isinstance(original, pg.LockNotAvailable):
+            return StoreLocked(
+                f"the store {self.where} stayed locked by another process for {STORE_LOCK:g} s",
+                "wait until it is done, or end it, and try again",
+            )
+        if isinstance(original, (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege)):
+            return StoreReadOnly(
+                f"the store {self.where} cannot be written: {text}",
+                "give its user the rights, or connect to the primary server",
+            )
+        if isinstance(original, (pg.FeatureNotSupported, pg.UndefinedFile)) and "btree_gist" in text:
+            return StoreBroken(
+                f"the store {self.where} needs the extension btree_gist, which its server does not have",
+                "install PostgreSQL's contrib modules there",
+            )
+        return _connection_error(text, self.where) or StoreBroken(
+            f"the store {self.where} failed: {text}", "nothing was changed; see the message, then try again"
+        )
+
+
+def _is_lost(error: psycopg.OperationalError) -> bool:
+    """True where the server, or the way to it, went away or is on its way back."""
+    if isinstance(error, (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow)):
+        return True
+    text = str(error)
+    return error.sqlstate is None and any(
+        words in text
+        for words in (
+            "connection is lost",
+            "connection is closed",
+            "server closed the connection",
+            "could not receive data",
+            "could not send data",
+            "Connection refused",
+            "No such file or directory",
+            "terminating connection",
+            "starting up",
+            "shutting down",
+            "recovery mode",
+            "not yet accepting connections",
+        )
+    )
+
+
+_CONNECTING: tuple[tuple[tuple[str, ...], type[CasmError], str, str], ...] = (
+    (
+        ("password authentication failed", "no password supplied", "authentication failed", "no pg_hba.conf"),
+        StoreReadOnly,
+        "was refused to this user",
+        "check the user and the password (PGPASSWORD or ~/.pgpass)",
+    ),
+    (
+        ("database", "does not exist"),
+        StoreMissing,
+        "is not there",
+        "make it with 'createdb', then 'casm init'",
+    ),
+    (("role", "does not exist"), StoreReadOnly, "does not know this user", "make it with 'createuser'"),
+    (
+        ("Connection refused", "No such file or directory", "timeout expired", "resolve", "unreachable"),
+        StoreBroken,
+        "cannot be reached",
+        "check its host and port, and that the server runs",
+    ),
+)
+
+
+def _connection_error(text: str, where: str) -> CasmError | None:
+    """What a failure to connect means; libpq gives it no code, only words."""
+    for words, kind, what, remedy in _CONNECTING:
+        match = all if words[-1] == "does not exist" else any
+        if match(word in text for word in words):
+            return kind(f"the store {where} {what}: {text}", remedy)
+    return None
