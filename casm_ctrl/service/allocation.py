@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from casm_ctrl.addressing.prefix import Prefix
-from casm_ctrl.base.clock import to_rfc3339
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from casm_ctrl.addressing.prefix import Family, Prefix, count_addresses
+from casm_ctrl.addressing.strategy import ADJACENT, BEST_FIT, SPARSE, count_routes
+from casm_ctrl.base.clock import Micros, to_rfc3339
 from casm_ctrl.base.errors import Exhausted, InvalidValue
 from casm_ctrl.base.identifiers import block_id
+from casm_ctrl.service import limits
 from casm_ctrl.service.documents import prefix_document
+from casm_ctrl.service.lifetime import expiry
 from casm_ctrl.service.lookup import the_device_pool
-from casm_ctrl.service.rest import free_rested
+from casm_ctrl.service.occupancy import not_free
+from casm_ctrl.service.request import MOST_AT_ONCE as MOST_AT_ONCE
+from casm_ctrl.service.request import Piece, Request, check, choose_pools, particular, pieces
+from casm_ctrl.service.rest import sweep
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, devices, free_space, pools
+from casm_ctrl.store import blocks, clock_watch, devices, free_search, free_space, holdings, pools
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.pools import PoolRow
+from casm_ctrl.store.requests import digest_of, find_answer
 from casm_ctrl.store.states import State, Wanted
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.transaction import Mode, Transaction
 
-MOST_AT_ONCE = 100_000
-"""A request for more is a mistake: it would hold the store for longer than others wait."""
+NEIGHBOURS = 128
+"""The adjacent strategy grows beside so many of a device pool's newest blocks."""
+
+ROUTES_COUNTED = 1000
+"""The answer says how many routes the device pool needs where it has no more blocks than this."""
 
 
 def allocate(
@@ -29,75 +42,206 @@ def allocate(
     *,
     count: int = 1,
     length: int | None = None,
+    addresses: int | None = None,
+    prefix: str | None = None,
+    pools: Sequence[str] = (),
+    labels: Sequence[tuple[str, str]] = (),
+    strategy: str | None = None,
+    lifetime: int | None = None,
+    expires: str | None = None,
+    dry_run: bool = False,
 ) -> Document:
-    """Reserve `count` blocks of `length` (default: the device pool's) from its pools, in their order.
+    """Reserve what a Request asks for: by default one block of the device pool's length, from its pools in
+    their order.
 
-    Answers {"block": […]}, the blocks in the order they were cut. Raises Exhausted, with nothing
-    changed, where the pools together cannot give all of them.
+    Answers {"block": […]}, the blocks in the order they were cut, and with the adjacent strategy "routes".
+    Raises Exhausted, Overlap, Held or LimitReached, with nothing changed, where not all of it can be had.
+    `dry_run`: the same answer or refusal, and nothing is changed, nor stored under the request id.
     """
-    if not 1 <= count <= MOST_AT_ONCE:
-        raise InvalidValue(f"{count} blocks were asked for", f"ask for 1 to {MOST_AT_ONCE:,}")
+    request = Request(
+        device_pool,
+        count,
+        length,
+        addresses,
+        prefix,
+        tuple(pools),
+        tuple(labels),
+        strategy,
+        lifetime,
+        expires,
+    )
+    check(request)
 
     def body(tx: Transaction) -> Document:
-        free_rested(tx)
-        row = the_device_pool(tx, device_pool)
-        sources = [pools.get_pool(tx, number) for number in devices.device_pool_sources(tx, row.id)]
-        wanted = row.length if length is None else length
-        longest = min(pool.longest for pool in sources)
-        if not 0 <= wanted <= longest:
-            raise InvalidValue(
-                f"/{wanted} is not a block length of {sources[0].family.value}",
-                f"give --length 0 to {longest}",
-            )
-        members = devices.owner_members(tx, row.owner_id)
-        since = to_rfc3339(tx.now)
-        answer: list[Document] = []
-        for pool in sources:
-            tenant = pool.tenant(row.owner_id)
-            prefixes = free_space.take(tx, pool.id, pool.family, wanted, count - len(answer), tenant)
-            if not prefixes:
-                continue
-            numbers = blocks.insert_blocks(tx, author, row, members, pool, prefixes)
-            answer += (
-                _reserved(row, pool, number, prefix, since)
-                for number, prefix in zip(numbers, prefixes, strict=True)
-            )
-            if len(answer) == count:
-                break
-        if len(answer) < count:
-            raise _exhausted(tx, row, sources, wanted, count, len(answer))
-        record(
-            tx, author, [Event("allocate", "device-pool", row.id, f"{count} of /{wanted} for {row.label}")]
-        )
-        return {"block": answer}
+        sweep(tx)
+        return _allocate(tx, author, request)
 
-    arguments = {"device-pool": device_pool, "count": count, "length": length}
-    return perform(database, author, "allocate", arguments, body)
+    if dry_run:
+        with database.rehearse() as tx:
+            answered = None
+            if author.request_id is not None:
+                answered = find_answer(tx, author, digest_of("allocate", request.arguments()))
+            return body(tx) if answered is None else answered
+    return perform(database, author, "allocate", request.arguments(), body, mode=Mode.SHARE)
 
 
-def _reserved(row: DevicePoolRow, pool: PoolRow, number: int, prefix: Prefix, since: str) -> Document:
-    return {
-        "id": block_id(number),
-        **prefix_document(prefix),
-        "address-space": pool.space,
-        "pool": pool.name,
-        "device-pool": row.label,
-        "wanted": Wanted.PRESENT.value,
-        "state": State.RESERVED.value,
-        "since": since,
-    }
+@dataclass
+class _Cutting:
+    """One request while its blocks are cut. `runs` are what was cut so far, in order."""
+
+    tx: Transaction
+    row: DevicePoolRow
+    sources: list[PoolRow]
+    strategy: str | None
+    runs: list[tuple[PoolRow, list[Prefix]]] = field(default_factory=list)
+
+    def cut(self, length: int, count: int) -> int:
+        """Cut up to `count` blocks of `length` from the pools in order. Returns how many."""
+        found = 0
+        for pool in self.sources:
+            prefixes = self._take(pool, length, count - found)
+            if prefixes:
+                self.runs.append((pool, prefixes))
+                found += len(prefixes)
+                if found == count:
+                    break
+        return found
+
+    def _take(self, pool: PoolRow, length: int, count: int) -> list[Prefix]:
+        strategy = self.strategy or self.row.strategy or pool.strategy
+        tenant = pool.tenant(self.row.owner_id)
+        if strategy == BEST_FIT or (tenant and length > Family.IPV4.width):
+            return free_space.take(self.tx, pool.id, pool.family, length, count, tenant)
+        if strategy == SPARSE:
+            return free_search.take_sparse(self.tx, pool.id, pool.family, length, count)
+        have = [
+            p for number, p in holdings.recent_blocks(self.tx, self.row.id, NEIGHBOURS) if number == pool.id
+        ]
+        have += [prefix for other, prefixes in self.runs if other.id == pool.id for prefix in prefixes]
+        return free_search.take_adjacent(self.tx, pool.id, pool.family, length, count, have)
+
+    @property
+    def adjacent(self) -> bool:
+        return ADJACENT in {self.strategy or self.row.strategy or pool.strategy for pool in self.sources}
 
 
-def _exhausted(
-    tx: Transaction, row: DevicePoolRow, sources: list[PoolRow], length: int, count: int, found: int
-) -> Exhausted:
-    """What is left, in words. Reads before the transaction is taken back, so `found` are out of it."""
-    stock = []
-    for pool in sources:
-        largest = free_space.largest_free_length(tx, pool.id)
-        left = "has nothing else free" if largest is None else f"has a /{largest} as its largest free block"
-        stock.append(f"pool '{pool.name}' {left}")
-    return Exhausted(
-        f"{count} block(s) of /{length} were asked for '{row.label}', {found} could be had; then {', '.join(stock)}",
-        "ask for fewer or for a longer length, add a pool, or release blocks",
+def _allocate(tx: Transaction, author: Author, request: Request) -> Document:
+    row = the_device_pool(tx, request.device_pool)
+    sources = choose_pools(tx, row, request)
+    expires_at = expiry(tx.now, request.lifetime, request.expires)
+    if expires_at is not None:
+        clock_watch.look(tx)  # so that a jump before its end is known
+    cutting = _Cutting(tx, row, sources, request.strategy)
+    prefix = particular(request, sources)
+    if prefix is not None:
+        limits.check_maximum(tx, row, 1)
+        _cut_particular(cutting, prefix)
+        words = f"{prefix} for {row.label}"
+    else:
+        wanted = pieces(tx, row, sources, request)
+        if request.addresses is None:
+            limits.check_maximum(tx, row, request.count)
+        for piece in wanted:
+            if not _cut_piece(cutting, piece):
+                raise _exhausted(cutting, request, piece)
+        words = f"{request.count} of /{wanted[0].length} for {row.label}"
+        if request.addresses is not None:
+            words = f"{request.addresses} addresses for {row.label}"
+            limits.check_maximum(tx, row, sum(len(prefixes) for _, prefixes in cutting.runs))
+    answer: Document = {"block": _insert(tx, author, cutting, expires_at)}
+    limits.check_quotas(tx, row, sources, cutting.runs)
+    if cutting.adjacent:
+        answer |= _routes(tx, row)
+    record(tx, author, [Event("allocate", "device-pool", row.id, words)])
+    return answer
+
+
+def _cut_piece(cutting: _Cutting, piece: Piece) -> bool:
+    """Cut a piece whole, or where there is none so large, in halves of halves."""
+    left = piece.count - cutting.cut(piece.length, piece.count)
+    if left == 0:
+        return True
+    if piece.length >= piece.smallest:
+        return False
+    return _cut_piece(cutting, Piece(piece.length + 1, 2 * left, piece.smallest))
+
+
+def _cut_particular(cutting: _Cutting, prefix: Prefix) -> None:
+    for pool in cutting.sources:
+        if not any(own.contains(prefix) for own in pools.pool_prefixes(cutting.tx, pool.id)):
+            continue
+        tenant = pool.tenant(cutting.row.owner_id)
+        taken = free_space.take_prefix(cutting.tx, pool.id, prefix, tenant)
+        if not taken:
+            raise not_free(cutting.tx, pool, prefix)
+        cutting.runs.append((pool, [prefix]))
+        return
+    listed = ", ".join(pool.name for pool in cutting.sources)
+    raise InvalidValue(
+        f"{prefix} is not inside any pool that '{cutting.row.label}' draws from here ({listed})",
+        "give a prefix that one of them holds; see 'casm pool list'",
     )
+
+
+def _insert(tx: Transaction, author: Author, cutting: _Cutting, expires_at: Micros | None) -> list[Document]:
+    row, since = cutting.row, to_rfc3339(tx.now)
+    members = [member for member in devices.owner_members(tx, row.owner_id) if member.holds_blocks]
+    answer: list[Document] = []
+    for pool, prefixes in cutting.runs:
+        numbers = blocks.insert_blocks(tx, author, row, members, pool, prefixes, expires_at)
+        tail = {} if expires_at is None else {"expires": to_rfc3339(expires_at)}
+        answer += (
+            {
+                "id": block_id(number),
+                **prefix_document(prefix),
+                "address-space": pool.space,
+                "pool": pool.name,
+                "device-pool": row.label,
+                "wanted": Wanted.PRESENT.value,
+                "state": State.RESERVED.value,
+                "since": since,
+                **tail,
+            }
+            for number, prefix in zip(numbers, prefixes, strict=True)
+        )
+    return answer
+
+
+def _routes(tx: Transaction, row: DevicePoolRow) -> Document:
+    """How many routes the device pool needs now, unless it has too many blocks to count in passing."""
+    have = holdings.recent_blocks(tx, row.id, ROUTES_COUNTED + 1)
+    if len(have) > ROUTES_COUNTED:
+        return {}
+    by_space: dict[int, list[Prefix]] = {}
+    for pool_id, prefix in have:
+        by_space.setdefault(pools.get_pool(tx, pool_id).space_id, []).append(prefix)
+    return {"routes": str(sum(count_routes(prefixes) for prefixes in by_space.values()))}
+
+
+def _exhausted(cutting: _Cutting, request: Request, piece: Piece) -> Exhausted:
+    """What is left, in words. Reads before the transaction is taken back, so what was found is out of it."""
+    tx, row = cutting.tx, cutting.row
+    found = sum(len(prefixes) for _, prefixes in cutting.runs)
+    stock, left, largest = [], 0, None
+    for pool in cutting.sources:
+        free = free_space.free_stock(tx, pool.id, pool.family)
+        length = free_space.largest_free_length(tx, pool.id)
+        words = "has nothing else free" if length is None else f"has a /{length} as its largest free block"
+        stock.append(f"pool '{pool.name}' {words}")
+        left += free.addresses
+        largest = length if largest is None else min(largest, length or largest)
+    family = cutting.sources[0].family
+    if request.addresses is None:
+        asked, had = f"{request.count} block(s) of /{piece.length}", str(found)
+        short = (request.count - found) << max(0, family.width - piece.length)
+    else:
+        asked = f"{request.addresses} addresses"
+        size = sum(p.of(family).size for _, prefixes in cutting.runs for p in prefixes)
+        had = count_addresses(family, size)
+        short = 0
+    message = f"{asked} were asked for '{row.label}', {had} could be had; then {', '.join(stock)}"
+    remedy = "ask for fewer or for a longer length, add a pool, or release blocks"
+    if short and left >= short and largest is not None and largest > piece.length:
+        message += f"; {count_addresses(family, left)} addresses are free, but in pieces too small"
+        remedy = f"ask for blocks of /{largest} or longer, or for --addresses; or release blocks beside what is free"
+    return Exhausted(message, remedy)

@@ -11,25 +11,39 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from casm_ctrl.addressing.prefix import Family, parse_address
-from casm_ctrl.base.clock import parse_duration
 from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue
-from casm_ctrl.base.identifiers import check_name, split_device_pool
+from casm_ctrl.base.identifiers import check_name
+from casm_ctrl.service.device_pool_edits import AddDevicePool as AddDevicePool
+from casm_ctrl.service.device_pool_edits import RemoveDevicePool as RemoveDevicePool
+from casm_ctrl.service.device_pool_edits import add_device_pool, remove_device_pool
 from casm_ctrl.service.edits import LONGEST_TIME, Done, refuse_twice
+from casm_ctrl.service.groups import AddGroup as AddGroup
+from casm_ctrl.service.groups import RemoveGroup as RemoveGroup
+from casm_ctrl.service.groups import add_group, remove_group
 from casm_ctrl.service.holding import release_held
-from casm_ctrl.service.lookup import the_device, the_device_pool, the_pool, the_space
+from casm_ctrl.service.lookup import the_device, the_space
 from casm_ctrl.service.pool_edits import AddPool as AddPool
 from casm_ctrl.service.pool_edits import RemovePool as RemovePool
 from casm_ctrl.service.pool_edits import add_pool, remove_pool
+from casm_ctrl.service.pool_prefixes import AddPrefix as AddPrefix
+from casm_ctrl.service.pool_prefixes import RemovePrefix as RemovePrefix
+from casm_ctrl.service.pool_prefixes import add_prefix, remove_prefix
+from casm_ctrl.service.quotas import RemoveQuota as RemoveQuota
+from casm_ctrl.service.quotas import SetQuota as SetQuota
+from casm_ctrl.service.quotas import remove_quota, set_quota
+from casm_ctrl.service.reservations import Exclude as Exclude
+from casm_ctrl.service.reservations import Include as Include
+from casm_ctrl.service.reservations import Reserve as Reserve
+from casm_ctrl.service.reservations import Unreserve as Unreserve
+from casm_ctrl.service.reservations import exclude, include, reserve, unreserve
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, devices, pools, spaces
+from casm_ctrl.store import devices, quotas, spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.transaction import Transaction
 
 ROLES = ("bng", "cgn", "dhcp")
-ACCESS = ("pppoe", "dhcp", "vpn", "ds-lite", "lw4over6", "map", "cgn", "xlat", "other")
 
 
 @dataclass(frozen=True)
@@ -77,37 +91,26 @@ class RemoveDevice:
     name: str
 
 
-@dataclass(frozen=True)
-class AddDevicePool:
-    """`name` is DEVICE/NAME. `aaa_name` defaults to the name; it never changes."""
-
-    name: str
-    pools: tuple[str, ...]
-    length: int
-    aaa_name: str = ""
-    gateway: str = "none"
-    gateway_mask: int | None = None
-    services: tuple[str, ...] = ()
-    access: str | None = None
-    withdraw_when_unknown: str = "operator"
-    description: str = ""
-
-
-@dataclass(frozen=True)
-class RemoveDevicePool:
-    name: str
-
-
 Edit = (
     AddSpace
     | RemoveSpace
     | AddPool
     | RemovePool
+    | AddPrefix
+    | RemovePrefix
+    | Reserve
+    | Unreserve
+    | Exclude
+    | Include
     | AddDevice
     | SetHostKey
     | RemoveDevice
     | AddDevicePool
     | RemoveDevicePool
+    | AddGroup
+    | RemoveGroup
+    | SetQuota
+    | RemoveQuota
 )
 
 
@@ -115,7 +118,7 @@ def change(database: Database, author: Author, edits: Sequence[Edit]) -> Documen
     """Apply all of `edits` or none. Returns the new `config-revision`; raises a Refusal that names the edit."""
 
     def body(tx: Transaction) -> Document:
-        done = [_HANDLERS[type(edit)](tx, edit) for edit in edits]
+        done = [apply_edit(tx, edit) for edit in edits]
         revision = spaces.bump_config_revision(tx)
         record(
             tx,
@@ -126,6 +129,11 @@ def change(database: Database, author: Author, edits: Sequence[Edit]) -> Documen
 
     arguments = {"edits": [[type(edit).__name__, dataclasses.asdict(edit)] for edit in edits]}
     return perform(database, author, "change", arguments, body)
+
+
+def apply_edit(tx: Transaction, edit: Edit) -> Done:
+    """Make one edit, in a transaction that counts and records all of them."""
+    return _HANDLERS[type(edit)](tx, edit)
 
 
 # --- Spaces ---------------------------------------------------------------------------------------
@@ -144,6 +152,7 @@ def _remove_space(tx: Transaction, edit: RemoveSpace) -> Done:
     users = spaces.space_users(tx, space.id)
     if users:
         raise InUse(f"address space '{edit.name}' is used by {', '.join(users)}", "remove those first")
+    quotas.delete_quotas_on(tx, "space", space.id)
     spaces.delete_space(tx, space.id)
     return Done("space-remove", "space", space.id, edit.name)
 
@@ -235,110 +244,9 @@ def _remove_device(tx: Transaction, edit: RemoveDevice) -> Done:
             "release its blocks, apply, and remove its device pools first",
         )
     release_held(tx, device.id, [])
+    quotas.delete_quotas_on(tx, "device", device.id)
     devices.delete_device(tx, device)
     return Done("device-remove", "device", device.id, edit.name)
-
-
-# --- Device pools ---------------------------------------------------------------------------------
-
-
-def _add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
-    device_name, name = split_device_pool(edit.name)
-    device = the_device(tx, device_name)
-    if devices.find_device_pool(tx, device_name, name) is not None:
-        raise AlreadyExists(f"there is a device pool '{edit.name}' already", "choose another name")
-    aaa_name = edit.aaa_name or name
-    for row in devices.list_device_pools(tx, device.id):
-        if row.aaa_name == aaa_name:
-            raise AlreadyExists(
-                f"device pool '{row.label}' has the AAA name '{aaa_name}' already",
-                "give another with --aaa-name",
-            )
-    if not edit.pools:
-        raise InvalidValue(
-            f"device pool '{edit.name}' may draw from no pool", "name at least one with --pool"
-        )
-    refuse_twice("pool", edit.pools)
-    refuse_twice("service", edit.services)
-    sources = [the_pool(tx, pool) for pool in edit.pools]
-    if len({pool.family for pool in sources}) > 1:
-        raise InvalidValue(
-            "the pools are not of one family", "make one device pool for IPv4 and one for IPv6"
-        )
-    family = sources[0].family
-    mapped = {device.space_id, *devices.device_instances(tx, device.id).values()}
-    for pool in sources:
-        if pool.space_id not in mapped:
-            raise InvalidValue(
-                f"pool '{pool.name}' is in space '{pool.space}', and device '{device_name}' serves '{device.space}'",
-                "take a pool of a space that the device serves, or add the device with that space",
-            )
-    longest = min(pool.longest for pool in sources)
-    if not 0 <= edit.length <= longest:
-        raise InvalidValue(
-            f"/{edit.length} is not a block length of {family.value}", f"give --length 0 to {longest}"
-        )
-    shortest = min(prefix.length for pool in sources for prefix in pools.pool_prefixes(tx, pool.id))
-    if edit.length < shortest:
-        raise InvalidValue(
-            f"no pool of '{edit.name}' can hold a /{edit.length}: their largest prefix is a /{shortest}",
-            f"give --length {shortest} or more, or a larger pool",
-        )
-    check_gateway(edit.gateway, family)
-    if edit.gateway_mask is not None and not 0 <= edit.gateway_mask <= edit.length:
-        raise InvalidValue(
-            f"the gateway mask /{edit.gateway_mask} is longer than the blocks (/{edit.length})",
-            f"give 0 to {edit.length}",
-        )
-    if edit.access is not None and edit.access not in ACCESS:
-        raise InvalidValue(f"'{edit.access}' is not a kind of access", f"use {', '.join(ACCESS)}")
-    check_withdraw(edit.withdraw_when_unknown)
-    number = devices.insert_device_pool(
-        tx,
-        device=device,
-        name=name,
-        aaa_name=aaa_name,
-        length=edit.length,
-        gateway=edit.gateway,
-        gateway_mask=edit.gateway_mask,
-        access=edit.access,
-        withdraw_when_unknown=edit.withdraw_when_unknown,
-        description=edit.description,
-        pool_ids=[pool.id for pool in sources],
-        services=edit.services,
-    )
-    return Done("device-pool-add", "device-pool", number, edit.name, f"from {', '.join(edit.pools)}")
-
-
-def check_gateway(text: str, family: Family) -> None:
-    """InvalidValue where `text` is none of first, last, none, an address of `family`, unnumbered:INTERFACE."""
-    if text in ("first", "last", "none") or (text.startswith("unnumbered:") and text != "unnumbered:"):
-        return
-    if parse_address(text)[0] is not family:
-        raise InvalidValue(f"the gateway {text} is not {family.value}", f"give an address of {family.value}")
-
-
-def check_withdraw(text: str) -> None:
-    """InvalidValue where `text` is none of operator, never, `after DURATION`."""
-    if text in ("operator", "never"):
-        return
-    word, _, duration = text.partition(" ")
-    if word != "after":
-        raise InvalidValue(f"'{text}' does not say when to withdraw", "use operator, never or 'after 24h'")
-    parse_duration(duration)
-
-
-def _remove_device_pool(tx: Transaction, edit: RemoveDevicePool) -> Done:
-    row = the_device_pool(tx, edit.name)
-    held = blocks.list_blocks(tx, device_pool_id=row.id)
-    if held:
-        listed = ", ".join(f"{block.label} ({block.state.value})" for block in held[:3])
-        raise InUse(
-            f"device pool '{edit.name}' still has {len(held)} block(s): {listed}",
-            "release them, apply, and wait until their quarantine has ended",
-        )
-    devices.delete_device_pool(tx, row.id)
-    return Done("device-pool-remove", "device-pool", row.id, edit.name)
 
 
 _HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
@@ -346,9 +254,19 @@ _HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
     RemoveSpace: _remove_space,
     AddPool: add_pool,
     RemovePool: remove_pool,
+    AddPrefix: add_prefix,
+    RemovePrefix: remove_prefix,
+    Reserve: reserve,
+    Unreserve: unreserve,
+    Exclude: exclude,
+    Include: include,
     AddDevice: _add_device,
     SetHostKey: _set_host_key,
     RemoveDevice: _remove_device,
-    AddDevicePool: _add_device_pool,
-    RemoveDevicePool: _remove_device_pool,
+    AddDevicePool: add_device_pool,
+    RemoveDevicePool: remove_device_pool,
+    AddGroup: add_group,
+    RemoveGroup: remove_group,
+    SetQuota: set_quota,
+    RemoveQuota: remove_quota,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, devices, leases, observations, spaces
+from casm_ctrl.store import blocks, devices, leases, observations, owners, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
@@ -54,7 +54,7 @@ def desired(database: Database, device: str) -> Desired:
 
 
 def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
-    by_pool: dict[int, list[BlockRow]] = {row.id: [] for row in devices.list_device_pools(tx, device.id)}
+    by_pool: dict[int, list[BlockRow]] = {row.id: [] for row in owners.device_pools_on(tx, device.id)}
     for block in blocks.list_blocks(tx, device_id=device.id):
         by_pool.setdefault(block.device_pool_id, []).append(block)
     rows = [devices.get_device_pool(tx, number) for number in by_pool]

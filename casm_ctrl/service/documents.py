@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 from casm_ctrl.addressing.ports import port_ranges
 from casm_ctrl.addressing.prefix import Family, Prefix, format_address
+from casm_ctrl.addressing.strategy import count_routes
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.service.usage import pool_usage, usage_document
 from casm_ctrl.service.verb import Document
-from casm_ctrl.store import blocks, devices, pools
+from casm_ctrl.store import blocks, devices, owners, pools
 from casm_ctrl.store.blocks import BlockRow, MemberRow, PastBlock
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.events import EventRow
 from casm_ctrl.store.observations import FindingRow
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.spaces import SpaceRow
-from casm_ctrl.store.states import State
+from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.store.transaction import Transaction
 
 
@@ -37,6 +38,8 @@ def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Docume
     }
     if block.rest_until is not None:
         document["quarantined-until"] = to_rfc3339(block.rest_until)
+    if block.expires_at is not None:
+        document["expires"] = to_rfc3339(block.expires_at)
     if block.used is not None:
         document["used-addresses"] = str(block.used)
     if members:
@@ -141,7 +144,17 @@ def sync_document(device: DeviceRow) -> Document:
     return document
 
 
+def routes_of(held: Sequence[BlockRow]) -> int:
+    """How many routes the blocks that are to be kept need, when aggregated in their spaces."""
+    by_space: dict[int, list[Prefix]] = {}
+    for block in held:
+        if block.wanted is not Wanted.ABSENT:
+            by_space.setdefault(block.space_id, []).append(block.prefix)
+    return sum(count_routes(prefixes) for prefixes in by_space.values())
+
+
 def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
+    held = blocks.list_blocks(tx, device_pool_id=row.id)
     document: Document = {
         "device-pool": row.label,
         "aaa-name": row.aaa_name,
@@ -151,8 +164,18 @@ def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
         "service": devices.device_pool_services(tx, row.id),
         "withdraw-when-unknown": row.withdraw_when_unknown,
         "description": row.description,
-        "blocks": str(len(blocks.list_blocks(tx, device_pool_id=row.id))),
+        "blocks": str(len(held)),
+        "routes": str(routes_of(held)),
+        "min-blocks": row.min_blocks,
     }
+    optional = {
+        "owner-group": owners.group_of(tx, row.owner_id),
+        "strategy": row.strategy,
+        "first-length": row.first_length,
+        "next-length": row.next_length,
+        "max-blocks": row.max_blocks,
+    }
+    document |= {name: value for name, value in optional.items() if value is not None}
     if row.gateway_mask is not None:
         document["gateway-mask"] = row.gateway_mask
     if row.access is not None:

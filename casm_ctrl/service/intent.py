@@ -68,12 +68,13 @@ def record_pending(
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
         for block in intent.removed:
-            if block.id in intent.emptied:
+            members = blocks.list_members(tx, [block.id])[block.id]
+            if block.id in intent.emptied and len(members) == 1:  # one's counts say nothing of another's
                 block = blocks.mark_proven_empty(tx, block)
             if block.state is not State.WITHDRAWING:
                 reason = f"a removal is about to be sent to {device.name}"
                 blocks.transition(tx, author, block, State.WITHDRAWING, "apply", reason)
-                for member in blocks.list_members(tx, [block.id])[block.id]:
+                for member in members:
                     blocks.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
             blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
         pending = PendingCommit(

@@ -8,10 +8,12 @@ from casm_ctrl.addressing.ports import parse_block
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import Ambiguous, NotFound
 from casm_ctrl.base.identifiers import parse_block_id, split_device_pool
-from casm_ctrl.store import blocks, devices, pools, spaces
+from casm_ctrl.store import blocks, devices, owners, pools, quotas, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
+from casm_ctrl.store.owners import GroupRow
 from casm_ctrl.store.pools import PoolRow
+from casm_ctrl.store.quotas import QuotaRow
 from casm_ctrl.store.spaces import SpaceRow
 from casm_ctrl.store.transaction import Transaction
 
@@ -65,6 +67,25 @@ def the_device_pool(tx: Transaction, label: str) -> DevicePoolRow:
             "make it with 'casm device-pool add', or correct the name",
         )
     return found
+
+
+def the_group(tx: Transaction, name: str) -> GroupRow:
+    group = owners.find_group(tx, name)
+    if group is None:
+        known = _known(row.name for row in owners.list_groups(tx))
+        raise NotFound(
+            f"there is no owner group '{name}' ({known})",
+            "make it with 'casm group add', or correct the name",
+        )
+    return group
+
+
+def the_quota(tx: Transaction, name: str) -> QuotaRow:
+    quota = quotas.find_quota(tx, name)
+    if quota is None:
+        known = _known(row.name for row in quotas.list_quotas(tx))
+        raise NotFound(f"there is no quota '{name}' ({known})", "list them with 'casm quota list'")
+    return quota
 
 
 def the_block(tx: Transaction, text: str, space: str | None = None) -> BlockRow:

@@ -305,7 +305,15 @@ def _prove(
     everywhere = all(value is Seen.PRESENT for value in serving)
     nowhere = all(member.seen is Seen.ABSENT for member in members)
     others = [member for member in members if member.device_id != device.id]
+    serves = any(member.device_id == device.id and member.role == "serves" for member in members)
     drained = bool(own) and all(s.drained for s in own)
+    if drained and others:
+        drained = all(
+            observations.shows_drained(tx, block.id, member.device_id)
+            for member in others
+            if member.role == "serves"
+        )
+    undrained = serves and any(not s.drained for s in own)
 
     steps: list[str] = []
 
@@ -325,13 +333,13 @@ def _prove(
                 return steps
         go(State.QUARANTINED, "proven gone")
         return steps
-    if gone and not own and block.state in (State.INSTALLED, State.DRAINING):
+    if serves and gone and not own and block.state in (State.INSTALLED, State.DRAINING):
         go(State.RESERVED, "vanished without us")
     if everywhere and block.state is State.RESERVED:
         go(State.INSTALLED, "seen")
     if drained and block.state is State.INSTALLED and block.wanted is not Wanted.PRESENT:
         go(State.DRAINING, "drain seen")
-    elif own and not drained and block.state is State.DRAINING:
+    elif undrained and block.state is State.DRAINING:
         go(State.INSTALLED, "no drain seen")
     return steps
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from casm_ctrl.addressing.prefix import PORT_BITS, Family, Prefix, first_overlap, parse_prefix, subtract_all
+from casm_ctrl.addressing.strategy import STRATEGIES
 from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue, NotSupported, Overlap
 from casm_ctrl.base.identifiers import check_name
 from casm_ctrl.service.edits import LONGEST_TIME, Done, refuse_twice
 from casm_ctrl.service.holding import hold_seen
 from casm_ctrl.service.lookup import the_pool, the_space
-from casm_ctrl.store import blocks, free_space, pools
+from casm_ctrl.store import blocks, free_space, pools, quotas
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
 
 SCOPES = ("private", "public")
-STRATEGIES = ("best-fit", "adjacent", "sparse")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def add_pool(tx: Transaction, edit: AddPool) -> Done:
     parent = None if edit.parent is None else _check_parent(tx, edit, space.id, family)
     if parent is None:
         for prefix in prefixes:
-            _refuse_foreign_overlap(tx, prefix, space.id, edit.scope == "public")
+            refuse_foreign_overlap(tx, prefix, space.id, edit.scope == "public")
     holes = _exclusions(edit, prefixes)
     left = subtract_all(prefixes, holes)
     if not left:
@@ -89,7 +89,7 @@ def add_pool(tx: Transaction, edit: AddPool) -> Done:
     if parent is None:
         pools.insert_pool_prefixes(tx, pool, prefixes)
     else:
-        _cut_from(tx, parent, pool, prefixes)
+        cut_from(tx, parent, pool, prefixes)
     pools.insert_labels(tx, number, dict(edit.labels))
     pools.insert_carves(tx, number, "exclusion", holes)
     free_space.insert_free(tx, number, left)
@@ -114,6 +114,7 @@ def remove_pool(tx: Transaction, edit: RemovePool) -> Done:
     cut = pools.list_cut(tx, pool.id)
     for carve in cut:
         pools.delete_carve(tx, carve)
+    quotas.delete_quotas_on(tx, "pool", pool.id)
     pools.delete_pool(tx, pool.id)
     for carve in cut:
         free_space.give(tx, carve.pool_id, carve.prefix)
@@ -176,7 +177,7 @@ def _check_parent(tx: Transaction, edit: AddPool, space_id: int, family: Family)
     return parent
 
 
-def _cut_from(tx: Transaction, parent: PoolRow, pool: PoolRow, prefixes: list[Prefix]) -> None:
+def cut_from(tx: Transaction, parent: PoolRow, pool: PoolRow, prefixes: list[Prefix]) -> None:
     for prefix in prefixes:
         if not free_space.take_prefix(tx, parent.id, prefix):
             raise Overlap(
@@ -212,7 +213,7 @@ def _refuse_overlap(what: str, prefixes: list[Prefix]) -> None:
         raise Overlap(f"the {what} {both[0]} and {both[1]} share addresses", "give each address once")
 
 
-def _refuse_foreign_overlap(tx: Transaction, prefix: Prefix, space_id: int, public: bool) -> None:
+def refuse_foreign_overlap(tx: Transaction, prefix: Prefix, space_id: int, public: bool) -> None:
     found = pools.find_overlapping_prefix(tx, prefix, space_id=space_id)
     if found is None and public:
         found = pools.find_overlapping_prefix(tx, prefix, space_id=None)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import IllegalTransition, InvalidValue
+from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.service.documents import block_document, past_block_document
 from casm_ctrl.service.holding import hold_seen
+from casm_ctrl.service.limits import check_minimum
 from casm_ctrl.service.lookup import the_block
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import blocks, observations, pools
@@ -16,32 +20,48 @@ from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.store.transaction import Transaction
 
-_HELD = (State.RESERVED, State.INSTALLED, State.DRAINING)
+HELD = (State.RESERVED, State.INSTALLED, State.DRAINING)
 
 
 def release(
-    database: Database, author: Author, names: Sequence[str], *, space: str | None = None
+    database: Database,
+    author: Author,
+    names: Sequence[str],
+    *,
+    space: str | None = None,
+    below_minimum: bool = False,
 ) -> Document:
     """Start taking blocks back. One that was never sent to a device is free at once, but for what of it
     lies under somebody else's configuration: that is held. The others go with the next apply. Releasing a
-    block that is on its way out already changes nothing."""
+    block that is on its way out already changes nothing.
+
+    LimitReached where a device pool would keep less than its `min_blocks`, unless `below_minimum`.
+    """
 
     def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
-        if block.wanted is Wanted.ABSENT or block.state not in _HELD:
+        if block.wanted is Wanted.ABSENT or block.state not in HELD:
             return block
-        block = blocks.set_wanted(tx, author, block, Wanted.ABSENT, "release")
-        if block.sent:
-            return block
-        reason = "released before it was sent to any device"
-        leaving = blocks.transition(tx, author, block, State.WITHDRAWING, "release", reason)
-        assert leaving is not None
-        held = bool(observations.holds_on(tx, block.id))
-        blocks.transition(tx, author, leaving, State.FREE, "release", reason)
-        if held:
-            hold_seen(tx, pools.get_pool(tx, block.pool_id), block.prefix.range)
-        return None
+        after = take_back(tx, author, block, "release", author.reason)
+        if not below_minimum:
+            check_minimum(tx, block)
+        return after
 
-    return _each(database, author, "release", names, space, one)
+    return each_block(database, author, "release", names, space, one, {"below-minimum": below_minimum})
+
+
+def take_back(tx: Transaction, author: Author, block: BlockRow, verb: str, reason: str) -> BlockRow | None:
+    """Start the release of a block that is to be kept so far. None where it became free at once."""
+    block = blocks.set_wanted(tx, replace(author, reason=reason), block, Wanted.ABSENT, verb)
+    if block.sent:
+        return block
+    reason = "released before it was sent to any device"
+    leaving = blocks.transition(tx, author, block, State.WITHDRAWING, verb, reason)
+    assert leaving is not None
+    held = bool(observations.holds_on(tx, block.id))
+    blocks.transition(tx, author, leaving, State.FREE, verb, reason)
+    if held:
+        hold_seen(tx, pools.get_pool(tx, block.pool_id), block.prefix.range)
+    return None
 
 
 def force_release(
@@ -61,7 +81,7 @@ def force_release(
         reason = f"forced without proof: {author.reason}"
         return blocks.transition(tx, author, block, State.QUARANTINED, "force-release", reason)
 
-    return _each(database, author, "force-release", names, space, one)
+    return each_block(database, author, "force-release", names, space, one)
 
 
 def drain(database: Database, author: Author, names: Sequence[str], *, space: str | None = None) -> Document:
@@ -73,7 +93,7 @@ def drain(database: Database, author: Author, names: Sequence[str], *, space: st
             return block
         return blocks.set_wanted(tx, author, block, Wanted.DRAINED, "drain")
 
-    return _each(database, author, "drain", names, space, one)
+    return each_block(database, author, "drain", names, space, one)
 
 
 def cancel_drain(
@@ -82,38 +102,50 @@ def cancel_drain(
     """Take a drain or a release back, as long as no removal may have been sent."""
 
     def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
-        if block.state not in _HELD:
+        if block.state not in HELD:
             _refuse_leaving(block, "be kept: a removal may have been sent")
         if block.wanted is Wanted.PRESENT:
             return block
+        if block.expires_at is not None and block.expires_at <= tx.now:
+            raise IllegalTransition(
+                f"{block.label} cannot be kept: its lifetime ended at {to_rfc3339(block.expires_at)}",
+                f"give it a new one first, with 'casm renew {block.name}'",
+            )
         return blocks.set_wanted(tx, author, block, Wanted.PRESENT, "cancel-drain")
 
-    return _each(database, author, "cancel-drain", names, space, one)
+    return each_block(database, author, "cancel-drain", names, space, one)
 
 
 def _refuse_leaving(block: BlockRow, what: str) -> None:
-    if block.state not in _HELD or (block.wanted is Wanted.ABSENT and what == "be drained"):
+    if block.state not in HELD or (block.wanted is Wanted.ABSENT and what == "be drained"):
         raise IllegalTransition(
             f"{block.label} is {block.state.value}, wanted {block.wanted.value}, and cannot {what}",
             f"see it with 'casm block show {block.name}'",
         )
 
 
-def _each(
+def each_block(
     database: Database,
     author: Author,
     verb: str,
     names: Sequence[str],
     space: str | None,
     one: Callable[[Transaction, BlockRow], BlockRow | None],
+    arguments: Mapping[str, object] | None = None,
 ) -> Document:
-    """Do `one` to every named block in one transaction; answers {"block": […]} in the order of names."""
+    """Do `one` to every named block in one transaction; answers {"block": […]} in the order of names.
+
+    `arguments`: what else the request says; the same request id must come with the same.
+    """
     if not names:
         raise InvalidValue("no block was named", "name blocks by id or prefix")
 
     def body(tx: Transaction) -> Document:
         answer: list[Document] = []
         named = {block.id: block for block in (the_block(tx, name, space) for name in names)}
+        if tx.shares:
+            blocks.lock_blocks(tx, named)
+            named = {block.id: block for block in (the_block(tx, block_id(number)) for number in named)}
         for block in named.values():
             after = one(tx, block)
             if after is not None:
@@ -126,4 +158,4 @@ def _each(
         record(tx, author, [Event(verb, "request", 0, f"{len(named)} block(s): {listed}")])
         return {"block": answer}
 
-    return perform(database, author, verb, {"block": list(names), "space": space}, body)
+    return perform(database, author, verb, {"block": list(names), "space": space, **(arguments or {})}, body)

@@ -1,13 +1,15 @@
-"""The end of quarantine."""
+"""What time brings: the end of a lifetime, and the end of quarantine."""
 
 from __future__ import annotations
 
+from casm_ctrl.base.clock import to_rfc3339
+from casm_ctrl.service.release import take_back
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, clock_watch, observations
+from casm_ctrl.store import blocks, clock_watch, holdings, observations
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.states import State
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.transaction import Mode, Transaction
 
 AT_ONCE = 200
 """One sweep frees no more: what waits is found by the next."""
@@ -31,6 +33,36 @@ def free_rested(tx: Transaction) -> int:
         blocks.transition(tx, _CONTROLLER, block, State.FREE, "rest", "the rest period ended")
         freed += 1
     return freed
+
+
+def release_expired(tx: Transaction) -> int:
+    """Start the release of blocks whose lifetime is over, as an operator would. Returns how many.
+
+    None while the clock is held. A device pool's least number of blocks does not keep them: who asked for a
+    lifetime asked for its end.
+    """
+    expired = holdings.expired_blocks(tx, AT_ONCE)
+    if not expired or clock_watch.look(tx):
+        return 0
+    for number in expired:
+        block = blocks.get_block(tx, number)
+        assert block.expires_at is not None
+        take_back(tx, _CONTROLLER, block, "expire", f"its lifetime ended at {to_rfc3339(block.expires_at)}")
+    return len(expired)
+
+
+def sweep(tx: Transaction) -> None:
+    """Do all that time brought."""
+    release_expired(tx)
+    free_rested(tx)
+
+
+def sweep_store(database: Database) -> None:
+    """The same, in a transaction of its own; none is begun for writing where nothing is due."""
+    with database.read() as tx:
+        due = holdings.anything_due(tx)
+    if due:
+        database.run(sweep, Mode.SHARE)
 
 
 def accept_clock(database: Database, author: Author) -> Document:

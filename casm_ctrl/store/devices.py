@@ -43,10 +43,19 @@ class Member:
     device_id: int
     role: str
 
+    @property
+    def holds_blocks(self) -> bool:
+        """Relays forward to those who serve: no block is configured on them."""
+        return self.role != "relays"
+
 
 @dataclass(frozen=True)
 class DevicePoolRow:
-    """`gateway` is first, last, none, an address, or unnumbered:INTERFACE."""
+    """`gateway` is first, last, none, an address, or unnumbered:INTERFACE. `strategy` None: the pool's.
+
+    `first_length` and `next_length` (None: `length`) are those of its first block and of the others.
+    `max_blocks` None: any number.
+    """
 
     id: int
     device_id: int
@@ -60,6 +69,11 @@ class DevicePoolRow:
     access: str | None
     withdraw_when_unknown: str
     description: str
+    strategy: str | None = None
+    first_length: int | None = None
+    next_length: int | None = None
+    min_blocks: int = 0
+    max_blocks: int | None = None
 
     @property
     def label(self) -> str:
@@ -73,7 +87,8 @@ _DEVICE = (
 )
 _DEVICE_POOL = (
     "device_pool.id, device_id, device.name, device_pool.name, device_pool.owner_id, aaa_name, length, gateway,"
-    " gateway_mask, access, withdraw_when_unknown, description"
+    " gateway_mask, access, withdraw_when_unknown, description, device_pool.strategy, first_length, next_length,"
+    " min_blocks, max_blocks"
     " FROM device_pool JOIN device ON device.id = device_pool.device_id"
 )
 
@@ -189,6 +204,8 @@ def device_users(tx: Transaction, device_id: int) -> list[str]:
     rows = tx.all(
         "SELECT 'device pool ' || device.name || '/' || device_pool.name FROM device_pool"
         " JOIN device ON device.id = device_id WHERE device_id = :id"
+        " UNION ALL SELECT 'owner group ' || owner.name FROM owner_member JOIN owner ON owner.id = owner_id"
+        " WHERE device_id = :id AND owner.kind = 'group'"
         " UNION ALL SELECT 'block b' || block_id FROM block_member WHERE device_id = :id"
         " UNION ALL SELECT 'object ' || path || ' ' || keys FROM device_object WHERE device_id = :id"
         " ORDER BY 1 LIMIT 5",
@@ -212,6 +229,7 @@ def insert_device_pool(
     tx: Transaction,
     *,
     device: DeviceRow,
+    owner_id: int,
     name: str,
     aaa_name: str,
     length: int,
@@ -220,16 +238,22 @@ def insert_device_pool(
     access: str | None,
     withdraw_when_unknown: str,
     description: str,
+    strategy: str | None,
+    first_length: int | None,
+    next_length: int | None,
+    min_blocks: int,
+    max_blocks: int | None,
     pool_ids: Iterable[int],
     services: Iterable[str],
 ) -> int:
     number = tx.insert(
         "INSERT INTO device_pool (device_id, name, owner_id, aaa_name, length, gateway, gateway_mask, access,"
-        " withdraw_when_unknown, description) VALUES (:device, :name, :owner, :aaa_name, :length, :gateway,"
-        " :gateway_mask, :access, :withdraw, :description) RETURNING id",
+        " withdraw_when_unknown, description, strategy, first_length, next_length, min_blocks, max_blocks)"
+        " VALUES (:device, :name, :owner, :aaa_name, :length, :gateway, :gateway_mask, :access, :withdraw,"
+        " :description, :strategy, :first_length, :next_length, :min_blocks, :max_blocks) RETURNING id",
         device=device.id,
         name=name,
-        owner=device.owner_id,
+        owner=owner_id,
         aaa_name=aaa_name,
         length=length,
         gateway=gateway,
@@ -237,6 +261,11 @@ def insert_device_pool(
         access=access,
         withdraw=withdraw_when_unknown,
         description=description,
+        strategy=strategy,
+        first_length=first_length,
+        next_length=next_length,
+        min_blocks=min_blocks,
+        max_blocks=max_blocks,
     )
     tx.run_many(
         "INSERT INTO device_pool_source (device_pool_id, position, pool_id) VALUES (:id, :position, :pool)",
@@ -285,6 +314,7 @@ def device_pool_services(tx: Transaction, device_pool_id: int) -> list[str]:
 
 
 def owner_members(tx: Transaction, owner_id: int) -> list[Member]:
+    """The devices of an owner, those that only relay too."""
     rows = tx.all(
         "SELECT device_id, role FROM owner_member WHERE owner_id = :id ORDER BY device_id", id=owner_id
     )

@@ -143,6 +143,16 @@ def list_ranges(tx: Transaction, device_id: int) -> list[RangeRow]:
     ]
 
 
+def shows_drained(tx: Transaction, block: int, device_id: int) -> bool:
+    """True where the last read of a device showed a block there, and drained."""
+    row = tx.first(
+        "SELECT MIN(drained) FROM seen_range WHERE block_id = :block AND device_id = :device",
+        block=block,
+        device=device_id,
+    )
+    return row is not None and row[0] == 1
+
+
 def touches_pool(tx: Transaction, space_id: int, span: Range) -> bool:
     """True where a range shares an address with a pool of the space."""
     row = tx.first(

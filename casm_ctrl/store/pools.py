@@ -201,6 +201,17 @@ def _count(tx: Transaction, pool_id: int, kind: str, prefixes: Iterable[Prefix],
     )
 
 
+def delete_pool_prefix(tx: Transaction, pool_id: int, prefix: Prefix) -> None:
+    """A root pool's own, or as a child pool counts it; what a child was cut is given back besides."""
+    tx.run(
+        "DELETE FROM pool_prefix WHERE pool_id = :pool AND first = :first AND length = :length",
+        pool=pool_id,
+        first=prefix.first_key,
+        length=prefix.length,
+    )
+    _count(tx, pool_id, "prefix", [prefix], -1)
+
+
 def piece_counts(tx: Transaction, pool_id: int) -> dict[tuple[str, int], int]:
     """How many pieces a pool has by (kind, length): its prefixes, and what is carved from it."""
     rows = tx.all("SELECT kind, length, pieces FROM piece_count WHERE pool_id = :pool", pool=pool_id)

@@ -375,6 +375,8 @@ def test_what_a_device_pool_shows(network: Database, gateway: str, withdraw: str
         "withdraw-when-unknown": withdraw,
         "description": "x",
         "blocks": "0",
+        "routes": "0",
+        "min-blocks": 0,
         "block": [],
     }
 
