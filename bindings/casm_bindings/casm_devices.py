@@ -1343,7 +1343,7 @@ class yc_device_pool_casm_devices__devices_device_device_pool(PybindBase):
 
   YANG Description: What one service on the device serves from.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__name','__aaa_name','__pool','__length','__strategy','__first_length','__next_length','__min_blocks','__max_blocks','__owner_group','__gateway','__gateway_mask','__service','__access','__withdraw_when_unknown','__description','__block',)
+  __slots__ = ('_path_helper', '_extmethods', '__name','__aaa_name','__pool','__length','__strategy','__first_length','__next_length','__min_blocks','__max_blocks','__owner_group','__gateway','__gateway_mask','__service','__access','__withdraw_when_unknown','__description','__blocks','__routes','__block',)
 
   _yang_name = 'device-pool'
   _yang_namespace = 'urn:casm:yang:casm-devices'
@@ -1371,6 +1371,8 @@ class yc_device_pool_casm_devices__devices_device_device_pool(PybindBase):
     self.__access = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'pppoe': {}, 'dhcp': {}, 'vpn': {}, 'ds-lite': {}, 'lw4over6': {}, 'map': {}, 'cgn': {}, 'xlat': {}, 'other': {}},), is_leaf=True, yang_name="access", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=True)
     self.__withdraw_when_unknown = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'operator': {}, 'never': {}},),RestrictedClassType(base_type=str, restriction_dict={'pattern': 'after [1-9][0-9]{0,5}[smhdw]'}),], default=str("operator"), is_leaf=True, yang_name="withdraw-when-unknown", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='union', is_config=True)
     self.__description = YANGDynClass(base=str, is_leaf=True, yang_name="description", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='string', is_config=True)
+    self.__blocks = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="blocks", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
+    self.__routes = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="routes", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
     self.__block = YANGDynClass(base=YANGListType("id",yc_block_casm_devices__devices_device_device_pool_block, yang_name="block", parent=self, is_container='list', user_ordered=False, path_helper=self._path_helper, yang_keys='id', extensions=None), is_container='list', yang_name="block", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, extensions=None, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='list', is_config=False)
 
     load = kwargs.pop("load", None)
@@ -2033,6 +2035,82 @@ in 'after 36h'.
     self.__description = YANGDynClass(base=str, is_leaf=True, yang_name="description", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='string', is_config=True)
 
 
+  def _get_blocks(self):
+    """
+    Getter method for blocks, mapped from YANG variable /devices/device/device_pool/blocks (uint64)
+
+    YANG Description: How many blocks it has.
+    """
+    return self.__blocks
+      
+  def _set_blocks(self, v, load=False):
+    """
+    Setter method for blocks, mapped from YANG variable /devices/device/device_pool/blocks (uint64)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_blocks is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_blocks() directly.
+
+    YANG Description: How many blocks it has.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="blocks", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """blocks must be of a type compatible with uint64""",
+          'defined-type': "uint64",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="blocks", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)""",
+        })
+
+    self.__blocks = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_blocks(self):
+    self.__blocks = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="blocks", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
+
+
+  def _get_routes(self):
+    """
+    Getter method for routes, mapped from YANG variable /devices/device/device_pool/routes (uint64)
+
+    YANG Description: How many routes its blocks need, aggregated as far as
+that covers nothing else.
+    """
+    return self.__routes
+      
+  def _set_routes(self, v, load=False):
+    """
+    Setter method for routes, mapped from YANG variable /devices/device/device_pool/routes (uint64)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_routes is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_routes() directly.
+
+    YANG Description: How many routes its blocks need, aggregated as far as
+that covers nothing else.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="routes", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """routes must be of a type compatible with uint64""",
+          'defined-type': "uint64",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="routes", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)""",
+        })
+
+    self.__routes = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_routes(self):
+    self.__routes = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="routes", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
+
+
   def _get_block(self):
     """
     Getter method for block, mapped from YANG variable /devices/device/device_pool/block (list)
@@ -2087,10 +2165,12 @@ were withdrawn from it and are not yet free.
   access = __builtin__.property(_get_access, _set_access)
   withdraw_when_unknown = __builtin__.property(_get_withdraw_when_unknown, _set_withdraw_when_unknown)
   description = __builtin__.property(_get_description, _set_description)
+  blocks = __builtin__.property(_get_blocks)
+  routes = __builtin__.property(_get_routes)
   block = __builtin__.property(_get_block)
 
 
-  _pyangbind_elements = OrderedDict([('name', name), ('aaa_name', aaa_name), ('pool', pool), ('length', length), ('strategy', strategy), ('first_length', first_length), ('next_length', next_length), ('min_blocks', min_blocks), ('max_blocks', max_blocks), ('owner_group', owner_group), ('gateway', gateway), ('gateway_mask', gateway_mask), ('service', service), ('access', access), ('withdraw_when_unknown', withdraw_when_unknown), ('description', description), ('block', block), ])
+  _pyangbind_elements = OrderedDict([('name', name), ('aaa_name', aaa_name), ('pool', pool), ('length', length), ('strategy', strategy), ('first_length', first_length), ('next_length', next_length), ('min_blocks', min_blocks), ('max_blocks', max_blocks), ('owner_group', owner_group), ('gateway', gateway), ('gateway_mask', gateway_mask), ('service', service), ('access', access), ('withdraw_when_unknown', withdraw_when_unknown), ('description', description), ('blocks', blocks), ('routes', routes), ('block', block), ])
 
 
 class yc_sync_casm_devices__devices_device_sync(PybindBase):
@@ -3346,7 +3426,7 @@ class yc_quota_casm_devices__quotas_quota(PybindBase):
 
   YANG Description: One limit.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__name','__kind','__subject','__family','__max_addresses',)
+  __slots__ = ('_path_helper', '_extmethods', '__name','__kind','__subject','__family','__max_addresses','__used_addresses',)
 
   _yang_name = 'quota'
   _yang_namespace = 'urn:casm:yang:casm-devices'
@@ -3363,6 +3443,7 @@ class yc_quota_casm_devices__quotas_quota(PybindBase):
     self.__subject = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '([A-Zac-z0-9][A-Za-z0-9._\\-]*|b([0-9]*[A-Za-z._\\-][A-Za-z0-9._\\-]*)?)', 'length': ['1..63']}), is_leaf=True, yang_name="subject", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:name', is_config=True)
     self.__family = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'ipv4': {}, 'ipv6': {}},), is_leaf=True, yang_name="family", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:family', is_config=True)
     self.__max_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="max-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=True)
+    self.__used_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
 
     load = kwargs.pop("load", None)
     if args:
@@ -3582,14 +3663,52 @@ quarantined ones included.
   def _unset_max_addresses(self):
     self.__max_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="max-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=True)
 
+
+  def _get_used_addresses(self):
+    """
+    Getter method for used_addresses, mapped from YANG variable /quotas/quota/used_addresses (casm-p:address-count)
+
+    YANG Description: How many addresses its blocks hold now.
+    """
+    return self.__used_addresses
+      
+  def _set_used_addresses(self, v, load=False):
+    """
+    Setter method for used_addresses, mapped from YANG variable /quotas/quota/used_addresses (casm-p:address-count)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_used_addresses is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_used_addresses() directly.
+
+    YANG Description: How many addresses its blocks hold now.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """used_addresses must be of a type compatible with casm-p:address-count""",
+          'defined-type': "casm-p:address-count",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)""",
+        })
+
+    self.__used_addresses = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_used_addresses(self):
+    self.__used_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
+
   name = __builtin__.property(_get_name, _set_name)
   kind = __builtin__.property(_get_kind, _set_kind)
   subject = __builtin__.property(_get_subject, _set_subject)
   family = __builtin__.property(_get_family, _set_family)
   max_addresses = __builtin__.property(_get_max_addresses, _set_max_addresses)
+  used_addresses = __builtin__.property(_get_used_addresses)
 
 
-  _pyangbind_elements = OrderedDict([('name', name), ('kind', kind), ('subject', subject), ('family', family), ('max_addresses', max_addresses), ])
+  _pyangbind_elements = OrderedDict([('name', name), ('kind', kind), ('subject', subject), ('family', family), ('max_addresses', max_addresses), ('used_addresses', used_addresses), ])
 
 
 class yc_quotas_casm_devices__quotas(PybindBase):

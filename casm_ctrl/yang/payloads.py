@@ -270,6 +270,8 @@ class DevicePool:
     access: str | None = None
     withdraw_when_unknown: str | None = None
     description: str | None = None
+    blocks: int | None = None
+    routes: int | None = None
     block: tuple[Block, ...] = ()
 
 
@@ -331,6 +333,7 @@ class Quota:
     subject: str
     family: str
     max_addresses: str
+    used_addresses: str | None = None
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,8 @@ PAYLOADS: dict[str, Payload] = {
                         service=("voip", "1"),
                         access="dhcp",
                         withdraw_when_unknown="after 36h",
+                        blocks=2,
+                        routes=1,
                         block=(
                             Block(
                                 "b12",
@@ -194,7 +196,7 @@ PAYLOADS: dict[str, Payload] = {
         )
     ),
     "quotas": Quotas(
-        (Quota("most", "pool", "007", "ipv6", "4096"), Quota("all", "space", "1.0", "ipv4", "0.5"))
+        (Quota("most", "pool", "007", "ipv6", "4096", "16"), Quota("all", "space", "1.0", "ipv4", "0.5"))
     ),
     "owner groups": OwnerGroups((OwnerGroup("pair", (GroupMember("bng1", "serves"),)),)),
 }
