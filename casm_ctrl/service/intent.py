@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, devices, leases, observations
+from casm_ctrl.store import blocks, devices, history, leases, observations
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
@@ -47,6 +47,7 @@ def record_intent(database: Database, author: Author, lease: Lease, intent: Inte
         for block in intent.sent:
             blocks.mark_sent(tx, block)
             blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
+        history.note_sent(tx, device.id, (block.id for block in intent.sent))
         observations.put_objects(tx, device.id, intent.written)
         words = f"edit {intent.generation}: {'; '.join(intent.words)}"
         record(tx, author, [Event("apply", "device", device.id, device.name, reason=words)])
@@ -77,6 +78,7 @@ def record_pending(
                 for member in members:
                     blocks.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
             blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
+        history.note_removal(tx, device.id, (block.id for block in intent.removed))
         pending = PendingCommit(
             device_id=lease.device_id,
             lease_generation=lease.generation,

@@ -17,11 +17,12 @@ from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.service.desired import Desired, read_desired
 from casm_ctrl.service.holding import hold, release_held
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, devices, leases, observations, spaces
+from casm_ctrl.store import blocks, devices, history, leases, observations, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.history import Stay
 from casm_ctrl.store.leases import Lease
 from casm_ctrl.store.observations import FindingRow, ObjectRow, RangeRow
 from casm_ctrl.store.states import Seen, State, Wanted
@@ -78,6 +79,9 @@ class _Reading:
     foreign: list[tuple[Sighting, int, str, str]] = field(default_factory=list)
     """(sighting, space id, kind, words) of what is on the device and is none of its blocks."""
     findings: list[FindingRow] = field(default_factory=list)
+    stays: dict[int, Stay] = field(default_factory=dict)
+    """The stays on the device, by block, that were not over before this read."""
+    zombies: set[int] = field(default_factory=set)
 
     def find(
         self, kind: str, sighting: Sighting, words: str, block: int | None = None, *, holds: bool = False
@@ -110,7 +114,7 @@ def preview(database: Database, author: Author, device_name: str, sight: Sight) 
 
 
 def _observe(tx: Transaction, author: Author, device: DeviceRow, sight: Sight) -> Observed:
-    reading = _Reading(device, spaces.get_store(tx).store_id)
+    reading = _Reading(device, spaces.get_store(tx).store_id, stays=history.open_stays(tx, device.id))
     mine = {block.id: block for block in blocks.list_blocks(tx, device_id=device.id)}
     ranges = _sort(tx, reading, mine, sight)
     _judge_foreign(tx, reading)
@@ -131,6 +135,8 @@ def _observe(tx: Transaction, author: Author, device: DeviceRow, sight: Sight) -
             tx, author, reading, block, gone=sight.proof and block.id not in touched, kept=sight.kept
         )
     ]
+    _note_others(tx, reading, {block.id for block in mine.values() if block.state in _OWNED}, sight)
+    history.note_read(tx, device.id, leases.claimed_at(tx, device.id))
     return Observed(tuple(words), tuple(observations.list_findings(tx, device_id=device.id)))
 
 
@@ -219,6 +225,9 @@ def _kind_of(
         number = sighting.mark_block
     if number is not None:
         past = blocks.past_block(tx, number)
+        home = mine[number].prefix if number in mine else None if past is None else past.prefix
+        if home is not None and sighting.range == home.range:
+            reading.zombies.add(number)
         if number in mine:
             return "zombie", f"{where}, and {mine[number].label} is {mine[number].state.value}"
         if past is not None:
@@ -300,6 +309,7 @@ def _prove(
     own = [s for s in reading.own.get(block.id, ()) if s.range == block.prefix.range]
     seen = Seen.PRESENT if own else Seen.ABSENT if gone and kept else Seen.UNKNOWN
     blocks.set_seen(tx, block.id, device.id, seen)
+    history.note_seen(tx, reading.stays.get(block.id), block.id, device.id, seen)
     members = blocks.list_members(tx, [block.id])[block.id]
     serving = [member.seen for member in members if member.role == "serves"]
     everywhere = all(value is Seen.PRESENT for value in serving)
@@ -342,6 +352,14 @@ def _prove(
     elif undrained and block.state is State.DRAINING:
         go(State.INSTALLED, "no drain seen")
     return steps
+
+
+def _note_others(tx: Transaction, reading: _Reading, proved: set[int], sight: Sight) -> None:
+    """What the read tells of blocks that the device does not own any more."""
+    absent = Seen.ABSENT if sight.proof and sight.kept else Seen.UNKNOWN
+    for number in sorted((reading.zombies | set(reading.stays)) - proved):
+        seen = Seen.PRESENT if number in reading.zombies else absent
+        history.note_seen(tx, reading.stays.get(number), number, reading.device.id, seen)
 
 
 def _touched(mine: Iterable[BlockRow], ranges: Iterable[RangeRow]) -> set[int]:

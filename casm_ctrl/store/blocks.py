@@ -14,7 +14,9 @@ from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.store.devices import DevicePoolRow, Member
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.free_space import give
+from casm_ctrl.store.history import note_forced
 from casm_ctrl.store.pools import PoolRow, get_pool
+from casm_ctrl.store.reserve import reserve_one
 from casm_ctrl.store.states import Seen, State, Wanted, is_edge
 from casm_ctrl.store.transaction import Row, Transaction
 
@@ -73,14 +75,17 @@ class MemberRow:
 
 @dataclass(frozen=True)
 class PastBlock:
-    """A block that was freed."""
+    """A block that was freed. `devices` are the names and roles of its members."""
 
     id: int
     pool: str
     space_id: int
+    space: str
     prefix: Prefix
+    psid_offset: int | None
     device_pool: str
     members: tuple[int, ...]
+    devices: tuple[tuple[str, str], ...]
     allocated_at: Micros
     freed_at: Micros
 
@@ -250,13 +255,27 @@ def past_holders(tx: Transaction, space_id: int, prefix: Prefix) -> list[PastBlo
 
 
 _PAST_COLUMNS = (
-    "id, pool, space_id, family, first, length, device_pool, members, allocated_at, freed_at FROM past_block"
+    "id, pool, space_id, space, family, first, length, psid_offset, device_pool, members, allocated_at, freed_at"
+    " FROM past_block"
 )
 
 
 def _past(row: Row) -> PastBlock:
-    prefix = Prefix.read(row[3], row[4], row[5])
-    return PastBlock(row[0], row[1], row[2], prefix, row[6], tuple(json.loads(row[7])), row[8], row[9])
+    number, pool, space_id, space, family, first, length, psid_offset, device_pool, members = row[:10]
+    devices = json.loads(members)
+    return PastBlock(
+        id=number,
+        pool=pool,
+        space_id=space_id,
+        space=space,
+        prefix=Prefix.read(family, first, length),
+        psid_offset=psid_offset,
+        device_pool=device_pool,
+        members=tuple(device[0] for device in devices),
+        devices=tuple((device[1], device[2]) for device in devices),
+        allocated_at=row[10],
+        freed_at=row[11],
+    )
 
 
 def last_block_number(tx: Transaction) -> int:
@@ -323,41 +342,23 @@ def insert_blocks(
     expires_at: Micros | None = None,
 ) -> list[int]:
     """Reserve `prefixes` (already taken from the pool's free rows) for a device pool. Returns the ids."""
-    numbers = _next_numbers(tx, len(prefixes))
-    tx.run_many(
-        "INSERT INTO block (id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
-        " owner_id, shared, wanted, state, allocated_at, changed_at, expires_at)"
-        " VALUES (:id, :pool, :space, :public, :family, :first, :last, :length, :device_pool,"
-        " :owner, :shared, 'present', 'reserved', :now, :now, :expires)",
-        (
-            {
-                "id": number,
-                "pool": pool.id,
-                "space": pool.space_id,
-                "public": int(pool.public),
-                "family": prefix.family.number,
-                "first": prefix.first_key,
-                "last": prefix.last_key,
-                "length": prefix.length,
-                "device_pool": device_pool.id,
-                "owner": device_pool.owner_id,
-                "shared": int(bool(pool.tenant(1)) and prefix.length > Family.IPV4.width),
-                "now": tx.now,
-                "expires": expires_at,
-            }
-            for number, prefix in zip(numbers, prefixes, strict=True)
-        ),
-    )
-    tx.run_many(
-        "INSERT INTO block_member (block_id, device_id, role, since) VALUES (:block, :device, :role, :now)",
-        (
-            {"block": number, "device": member.device_id, "role": member.role, "now": tx.now}
-            for number in numbers
-            for member in members
-        ),
-    )
-    for length, blocks in Counter(prefix.length for prefix in prefixes).items():
-        _count(tx, pool.id, State.RESERVED, length, blocks)
+    shared = bool(pool.tenant(1))
+    values: dict[str, object] = {
+        "pool": pool.id,
+        "space": pool.space_id,
+        "public": int(pool.public),
+        "device_pool": device_pool.id,
+        "owner": device_pool.owner_id,
+        "expires": expires_at,
+    }
+    if tx.dialect == "postgresql" and len(prefixes) == 1:
+        of_prefix = _of_prefix(prefixes[0], shared)
+        numbers = [reserve_one(tx, values | of_prefix, members)]
+    else:
+        numbers = _next_numbers(tx, len(prefixes))
+        _insert_rows(tx, values, members, numbers, [_of_prefix(prefix, shared) for prefix in prefixes])
+        for length, blocks in Counter(prefix.length for prefix in prefixes).items():
+            _count(tx, pool.id, State.RESERVED, length, blocks)
     record(
         tx,
         author,
@@ -374,6 +375,43 @@ def insert_blocks(
         ),
     )
     return numbers
+
+
+def _of_prefix(prefix: Prefix, shared: bool) -> dict[str, object]:
+    return {
+        "family": prefix.family.number,
+        "first": prefix.first_key,
+        "last": prefix.last_key,
+        "length": prefix.length,
+        "shared": int(shared and prefix.length > Family.IPV4.width),
+    }
+
+
+def _insert_rows(
+    tx: Transaction,
+    values: dict[str, object],
+    members: Sequence[Member],
+    numbers: Sequence[int],
+    prefixes: Sequence[dict[str, object]],
+) -> None:
+    tx.run_many(
+        "INSERT INTO block (id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
+        " owner_id, shared, wanted, state, allocated_at, changed_at, expires_at)"
+        " VALUES (:id, :pool, :space, :public, :family, :first, :last, :length, :device_pool,"
+        " :owner, :shared, 'present', 'reserved', :now, :now, :expires)",
+        (
+            {**values, **of_prefix, "id": number, "now": tx.now}
+            for number, of_prefix in zip(numbers, prefixes, strict=True)
+        ),
+    )
+    tx.run_many(
+        "INSERT INTO block_member (block_id, device_id, role, since) VALUES (:block, :device, :role, :now)",
+        (
+            {"block": number, "device": member.device_id, "role": member.role, "now": tx.now}
+            for number in numbers
+            for member in members
+        ),
+    )
 
 
 def set_wanted(tx: Transaction, author: Author, block: BlockRow, wanted: Wanted, verb: str) -> BlockRow:
@@ -430,11 +468,12 @@ def transition(
         seconds = pool.quarantine if block.proven_empty else max(pool.quarantine, pool.lease_time)
         rest = Micros(tx.now + seconds * SECOND)
         reason = f"{reason}; rests until {to_rfc3339(rest)}"
+        note_forced(tx, block.id)
     elif target is State.INSTALLED:
         _compare_and_set(tx, block, "proven_empty = 0")
         block = replace(block, proven_empty=False, generation=block.generation + 1)
     if target is State.FREE:
-        _bury(tx, block)
+        _bury(tx, block, pool.psid_offset)
     else:
         _compare_and_set(
             tx,
@@ -511,16 +550,15 @@ def _compare_and_set(tx: Transaction, block: BlockRow, change: str, **values: ob
         )
 
 
-def _bury(tx: Transaction, block: BlockRow) -> None:
-    members = [
-        row[0]
-        for row in tx.all("SELECT device_id FROM block_member WHERE block_id = :id ORDER BY 1", id=block.id)
-    ]
+def _bury(tx: Transaction, block: BlockRow, psid_offset: int | None) -> None:
+    members = [(row.device_id, row.device, row.role) for row in list_members(tx, [block.id])[block.id]]
     tx.run(
-        "INSERT INTO past_block (id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
-        " device_pool, pool, members, sent, allocated_at, freed_at)"
-        " SELECT id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
-        " :device_pool, :pool, :members, sent, allocated_at, :now FROM block WHERE id = :id",
+        "INSERT INTO past_block (id, pool_id, space_id, space, public, family, first, last, length,"
+        " device_pool_id, device_pool, pool, psid_offset, members, sent, allocated_at, freed_at)"
+        " SELECT id, pool_id, space_id, :space, public, family, first, last, length, device_pool_id,"
+        " :device_pool, :pool, :psid_offset, :members, sent, allocated_at, :now FROM block WHERE id = :id",
+        space=block.space,
+        psid_offset=psid_offset,
         device_pool=block.device_pool,
         pool=block.pool,
         members=json.dumps(members),

@@ -49,6 +49,15 @@ class EventRow:
     reason: str
 
 
+_COLUMNS = (
+    "seq, at, actor, request_id, verb, subject_kind, subject_id, subject, source, target, reason FROM event"
+)
+_MOVES = "COALESCE(source, '') != COALESCE(target, '')"
+
+_SKEW = 10_000
+"""On PostgreSQL an event may have an earlier time than so many before it: its transaction was slower."""
+
+
 def record(tx: Transaction, author: Author, events: Iterable[Event]) -> None:
     """Append `events` in the transaction of the change that they tell of."""
     tx.run_many(
@@ -76,14 +85,63 @@ def list_events(
     tx: Transaction, *, subject_kind: str | None = None, subject_id: int | None = None, limit: int = 100
 ) -> list[EventRow]:
     """The latest events, oldest first; of one subject where it is named."""
-    columns = "seq, at, actor, request_id, verb, subject_kind, subject_id, subject, source, target, reason FROM event"
     if subject_kind is None:
-        rows = tx.all(f"SELECT {columns} ORDER BY seq DESC LIMIT :limit", limit=limit)
+        rows = tx.all(f"SELECT {_COLUMNS} ORDER BY seq DESC LIMIT :limit", limit=limit)
     else:
         rows = tx.all(
-            f"SELECT {columns} WHERE subject_kind = :kind AND subject_id = :id ORDER BY seq DESC LIMIT :limit",
+            f"SELECT {_COLUMNS} WHERE subject_kind = :kind AND subject_id = :id ORDER BY seq DESC LIMIT :limit",
             kind=subject_kind,
             id=subject_id,
             limit=limit,
         )
     return [EventRow(*row) for row in reversed(rows)]
+
+
+def first_event(tx: Transaction, block_id: int) -> EventRow | None:
+    """How a block came to be."""
+    row = tx.first(
+        f"SELECT {_COLUMNS} WHERE subject_kind = 'block' AND subject_id = :id ORDER BY seq LIMIT 1",
+        id=block_id,
+    )
+    return None if row is None else EventRow(*row)
+
+
+def state_event_at(tx: Transaction, block_id: int, moment: Micros) -> EventRow | None:
+    """The event that brought a block into the state that it had at a moment; None: there was no such block.
+
+    After the clock was set back, the times that came twice are those of the second time or of the first.
+    """
+    row = tx.first(
+        f"SELECT {_COLUMNS} WHERE subject_kind = 'block' AND subject_id = :id AND seq <= :bound"
+        f" AND at <= :moment AND {_MOVES} ORDER BY seq DESC LIMIT 1",
+        id=block_id,
+        bound=_sequence_at(tx, moment) + _SKEW,
+        moment=moment,
+    )
+    return None if row is None else EventRow(*row)
+
+
+def next_state_event(tx: Transaction, event: EventRow) -> EventRow | None:
+    """The event that ended the state that `event` began; None where it lasts."""
+    row = tx.first(
+        f"SELECT {_COLUMNS} WHERE subject_kind = 'block' AND subject_id = :id AND seq > :seq AND {_MOVES}"
+        " ORDER BY seq LIMIT 1",
+        id=event.subject_id,
+        seq=event.seq,
+    )
+    return None if row is None else EventRow(*row)
+
+
+def _sequence_at(tx: Transaction, moment: Micros) -> int:
+    """The last event by a moment: times grow with the numbers, so halving finds it without an index on time
+    that every writer would pay for."""
+    row = tx.first("SELECT seq FROM event ORDER BY seq DESC LIMIT 1")
+    low, high = 0, 0 if row is None else int(row[0])
+    while low < high:
+        middle = (low + high + 1) // 2
+        row = tx.first("SELECT seq, at FROM event WHERE seq <= :seq ORDER BY seq DESC LIMIT 1", seq=middle)
+        if row is None or row[1] <= moment:
+            low = middle
+        else:
+            high = int(row[0]) - 1
+    return low

@@ -54,16 +54,23 @@ def claim(tx: Transaction, device_id: int, holder: str, who: str) -> Lease:
         )
     generation = 1 if row is None else row[2] + 1
     tx.run(
-        "INSERT INTO device_lease (device_id, holder, who, generation, expires, session_id)"
-        " VALUES (:id, :holder, :who, :generation, :expires, NULL) ON CONFLICT (device_id) DO UPDATE SET"
-        " holder = :holder, who = :who, generation = :generation, expires = :expires",
+        "INSERT INTO device_lease (device_id, holder, who, generation, expires, claimed, session_id)"
+        " VALUES (:id, :holder, :who, :generation, :expires, :now, NULL) ON CONFLICT (device_id) DO UPDATE SET"
+        " holder = :holder, who = :who, generation = :generation, expires = :expires, claimed = :now",
         id=device_id,
         holder=holder,
         who=who,
         generation=generation,
         expires=tx.now + round(LEASE * SECOND),
+        now=tx.now,
     )
     return Lease(device_id, holder, generation, None if row is None else row[4])
+
+
+def claimed_at(tx: Transaction, device_id: int) -> Micros:
+    """When the lease that is held, or was held last, was claimed: its holder's reads began after that."""
+    row = tx.first("SELECT claimed FROM device_lease WHERE device_id = :id", id=device_id)
+    return Micros(tx.now if row is None else row[0])
 
 
 def renew(tx: Transaction, lease: Lease, session_id: int | None = None) -> None:

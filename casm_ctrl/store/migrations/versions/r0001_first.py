@@ -113,6 +113,7 @@ CREATE TABLE device (
     edit_generation INTEGER NOT NULL DEFAULT 0,
     sync_state TEXT NOT NULL DEFAULT 'never',
     seen_at INTEGER,
+    read_from INTEGER,
     error TEXT
 );
 
@@ -255,11 +256,12 @@ CREATE TABLE block_member (
 ) WITHOUT ROWID;
 CREATE INDEX block_member_device ON block_member (device_id);
 
--- Blocks that were freed: who had what, until when. `members` are device ids, for reads before reuse.
+-- Blocks that were freed: who had what, until when. `members` are [device id, name, role].
 CREATE TABLE past_block (
     id INTEGER PRIMARY KEY,
     pool_id INTEGER NOT NULL,
     space_id INTEGER NOT NULL,
+    space TEXT NOT NULL,
     public INTEGER NOT NULL,
     family INTEGER NOT NULL,
     first BLOB NOT NULL,
@@ -268,12 +270,30 @@ CREATE TABLE past_block (
     device_pool_id INTEGER NOT NULL,
     device_pool TEXT NOT NULL,
     pool TEXT NOT NULL,
+    psid_offset INTEGER,
     members TEXT NOT NULL,
     sent INTEGER NOT NULL,
     allocated_at INTEGER NOT NULL,
     freed_at INTEGER NOT NULL
 );
 CREATE INDEX past_block_prefix ON past_block (space_id, family, length, first);
+CREATE INDEX past_block_time ON past_block (space_id, family, length, first, allocated_at);
+
+-- When a block was on a device: perhaps from maybe_from, surely from sure_from to sure_until, not any more
+-- from maybe_until on (or the next row of the two tells). What is null has not come yet, or never came.
+CREATE TABLE stay (
+    block_id INTEGER NOT NULL,
+    device_id INTEGER NOT NULL,
+    device TEXT NOT NULL,
+    role TEXT NOT NULL,
+    maybe_from INTEGER NOT NULL,
+    sure_from INTEGER,
+    sure_until INTEGER,
+    maybe_until INTEGER,
+    ended TEXT CHECK (ended = 'removal' OR ended = 'vanished' OR ended = 'forced'),
+    PRIMARY KEY (block_id, device_id, maybe_from)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX stay_open ON stay (device_id, block_id) WHERE maybe_until IS NULL;
 
 -- Counts of blocks in stripes, so that no row is written by every allocation.
 CREATE TABLE block_count (
@@ -333,6 +353,7 @@ CREATE TABLE device_lease (
     who TEXT NOT NULL,
     generation INTEGER NOT NULL,
     expires INTEGER NOT NULL,
+    claimed INTEGER NOT NULL,
     session_id INTEGER
 );
 
