@@ -113,7 +113,7 @@ def add(
     """Add a device. Nothing is sent to it; 'casm device check' looks whether it is fit."""
     from casm_ctrl.service.configuration import AddDevice, change
 
-    _check_driver(driver, role.value)
+    check_driver(driver, role.value)
     edit = AddDevice(
         name=name,
         role=role.value,
@@ -123,7 +123,7 @@ def add(
         user=user,
         credential=credential,
         space=space or _only_space(call.database),
-        host_key=None if host_key is None else _canonical_key(host_key),
+        host_key=None if host_key is None else canonical_key(host_key),
         instances=split_pairs("--instance", instance or (), "NAME=SPACE"),
         deadlines=_deadlines(deadline or ()),
     )
@@ -134,7 +134,8 @@ def add(
     )
 
 
-def _check_driver(driver: str, role: str) -> None:
+def check_driver(driver: str, role: str) -> None:
+    """Raises where there is no such driver, or it is not for the role."""
     from casm_ctrl.drivers.registry import load_driver
 
     roles = load_driver(driver).roles
@@ -156,7 +157,7 @@ def _only_space(database: Database) -> str:
     return names[0]
 
 
-def _canonical_key(text: str) -> str:
+def canonical_key(text: str) -> str:
     """Type and base64 without the comment, so that it compares with what a device presents."""
     from casm_ctrl.netconf.host_keys import HostKey
 

@@ -1,4 +1,4 @@
-"""Work on devices: run it, and show on a terminal how far each device is."""
+"""Show on a terminal how far long work is: on devices, each by itself, or on many like things."""
 
 from __future__ import annotations
 
@@ -50,3 +50,21 @@ def _shown() -> Iterator[Progress]:
                 tasks[device] = bars.add_task(device, total=None, phase=phase)
 
         yield progress
+
+
+@contextlib.contextmanager
+def counting(words: str, total: int, *, show: bool = True) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal (and `show`), which ends without a trace. Called with how many
+    more of the `total` are done."""
+    if not (show and sys.stderr.isatty()):
+        yield lambda more: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(words, total=total)
+        yield lambda more: bars.advance(task, more)
