@@ -117,7 +117,12 @@ def _check_pool(pool: WantedPool) -> None:
 
 
 def _member(store: str, pool: WantedPool, block: WantedBlock) -> _Member:
-    kind = tree.ENTRY_LISTS[block.prefix.family]
+    kind = tree.ENTRY_LISTS.get(block.prefix.family)
+    if kind is None:
+        raise NotSupported(
+            f"{block_id(block.number)} ({block.prefix}) is a port set, and {tree.MODULE} has whole addresses only",
+            "release it, and give the device pool a length of 32 or less",
+        )
     key = block.key or ObjectKey(kind.path, (pool.name, str(BlockMark(store, block.number))))
     if key.path != kind.path or len(key.keys) != 2:
         raise InvalidValue(

@@ -177,7 +177,7 @@ def check_gateway(text: str, family: Family) -> None:
     """InvalidValue where `text` is none of first, last, none, an address of `family`, unnumbered:INTERFACE."""
     if text in ("first", "last", "none") or (text.startswith("unnumbered:") and text != "unnumbered:"):
         return
-    if parse_address(text)[0] is not family:
+    if parse_address(text)[0].number != family.number:
         raise InvalidValue(f"the gateway {text} is not {family.value}", f"give an address of {family.value}")
 
 

@@ -9,7 +9,17 @@ from casm_ctrl.service import documents
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
-from casm_ctrl.store import blocks, clock_watch, devices, events, leases, observations, pools, spaces
+from casm_ctrl.store import (
+    blocks,
+    clock_watch,
+    devices,
+    events,
+    holdings,
+    leases,
+    observations,
+    pools,
+    spaces,
+)
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.states import State
 from casm_ctrl.store.transaction import Transaction
@@ -147,14 +157,12 @@ def status(database: Database) -> Document:
         store = spaces.get_store(tx)
         device_rows = []
         for row in devices.list_devices(tx):
-            counts: dict[str, int] = {}
-            for block in blocks.list_blocks(tx, device_id=row.id):
-                counts[block.state.value] = counts.get(block.state.value, 0) + 1
+            counts = holdings.device_counts(tx, row.id)
             document: Document = {
                 "name": row.name,
                 "role": row.role,
                 "sync": documents.sync_document(row),
-                "block-count": [{"state": s, "blocks": str(n)} for s, n in sorted(counts.items())],
+                "block-count": [{"state": s.value, "blocks": str(n)} for s, n in counts.items()],
             }
             pending = leases.get_pending(tx, row.id)
             if pending is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from casm_ctrl.addressing.prefix import Prefix, Range
 from casm_ctrl.store.blocks import BlockRow, get_block
+from casm_ctrl.store.states import State
 from casm_ctrl.store.transaction import Transaction
 
 COUNT_KEPT = (
@@ -97,3 +98,13 @@ def lock_device_pool(tx: Transaction, device_pool_id: int) -> None:
     """Let transactions that count the blocks of a device pool, and change them, follow each other."""
     if tx.shares:
         tx.first("SELECT id FROM device_pool WHERE id = :id FOR UPDATE", id=device_pool_id)
+
+
+def device_counts(tx: Transaction, device_id: int) -> dict[State, int]:
+    """How many blocks a device is a member of, by state."""
+    rows = tx.all(
+        "SELECT state, COUNT(*) FROM block JOIN block_member ON block_member.block_id = block.id"
+        " WHERE device_id = :device GROUP BY state ORDER BY state",
+        device=device_id,
+    )
+    return {State(state): int(blocks) for state, blocks in rows}

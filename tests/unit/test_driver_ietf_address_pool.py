@@ -7,6 +7,7 @@ import time
 import pytest
 from lxml import etree
 
+from casm_ctrl.addressing.ports import parse_block
 from casm_ctrl.addressing.prefix import Family, Prefix, parse_prefix, parse_range
 from casm_ctrl.base.errors import InvalidValue, NotSupported, PeerFault
 from casm_ctrl.drivers.ietf_address_pool import DRIVER, RangeEntry, build_pool
@@ -285,6 +286,9 @@ def test_what_the_model_cannot_say_is_refused() -> None:
         DRIVER.render(want(one, gateway=Gateway(GatewayKind.UNNUMBERED, interface="lo1")), NOTHING, PLAIN)
     with pytest.raises(NotSupported, match="serves 'wimax'"):
         DRIVER.render(want(one, access="wimax"), NOTHING, PLAIN)
+    port_set = WantedBlock(2, parse_block("192.0.2.1/32 psid 5/4"))
+    with pytest.raises(NotSupported, match=r"b2 \(192\.0\.2\.1/32 psid 5/4\) is a port set"):
+        DRIVER.render(want(port_set), NOTHING, PLAIN)
     with pytest.raises(InvalidValue, match="/33 cannot be the mask"):
         DRIVER.render(want(one, gateway=Gateway(GatewayKind.FIRST, mask=33)), NOTHING, PLAIN)
 
