@@ -157,6 +157,7 @@ def _facts(block: Document) -> Iterable[RenderableType]:
             ("state", block["state"]),
             ("since", moment(block["since"])),
             ("quarantined until", moment(block.get("quarantined-until"))),
+            ("expires", moment(block.get("expires"))),
             ("used addresses", None if used is None else number(used)),
         )
     )

@@ -59,6 +59,16 @@ def devices(ctx: typer.Context, incomplete: str) -> list[str]:
     return _from_store(ctx, incomplete, find)
 
 
+def groups(ctx: typer.Context, incomplete: str) -> list[str]:
+    def find(database: Database) -> Iterable[str]:
+        from casm_ctrl.store.owners import list_groups
+
+        with database.read() as tx:
+            return [row.name for row in list_groups(tx)]
+
+    return _from_store(ctx, incomplete, find)
+
+
 def device_pools(ctx: typer.Context, incomplete: str) -> list[str]:
     def find(database: Database) -> Iterable[str]:
         from casm_ctrl.store.devices import list_device_pools

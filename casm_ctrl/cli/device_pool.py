@@ -9,7 +9,7 @@ import typer
 
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
-from casm_ctrl.cli.options import Access
+from casm_ctrl.cli.options import Access, Strategy
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,6 +34,8 @@ _Known = Annotated[
         "casm device-pool add bng1/home --pool public-v4 --pool spare-v4 --length 24 --gateway first "
         "--gateway-mask 24",
         "casm device-pool add bng1/home-pd --pool v6-pd --length 40 --aaa-name HOME-PD --access pppoe",
+        "casm device-pool add bng1/vpn --pool vpn-v4 --length 26 --first-length 24 --max-blocks 8 --strategy adjacent",
+        "casm device-pool add bng1/pair --pool public-v4 --length 24 --group pair",
     ),
     changes=True,
 )
@@ -105,6 +107,39 @@ def add(
         ),
     ] = "operator",
     description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What it is for.")] = "",
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="GROUP",
+            help="The owner group that has the blocks. Default: the device alone.",
+            autocompletion=complete.groups,
+        ),
+    ] = None,
+    strategy: Annotated[
+        Strategy | None,
+        typer.Option(
+            "--strategy",
+            help="Which free block an allocation takes. Default: as the pool says.",
+            case_sensitive=False,
+        ),
+    ] = None,
+    first_length: Annotated[
+        int | None,
+        typer.Option("--first-length", metavar="N", help="That of its first block. Default: --length."),
+    ] = None,
+    next_length: Annotated[
+        int | None,
+        typer.Option("--next-length", metavar="N", help="That of the blocks after it. Default: --length."),
+    ] = None,
+    min_blocks: Annotated[
+        int,
+        typer.Option("--min-blocks", metavar="N", help="A release that leaves it fewer blocks is refused."),
+    ] = 0,
+    max_blocks: Annotated[
+        int | None,
+        typer.Option("--max-blocks", metavar="N", help="An allocation that gives it more is refused."),
+    ] = None,
 ) -> Answer:
     """Add a device pool. It is made on the device when it has its first block."""
     from casm_ctrl.service.configuration import AddDevicePool, change
@@ -120,6 +155,12 @@ def add(
         access=None if access is None else access.value,
         withdraw_when_unknown=withdraw_when_unknown,
         description=description,
+        group=group,
+        strategy=None if strategy is None else strategy.value,
+        first_length=first_length,
+        next_length=next_length,
+        min_blocks=min_blocks,
+        max_blocks=max_blocks,
     )
     done = change(call.database, call.author, [edit])
     return Answer(
@@ -187,18 +228,28 @@ def _facts(row: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.output import facts, titled
 
     mask = row.get("gateway-mask")
+    lengths = [
+        f"{words} /{row[name]}"
+        for words, name in (("first", "first-length"), ("next", "next-length"))
+        if name in row
+    ]
     yield facts(
         (
             ("device pool", row["device-pool"]),
             ("AAA name", row["aaa-name"]),
             ("description", row["description"]),
             ("pools", row["pool"]),
-            ("block length", f"/{row['length']}"),
+            ("owner group", row.get("owner-group")),
+            ("block length", ", ".join([f"/{row['length']}", *lengths])),
+            ("strategy", row.get("strategy")),
+            ("least blocks", row["min-blocks"] or None),
+            ("most blocks", row.get("max-blocks")),
             ("gateway", row["gateway"]),
             ("gateway mask", None if mask is None else f"/{mask}"),
             ("services", row["service"]),
             ("access", row.get("access")),
             ("withdraw when unknown", row["withdraw-when-unknown"]),
+            ("routes", row["routes"] if row["block"] else None),
         )
     )
     if row["block"]:

@@ -14,9 +14,11 @@ from casm_ctrl.cli import (
     device,
     device_pool,
     failures,
+    group,
     init,
     pool,
     quiet,
+    quota,
     space,
     status,
     synchronise,
@@ -79,6 +81,8 @@ app.add_typer(space.app, name="space", rich_help_panel="Configuration")
 app.add_typer(pool.app, name="pool", rich_help_panel="Configuration")
 app.add_typer(device.app, name="device", rich_help_panel="Configuration")
 app.add_typer(device_pool.app, name="device-pool", rich_help_panel="Configuration")
+app.add_typer(group.app, name="group", rich_help_panel="Configuration")
+app.add_typer(quota.app, name="quota", rich_help_panel="Configuration")
 allocation.register(app, "Blocks")
 app.add_typer(block.app, name="block", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")

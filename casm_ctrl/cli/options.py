@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import inspect
 import os
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
@@ -38,6 +39,13 @@ class Strategy(StrEnum):
     BEST_FIT = "best-fit"
     ADJACENT = "adjacent"
     SPARSE = "sparse"
+
+
+class AddressFamily(StrEnum):
+    """Which addresses are meant."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
 
 
 class Access(StrEnum):
@@ -94,6 +102,19 @@ SpaceFilter = Annotated[
         metavar="SPACE",
         help="The address space, where a prefix is a block in more than one.",
         autocompletion=complete.spaces,
+    ),
+]
+Lifetime = Annotated[
+    str | None,
+    typer.Option("--lifetime", metavar="TIME", help="For how long from now: 30d, 12h.", show_default=False),
+]
+Expires = Annotated[
+    str | None,
+    typer.Option(
+        "--expires",
+        metavar="TIME",
+        help="Until when: 2027-01-31T00:00:00Z (RFC 3339), or never.",
+        show_default=False,
     ),
 ]
 BlockNames = Annotated[
@@ -161,6 +182,14 @@ def examples_epilog(examples: Sequence[str]) -> str:
     """Examples under the help, each on a line of its own."""
     escaped = (example.replace("[", "\\[") for example in examples)
     return "\n\n".join(("Examples:", *(f"  {example}" for example in escaped)))
+
+
+def parse_count(option: str, text: str) -> int:
+    """A count of addresses: a number (grouped or not), or 2^N as IPv6 needs; InvalidValue names the option."""
+    match = re.fullmatch(r"([0-9][0-9,]{0,50})|2\^([0-9]{1,3})", text)
+    if match is None:
+        raise InvalidValue(f"'{text}' is not what {option} takes", f"write {option} 1000 or {option} 2^64")
+    return 1 << int(match[2]) if match[2] else int(match[1].replace(",", ""))
 
 
 def split_pairs(option: str, texts: Sequence[str], form: str) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from casm_ctrl.cli import complete
+from casm_ctrl.cli import complete, pool_change
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.options import Scope, Strategy, split_pairs
 
@@ -332,3 +332,6 @@ def remove(call: Call, name: _Known) -> Answer:
 
     done = change(call.database, call.author, [RemovePool(name)])
     return Answer({"pool": {"name": name}, **done}, lines(f"Removed pool {name}."))
+
+
+pool_change.register(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,8 +30,11 @@ def register(app: typer.Typer, panel: str) -> None:
         ] = False,
     ) -> Answer:
         """Show pools, devices and findings, from the store: no device is asked."""
-        from casm_ctrl.service import views
+        from casm_ctrl.base.errors import StoreFault
+        from casm_ctrl.service import rest, views
 
+        with contextlib.suppress(StoreFault):  # who may only read sees what is due as it stands
+            rest.sweep_store(call.database)
         found = views.status(call.database)
         return Answer({"status": found}, lambda: _show(found), faults=_faults(found) if check else ())
 

@@ -145,8 +145,10 @@ def apply(
     """
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.cli import progress
+    from casm_ctrl.service import rest
     from casm_ctrl.sync import reconciler
 
+    rest.sweep_store(call.database)
     options = reconciler.Options(
         wait=parse_duration(wait),
         accept_new=accept_new,

@@ -92,6 +92,18 @@ def validate() -> Iterator[Callable[[str, object], None]]:
 
 # --- Answers --------------------------------------------------------------------------------------
 
+
+def begin(casm: Casm) -> None:
+    """Make what the commands of ANSWERS name."""
+    for line in (
+        "allocate bng1/home --count 2",
+        "group add duo --member bng1:serves",
+        "quota set q4 --pool p4 --addresses 4096",
+        "pool reserve p4 198.51.100.32/28 --reason kept",
+    ):
+        assert casm(*line.split()).status == 0
+
+
 ANSWERS = (
     ("init", "init"),
     ("space-add", "space add tenant --description text"),
@@ -112,9 +124,35 @@ ANSWERS = (
         "device-pool add bng1/more --pool p4 --length 27 --aaa-name MORE --gateway last --gateway-mask 24"
         " --service a --service b --access pppoe --withdraw-when-unknown never --description text",
     ),
+    (
+        "device-pool-add",
+        "device-pool add bng1/grow --pool p4 --length 28 --first-length 27 --next-length 29 --min-blocks 1"
+        " --max-blocks 4 --strategy adjacent --group duo",
+    ),
     ("device-pool-list", "device-pool list --device bng1"),
     ("device-pool-show", "device-pool show bng1/home"),
     ("allocate", "allocate bng1/home --length 28"),
+    (
+        "allocate",
+        "allocate bng1/home --addresses 20 --length 29 --strategy adjacent --label region=north"
+        " --lifetime 30d --dry-run",
+    ),
+    ("allocate", "allocate bng1/home --prefix 198.51.100.16/28 --pool p4 --expires 2099-01-01T00:00:00Z"),
+    ("renew", "renew b1 b2 --lifetime 2h --reason more"),
+    ("renew", "renew 198.51.100.64/26 --space internet --expires never"),
+    ("group-add", "group add trio --member bng1:serves"),
+    ("group-list", "group list"),
+    ("group-show", "group show duo"),
+    ("group-remove", "group remove duo"),
+    ("quota-set", "quota set tenant --space internet --family ipv6 --addresses 2^88"),
+    ("quota-set", "quota set site --device bng1 --family ipv4 --addresses 1,024"),
+    ("quota-list", "quota list"),
+    ("quota-remove", "quota remove q4"),
+    ("pool-change", "pool change p4 --add-prefix 203.0.113.0/24 --add-prefix 192.0.2.0/28"),
+    ("pool-reserve", "pool reserve p4 198.51.100.16/28 --reason later"),
+    ("pool-unreserve", "pool unreserve p4 198.51.100.32/28"),
+    ("pool-exclude", "pool exclude p4 198.51.100.16/29"),
+    ("pool-include", "pool include p4 198.51.100.0/28"),
     ("block-list", "block list --device bng1 --device-pool bng1/home --pool p4 --state reserved"),
     ("block-show", "block show b1"),
     ("status", "status"),
@@ -133,7 +171,7 @@ ANSWERS = (
 def test_an_answer_has_its_schema(
     stocked: Casm, validate: Callable[[str, object], None], schema: str, line: str
 ) -> None:
-    assert stocked("allocate", "bng1/home", "--count", "2").status == 0
+    begin(stocked)
     before = stocked(*line.split(), "--json")
     assert (before.status, before.err) == (0, "")
     validate(schema, before.document)
@@ -154,7 +192,7 @@ def test_what_is_removed_is_answered(stocked: Casm, validate: Callable[[str, obj
 
 @pytest.mark.parametrize(("schema", "line"), ANSWERS, ids=[line for _, line in ANSWERS])
 def test_people_get_text_without_trailing_space_or_colour(stocked: Casm, schema: str, line: str) -> None:
-    stocked("allocate", "bng1/home", "--count", "2")
+    begin(stocked)
     ended = stocked(*line.split())
     assert ended.status == 0, ended.err
     assert ended.out
@@ -240,6 +278,20 @@ def test_version_and_help(casm: Casm) -> None:
         ("pool remove p4", "in-use"),
         ("allocate bng1/home --count 99", "exhausted"),
         ("allocate bng1/nope", "not-found"),
+        ("allocate bng1/home --addresses many", "invalid-value"),
+        ("allocate bng1/home --prefix 198.51.100.0/28", "held"),
+        ("allocate bng1/home --lifetime 0", "invalid-value"),
+        ("allocate bng1/home --label region=south", "invalid-value"),
+        ("renew b1", "invalid-value"),
+        ("renew b1 --lifetime 1d", "not-found"),
+        ("group add pair --member bng1", "invalid-value"),
+        ("group add pair --member bng1:leads", "invalid-value"),
+        ("quota set q --addresses 1", "invalid-value"),
+        ("quota set q --pool p4 --device bng1 --addresses 1", "invalid-value"),
+        ("pool change p4", "invalid-value"),
+        ("pool change p4 --remove-prefix 198.51.100.0/24", "invalid-value"),
+        ("pool reserve p4 198.51.100.128/28", "invalid-value"),
+        ("pool unreserve p4 198.51.100.128/28", "not-found"),
         ("release 203.0.113.0/24", "not-found"),
         ("release b1 --force", "invalid-value"),
         ("block show b99", "not-found"),

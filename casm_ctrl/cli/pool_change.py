@@ -1,0 +1,121 @@
+"""`casm pool reserve`, `unreserve`, `exclude`, `include` and `change`: what a pool has, after it was made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from casm_ctrl.cli import complete
+from casm_ctrl.cli.call import Answer, Call, command, lines
+
+if TYPE_CHECKING:
+    from casm_ctrl.service.configuration import Edit
+
+_Known = Annotated[
+    str,
+    typer.Argument(
+        metavar="POOL", help="The pool's name.", show_default=False, autocompletion=complete.pools
+    ),
+]
+_Prefix = Annotated[
+    str, typer.Argument(metavar="PREFIX", help="A part of the pool's prefixes.", show_default=False)
+]
+
+
+def register(app: typer.Typer) -> None:
+    """As subcommands of `casm pool`."""
+    command(
+        app,
+        "change",
+        examples=(
+            "casm pool change public-v4 --add-prefix 203.0.113.0/24",
+            "casm pool change public-v4 --remove-prefix 198.51.100.0/24",
+        ),
+        changes=True,
+    )(change_)
+    command(
+        app,
+        "reserve",
+        examples=("casm pool reserve public-v4 198.51.100.64/26 --reason 'the new site'",),
+        changes=True,
+    )(reserve)
+    command(app, "unreserve", examples=("casm pool unreserve public-v4 198.51.100.64/26",), changes=True)(
+        unreserve
+    )
+    command(
+        app,
+        "exclude",
+        examples=("casm pool exclude public-v4 198.51.100.16/28 --reason 'link networks'",),
+        changes=True,
+    )(exclude)
+    command(app, "include", examples=("casm pool include public-v4 198.51.100.16/28",), changes=True)(include)
+
+
+def change_(
+    call: Call,
+    pool: _Known,
+    add_prefix: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add-prefix", metavar="PREFIX", help="A prefix more; may be repeated.", show_default=False
+        ),
+    ] = None,
+    remove_prefix: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remove-prefix",
+            metavar="PREFIX",
+            help="One of its prefixes, with no block, reservation or child pool in it; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+) -> Answer:
+    """Add prefixes to a pool, and remove some: all of it, or nothing."""
+    from casm_ctrl.base.errors import InvalidValue
+    from casm_ctrl.service.configuration import AddPrefix, RemovePrefix
+
+    edits: list[Edit] = [AddPrefix(pool, prefix) for prefix in add_prefix or ()]
+    edits += [RemovePrefix(pool, prefix) for prefix in remove_prefix or ()]
+    if not edits:
+        raise InvalidValue(
+            f"nothing of pool '{pool}' was to be changed", "give --add-prefix or --remove-prefix"
+        )
+    return _done(call, pool, edits, f"Changed pool {pool}.")
+
+
+def reserve(call: Call, pool: _Known, prefix: _Prefix) -> Answer:
+    """Keep a free part of a pool for something: no block is cut from it. Needs --reason."""
+    from casm_ctrl.service.configuration import Reserve
+
+    edit = Reserve(pool, prefix, call.reason)
+    return _done(call, pool, [edit], f"Reserved {prefix} of pool {pool}: {call.reason}.")
+
+
+def unreserve(call: Call, pool: _Known, prefix: _Prefix) -> Answer:
+    """End a reservation: its addresses are free again."""
+    from casm_ctrl.service.configuration import Unreserve
+
+    return _done(call, pool, [Unreserve(pool, prefix)], f"{prefix} of pool {pool} is free again.")
+
+
+def exclude(call: Call, pool: _Known, prefix: _Prefix) -> Answer:
+    """Take a free part of a pool out of it, as --exclude does when a pool is added."""
+    from casm_ctrl.service.configuration import Exclude
+
+    edit = Exclude(pool, prefix, call.reason)
+    return _done(call, pool, [edit], f"Excluded {prefix} from pool {pool}.")
+
+
+def include(call: Call, pool: _Known, prefix: _Prefix) -> Answer:
+    """End an exclusion: its addresses are the pool's, and free."""
+    from casm_ctrl.service.configuration import Include
+
+    return _done(call, pool, [Include(pool, prefix)], f"{prefix} is in pool {pool} again, and free.")
+
+
+def _done(call: Call, pool: str, edits: list[Edit], words: str) -> Answer:
+    from casm_ctrl.service.configuration import change
+
+    done = change(call.database, call.author, edits)
+    return Answer({"pool": {"name": pool}, **done}, lines(words))
