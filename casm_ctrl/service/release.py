@@ -18,7 +18,7 @@ from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.states import State, Wanted
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.transaction import Mode, Transaction
 
 HELD = (State.RESERVED, State.INSTALLED, State.DRAINING)
 
@@ -158,4 +158,5 @@ def each_block(
         record(tx, author, [Event(verb, "request", 0, f"{len(named)} block(s): {listed}")])
         return {"block": answer}
 
-    return perform(database, author, verb, {"block": list(names), "space": space, **(arguments or {})}, body)
+    given = {"block": list(names), "space": space, **(arguments or {})}
+    return perform(database, author, verb, given, body, mode=Mode.SHARE)

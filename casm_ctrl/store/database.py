@@ -150,7 +150,9 @@ def parse_url(url: str) -> URL:
             "write sqlite:////var/lib/casm/casm.db or postgresql+psycopg://USER@HOST/DATABASE",
         ) from None
     if parsed.get_backend_name() == "postgresql" and not parsed.database:
-        raise InvalidValue(f"'{show_url(parsed)}' names no database", "write postgresql+psycopg://USER@HOST/DATABASE")
+        raise InvalidValue(
+            f"'{show_url(parsed)}' names no database", "write postgresql+psycopg://USER@HOST/DATABASE"
+        )
     if parsed.drivername not in ("sqlite", "postgresql", "postgresql+psycopg"):
         raise NotSupported(
             f"a store is in SQLite or PostgreSQL, not {parsed.drivername}",

@@ -279,12 +279,12 @@ def insert_device_pool(
 
 
 def find_device_pool(tx: Transaction, device: str, name: str) -> DevicePoolRow | None:
-    row = tx.first(
+    rows = tx.known(
         f"SELECT {_DEVICE_POOL} WHERE device.name = :device AND device_pool.name = :name",
         device=device,
         name=name,
     )
-    return None if row is None else DevicePoolRow(*row)
+    return DevicePoolRow(*rows[0]) if rows else None
 
 
 def get_device_pool(tx: Transaction, number: int) -> DevicePoolRow:
@@ -299,7 +299,7 @@ def list_device_pools(tx: Transaction, device_id: int | None = None) -> list[Dev
 
 def device_pool_sources(tx: Transaction, device_pool_id: int) -> list[int]:
     """The ids of the pools it may draw from, in order."""
-    rows = tx.all(
+    rows = tx.known(
         "SELECT pool_id FROM device_pool_source WHERE device_pool_id = :id ORDER BY position",
         id=device_pool_id,
     )
@@ -315,7 +315,7 @@ def device_pool_services(tx: Transaction, device_pool_id: int) -> list[str]:
 
 def owner_members(tx: Transaction, owner_id: int) -> list[Member]:
     """The devices of an owner, those that only relay too."""
-    rows = tx.all(
+    rows = tx.known(
         "SELECT device_id, role FROM owner_member WHERE owner_id = :id ORDER BY device_id", id=owner_id
     )
     return [Member(*row) for row in rows]

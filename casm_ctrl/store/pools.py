@@ -251,7 +251,7 @@ def find_pool(tx: Transaction, name: str) -> PoolRow | None:
 
 
 def get_pool(tx: Transaction, pool_id: int) -> PoolRow:
-    return _pool(tx.one(f"SELECT {_COLUMNS} WHERE pool.id = :id", id=pool_id))
+    return _pool(tx.known(f"SELECT {_COLUMNS} WHERE pool.id = :id", id=pool_id)[0])
 
 
 def list_pools(tx: Transaction) -> list[PoolRow]:

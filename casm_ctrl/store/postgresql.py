@@ -6,6 +6,7 @@ asked for, or with the commit. Times are the database's own clock, unless a test
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from casm_ctrl.base.errors import (
     StoreMissing,
     StoreReadOnly,
 )
-from casm_ctrl.store.transaction import Fault, Mode, Parameters, Row, Transaction
+from casm_ctrl.store.transaction import Fault, Memo, Mode, Parameters, Row, Transaction
 
 STRIPES = 64
 """Counters are spread over so many rows."""
@@ -49,6 +50,9 @@ _BEGIN = {
 }
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
+
+# "error ignored terminating": a connection that is lost is dealt with here, and nobody else need hear of it.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 _ADDRESS_KEYS = (
     "block_space",
@@ -107,6 +111,7 @@ class PostgresqlBackend:
         self.where = url.set(query={}).render_as_string(hide_password=True)
         self.clock = clock or SystemClock()
         self._injected = clock is not None
+        self._memo = Memo()
         self._arguments: dict[str, Any] = {
             "connect_timeout": round(Deadlines().tcp),
             "application_name": "casm",
@@ -159,7 +164,7 @@ class PostgresqlBackend:
         committing = False
         xid, now = "", self.clock.now()
         try:
-            xid, now = self._begin(connection, mode)
+            xid, now, memo = self._begin(connection, mode)
             with connection.pipeline() as pipeline:
                 yield Transaction(
                     PipelinedCursor(connection, pipeline),
@@ -168,6 +173,7 @@ class PostgresqlBackend:
                     now,
                     stripe=connection.info.backend_pid % STRIPES,
                     shares=mode is Mode.SHARE,
+                    memo=memo,
                 )
                 committing = writes and mode is not Mode.REHEARSE
                 end = connection.execute("COMMIT" if committing else "ROLLBACK")
@@ -185,15 +191,22 @@ class PostgresqlBackend:
         finally:
             self._give_back(pooled, connection)
 
-    def _begin(self, connection: psycopg.Connection, mode: Mode) -> tuple[str, Micros]:
-        """Begin, and ask for the time and the transaction's number in the same round trip."""
-        number = "" if mode is Mode.READ else ", pg_current_xact_id()::text"
-        cursor = connection.execute(f"BEGIN {_BEGIN[mode]}; {_NOW}{number}".encode())
+    def _begin(
+        self, connection: psycopg.Connection, mode: Mode
+    ) -> tuple[str, Micros, dict[tuple[Any, ...], Sequence[Row]] | None]:
+        """Begin, and ask for the time, the transaction's number and what else is needed in one round trip."""
+        wanted = _NOW
+        if mode is not Mode.READ:
+            wanted += ", pg_current_xact_id()::text"
+        if mode is Mode.SHARE:
+            wanted += ", (SELECT config_revision FROM store)"
+        cursor = connection.execute(f"BEGIN {_BEGIN[mode]}; {wanted}".encode())
         cursor.nextset()
         row = cursor.fetchone()
         assert row is not None
         now = self.clock.now() if self._injected else Micros(int(row[0]))
-        return (str(row[1]) if number else ""), now
+        memo = self._memo.at(int(row[2])) if mode is Mode.SHARE else None
+        return ("" if mode is Mode.READ else str(row[1])), now, memo
 
     @staticmethod
     def _give_back(pooled: Any, connection: psycopg.Connection) -> None:

@@ -79,7 +79,7 @@ def list_quotas(tx: Transaction) -> list[QuotaRow]:
 
 def any_quota(tx: Transaction) -> bool:
     """False where none is set at all, which is the usual case and costs one look."""
-    return tx.first("SELECT 1 FROM quota LIMIT 1") is not None
+    return bool(tx.known("SELECT 1 FROM quota LIMIT 1"))
 
 
 def quotas_over(

@@ -28,7 +28,7 @@ from casm_ctrl.base.errors import (
     StoreMissing,
     StoreReadOnly,
 )
-from casm_ctrl.store.transaction import Fault, Mode, Transaction
+from casm_ctrl.store.transaction import Fault, Memo, Mode, Transaction
 
 OVERLAP_MESSAGE = "casm: overlap"
 """What the triggers of the first migration raise with."""
@@ -49,6 +49,7 @@ class SqliteBackend:
         self.where = url.database
         self.path = Path(url.database)
         self.clock = clock or SystemClock()
+        self._memo = Memo()
         self.engine = self._make_engine()
 
     def _make_engine(self) -> sa.Engine:
@@ -115,7 +116,11 @@ class SqliteBackend:
             cursor: Any = connection.cursor()
             cursor.execute("BEGIN" if mode is Mode.READ else "BEGIN IMMEDIATE")
             try:
-                yield Transaction(cursor, self.dialect, self.clock, self.clock.now())
+                memo = None
+                if mode is Mode.SHARE:
+                    cursor.execute("SELECT config_revision FROM store")
+                    memo = self._memo.at(cursor.fetchone()[0])
+                yield Transaction(cursor, self.dialect, self.clock, self.clock.now(), memo=memo)
                 cursor.execute("ROLLBACK" if mode is Mode.REHEARSE else "COMMIT")
             except BaseException:
                 if connection.driver_connection.in_transaction:  # type: ignore[union-attr]

@@ -37,6 +37,26 @@ class Fault(Enum):
     LOST = "the connection was lost, and nothing was changed"
 
 
+class Memo:
+    """Rows of configuration, which one revision of it never changes. Verbs that change none of it use them.
+
+    Safe between threads: each revision has a dictionary of its own, and two that fill it write the same.
+    """
+
+    MOST = 20_000
+    """More entries, and it starts anew: a bound on memory, above any configuration that is in use at once."""
+
+    def __init__(self) -> None:
+        self._of: tuple[int, dict[tuple[Any, ...], Sequence[Row]]] = (-1, {})
+
+    def at(self, revision: int) -> dict[tuple[Any, ...], Sequence[Row]]:
+        known, rows = self._of
+        if known != revision or len(rows) > self.MOST:
+            rows = {}
+            self._of = (revision, rows)
+        return rows
+
+
 class Cursor(Protocol):
     """The part of a DBAPI cursor (PEP 249) that is used here."""
 
@@ -70,6 +90,7 @@ class Transaction:
         *,
         stripe: int = 0,
         shares: bool = False,
+        memo: dict[tuple[Any, ...], Sequence[Row]] | None = None,
     ) -> None:
         self._cursor = cursor
         self.dialect = dialect
@@ -77,6 +98,7 @@ class Transaction:
         self.now = now
         self.stripe = stripe
         self.shares = shares
+        self._memo = memo
 
     def _text(self, sql: str) -> str:
         return sql if self.dialect == "sqlite" else _pyformat(sql)
@@ -113,6 +135,16 @@ class Transaction:
     def all(self, sql: str, **parameters: Any) -> Sequence[Row]:
         self._cursor.execute(self._text(sql), parameters)
         return self._cursor.fetchall()
+
+    def known(self, sql: str, **parameters: Any) -> Sequence[Row]:
+        """As `all`, for rows of configuration: remembered as long as the configuration's revision stays."""
+        if self._memo is None:
+            return self.all(sql, **parameters)
+        key = (sql, *parameters.values())
+        rows = self._memo.get(key)
+        if rows is None:
+            rows = self._memo[key] = self.all(sql, **parameters)
+        return rows
 
     def insert(self, sql: str, **parameters: Any) -> int:
         """Run an INSERT that ends in `RETURNING id`, and return the id."""

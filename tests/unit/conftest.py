@@ -13,8 +13,7 @@ from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, A
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.migrate import create_store
-from tests.peers.absent import absent
-from tests.peers.postgresql import Postgresql, missing_server
+from tests.peers.postgresql import Postgresql
 from tests.stores import MakeStore, PostgresqlStore, SqliteStores
 
 
@@ -39,16 +38,12 @@ def store_path(store_template: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_store() -> Iterator[tuple[Postgresql, str]]:
-    """A server for all tests of a run, and the name of a database on it that holds a store."""
-    missing = missing_server()
-    if missing is not None:
-        absent(missing)
-    with Postgresql() as server:
-        name = server.make()
-        made, _ = create_store(server.url(name), ManualClock())
-        made.close()
-        yield server, name
+def postgresql_store(postgresql: Postgresql) -> tuple[Postgresql, str]:
+    """The server, and the name of a database on it that holds a store."""
+    name = postgresql.make()
+    made, _ = create_store(postgresql.url(name), ManualClock())
+    made.close()
+    return postgresql, name
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
