@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from casm_ctrl.addressing.prefix import Prefix, parse_prefix
+from casm_ctrl.addressing.ports import parse_block
+from casm_ctrl.addressing.prefix import Prefix
 from casm_ctrl.addressing.strategy import STRATEGIES, cover
 from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.service.edits import refuse_twice
@@ -156,7 +157,7 @@ def particular(request: Request, sources: Sequence[PoolRow]) -> Prefix | None:
     """The prefix that was asked for; InvalidValue where it is of another family or longer than a block."""
     if request.prefix is None:
         return None
-    prefix, family = parse_prefix(request.prefix), sources[0].family
+    prefix, family = parse_block(request.prefix), sources[0].family
     if prefix.family.number != family.number:
         raise InvalidValue(
             f"{prefix} is {prefix.family.value}, and the pools of '{request.device_pool}' are {family.value}",

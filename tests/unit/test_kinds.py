@@ -9,7 +9,16 @@ import pytest
 
 from casm_ctrl.addressing.prefix import Family, Prefix, parse_prefix
 from casm_ctrl.base.clock import ManualClock
-from casm_ctrl.base.errors import Exhausted, Held, InUse, InvalidValue, NotFound, NotSupported, Overlap
+from casm_ctrl.base.errors import (
+    Exhausted,
+    Held,
+    InUse,
+    InvalidValue,
+    LimitReached,
+    NotFound,
+    NotSupported,
+    Overlap,
+)
 from casm_ctrl.service import views
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import (
@@ -20,6 +29,7 @@ from casm_ctrl.service.configuration import (
     Edit,
     RemoveDevicePool,
     RemovePool,
+    SetQuota,
     change,
 )
 from casm_ctrl.service.holding import hold, release_held
@@ -298,6 +308,36 @@ def test_what_is_left_of_an_address_is_used_up_first(shared: Database) -> None:
     assert take(shared, "bng1/m", 1, 33) == ["192.0.2.0/32 psid 1/1"]
     assert take(shared, "bng1/m", 1, 33) == ["192.0.2.1/32 psid 0/1"]
     assert take(shared, "bng1/m", 1, 34) == ["192.0.2.0/32 psid 1/2"]
+
+
+def test_a_particular_port_set_is_given(shared: Database) -> None:
+    answer = allocate(shared, ME, "bng1/m", prefix="192.0.2.1/32 psid 5/4")
+    assert [written(block) for block in answer["block"]] == ["192.0.2.1/32 psid 5/4"]
+    with pytest.raises(Held, match=r"192\.0\.2\.1/32 psid 6/4 is not free: its address is shared"):
+        allocate(shared, ME, "bng2/m", prefix="192.0.2.1/32 psid 6/4")
+    with pytest.raises(Overlap, match="bng1/m has b1"):
+        allocate(shared, ME, "bng2/m", prefix="192.0.2.1/32")
+    with pytest.raises(Overlap, match="bng1/m has b1"):
+        allocate(shared, ME, "bng1/m", prefix="192.0.2.1/32 psid 2/3")
+    allocate(shared, ME, "bng1/m", prefix="192.0.2.1/32 psid 6/4")
+    with pytest.raises(InvalidValue, match="/43 is not a block length"):
+        allocate(shared, ME, "bng1/m", prefix="192.0.2.0/32 psid 0/11")
+
+
+def test_a_number_of_addresses_is_had_where_ports_are_shared(shared: Database) -> None:
+    answer = allocate(shared, ME, "bng1/m", addresses=3)
+    assert usage(shared, "map")["allocated"] == "3"
+    assert {block["device-pool"] for block in answer["block"]} == {"bng1/m"}
+    with pytest.raises(Exhausted, match="2 addresses were asked for 'bng2/m'"):
+        allocate(shared, ME, "bng2/m", addresses=2)
+
+
+def test_a_quota_counts_port_sets_as_parts_of_addresses(shared: Database) -> None:
+    change(shared, ME, [SetQuota("most", "pool", "map", 1)])
+    take(shared, "bng1/m", 12)
+    take(shared, "bng2/m", 4)
+    with pytest.raises(LimitReached, match="quota 'most'"):
+        take(shared, "bng2/m")
 
 
 def test_port_routed_port_sets_have_any_owner(spaces: Database) -> None:
