@@ -129,8 +129,12 @@ def _lost(taken: Export) -> list[str]:
 def _exported(document: Document) -> Iterable[RenderableType]:
     if document["file"] == STANDARD:
         return
-    words = ", ".join(f"{row['entries']} {row['noun']}" for row in document["exported"])
-    yield f"Exported to {document['file']}: {words}."
+    from casm_ctrl.cli.output import plural
+
+    found = [
+        plural(int(row["entries"]), row["noun"]) for row in document["exported"] if row["entries"] != "0"
+    ]
+    yield f"Exported to {document['file']}: {', '.join(found) or 'nothing, the store is empty'}."
 
 
 @contextlib.contextmanager

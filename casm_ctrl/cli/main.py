@@ -13,6 +13,7 @@ from casm_ctrl.cli import (
     block,
     device,
     device_pool,
+    exchange,
     failures,
     group,
     init,
@@ -86,6 +87,7 @@ app.add_typer(quota.app, name="quota", rich_help_panel="Configuration")
 allocation.register(app, "Blocks")
 app.add_typer(block.app, name="block", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")
+exchange.register(app, "Exchange")
 status.register(app, "Look")
 audit.register(app, "Look")
 
