@@ -77,6 +77,16 @@ class Call:
 
         return Author(self.actor, self.request_id, self.reason)
 
+    def seal(self) -> None:
+        """Take what was done into the chain of the audit, as far as that is quick. What stays is taken by the
+        next: no command fails because of it."""
+        from casm_ctrl.base.errors import CasmError
+        from casm_ctrl.service import sealing
+
+        if "database" in self.__dict__:
+            with contextlib.suppress(CasmError):
+                sealing.seal(self.database, sealing.A_FEW)
+
     def close(self) -> None:
         self._resources.close()
 
@@ -104,37 +114,63 @@ def command(
     *,
     examples: Sequence[str],
     changes: bool = False,
+    seals: bool = False,
     panel: str | None = None,
 ) -> Callable[[Body], Body]:
     """Register `body(call, …)` as a subcommand of `app`. Its docstring is the help text.
 
-    `changes`: the command changes something, and so takes --request-id and --reason. `panel` is the
-    heading under which `casm --help` lists it.
+    `changes`: the command changes something, and so takes --request-id and --reason. `seals`: it writes to
+    the audit without those, and seals it at its end as they do. `panel` is the heading under which
+    `casm --help` lists it.
     """
 
     def decorate(body: Body) -> Body:
-        own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
-        added = [*(REQUEST if changes else ()), *COMMON]
-
-        def run(ctx: typer.Context, **given: Any) -> None:
-            call = _call_of(ctx, given)
-            with failures.reported(call.as_json), contextlib.closing(call):
-                before = call.repeated()
-                answer = body(call, **given)
-                _print(call, answer, repeated=before)
-            if answer.faults:
-                raise typer.Exit(1)
-
-        context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        parameters = [context, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *added))]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        run.__doc__ = body.__doc__
-        run.__name__ = body.__name__
+        run = _runner(body, changes=changes, seals=changes or seals)
         app.command(name, epilog=examples_epilog(examples), rich_help_panel=panel)(run)
         return body
 
     return decorate
+
+
+def group_command(app: typer.Typer, *, examples: Sequence[str]) -> Callable[[Body], Body]:
+    """As `command`, for what a group of subcommands does where none of them is named."""
+
+    def decorate(body: Body) -> Body:
+        run = _runner(body, changes=False, seals=False)
+        app.callback(invoke_without_command=True, epilog=examples_epilog(examples))(run)
+        return body
+
+    return decorate
+
+
+def _runner(body: Body, *, changes: bool, seals: bool) -> Callable[..., None]:
+    """What Typer calls: it takes the options of `body` and the common ones."""
+    own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
+    added = [*(REQUEST if changes else ()), *COMMON]
+
+    def run(ctx: typer.Context, **given: Any) -> None:
+        call = _call_of(ctx, given)
+        if ctx.invoked_subcommand is not None:
+            ctx.obj = Settings(call.url, call.actor, call.as_json)
+            return
+        with failures.reported(call.as_json), contextlib.closing(call):
+            try:
+                before = call.repeated()
+                answer = body(call, **given)
+                _print(call, answer, repeated=before)
+            finally:
+                if seals:
+                    call.seal()
+        if answer.faults:
+            raise typer.Exit(1)
+
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [context, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *added))]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__doc__ = body.__doc__
+    run.__name__ = body.__name__
+    return run
 
 
 def _call_of(ctx: typer.Context, given: dict[str, Any]) -> Call:

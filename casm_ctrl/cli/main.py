@@ -23,6 +23,7 @@ from casm_ctrl.cli import (
     space,
     status,
     synchronise,
+    trace,
 )
 from casm_ctrl.cli import demo_command as demo
 from casm_ctrl.cli.call import Settings
@@ -89,7 +90,8 @@ app.add_typer(block.app, name="block", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")
 exchange.register(app, "Exchange")
 status.register(app, "Look")
-audit.register(app, "Look")
+trace.register(app, "Look")
+app.add_typer(audit.app, name="audit", rich_help_panel="Look")
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ def register(app: typer.Typer, panel: str) -> None:
         "apply",
         panel=panel,
         examples=("casm apply", "casm apply bng1 --wait 2m", "casm apply bng1 --confirm-removal 3"),
+        seals=True,
     )(apply)
 
 

@@ -158,19 +158,17 @@ def _note_present(tx: Transaction, stay: Stay | None, block_id: int, device_id: 
 
 
 def _earliest(tx: Transaction, block_id: int, device_id: int) -> Micros:
-    """From when on a block that nobody sent may have been on a device: after it was gone the last time, or
-    since it was allocated."""
-    row = tx.first(
+    """From when on a block that nobody sent may have been on a device: since the last read, which did not
+    show it, but not before it was gone the last time, or was allocated."""
+    rows = tx.all(
         "SELECT maybe_until FROM stay WHERE block_id = :block AND device_id = :device"
-        " ORDER BY maybe_from DESC LIMIT 1",
-        block=block_id,
-        device=device_id,
-    ) or tx.first(
-        "SELECT allocated_at FROM block WHERE id = :block"
+        " UNION ALL SELECT read_from FROM device WHERE id = :device"
+        " UNION ALL SELECT allocated_at FROM block WHERE id = :block"
         " UNION ALL SELECT allocated_at FROM past_block WHERE id = :block",
         block=block_id,
+        device=device_id,
     )
-    return Micros(tx.now if row is None or row[0] is None else row[0])
+    return Micros(max(row[0] or 0 for row in rows))
 
 
 def _begin(
