@@ -19,11 +19,15 @@ from casm_ctrl.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class DesiredPool:
-    """A device pool that the device serves from, with its live blocks; there may be none (any more)."""
+    """A device pool that the device serves from, with its live blocks; there may be none (any more).
+
+    `role`: what the device does in the group that owns it; None where the device owns it alone.
+    """
 
     row: DevicePoolRow
     services: tuple[str, ...]
     blocks: tuple[BlockRow, ...]
+    role: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,12 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         now=tx.now,
         device=device,
         pools=tuple(
-            DesiredPool(row, tuple(devices.device_pool_services(tx, row.id)), tuple(by_pool[row.id]))
+            DesiredPool(
+                row,
+                tuple(devices.device_pool_services(tx, row.id)),
+                tuple(by_pool[row.id]),
+                owners.role_in_group(tx, row.owner_id, device.id),
+            )
             for row in sorted(rows, key=lambda row: row.label)
         ),
         objects=tuple(observations.list_objects(tx, device.id)),

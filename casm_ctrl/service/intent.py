@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from casm_ctrl.base.clock import SECOND, Micros
+from casm_ctrl.base.errors import IllegalTransition
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store import blocks, devices, history, leases, observations
 from casm_ctrl.store.blocks import BlockRow
@@ -18,6 +19,7 @@ from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.leases import Lease, PendingCommit
 from casm_ctrl.store.observations import ObjectRow
 from casm_ctrl.store.states import Seen, State
+from casm_ctrl.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,14 @@ class Intent:
 
 
 def record_intent(database: Database, author: Author, lease: Lease, intent: Intent) -> None:
-    """Before the edit. IllegalTransition where a block changed since it was read; LeaseLost."""
+    """Before the edit. IllegalTransition where what is wanted of a block changed since it was read; LeaseLost."""
     with database.write() as tx:
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
         devices.set_edit_generation(tx, device.id, intent.generation)
         blocks.raise_block_number(tx, intent.newest_mark)
         for block in intent.sent:
-            blocks.mark_sent(tx, block)
+            blocks.mark_sent(tx, _as_it_is(tx, block))
             blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
         history.note_sent(tx, device.id, (block.id for block in intent.sent))
         observations.put_objects(tx, device.id, intent.written)
@@ -68,7 +70,7 @@ def record_pending(
     with database.write() as tx:
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
-        for block in intent.removed:
+        for block in (_as_it_is(tx, block) for block in intent.removed):
             members = blocks.list_members(tx, [block.id])[block.id]
             if block.id in intent.emptied and len(members) == 1:  # one's counts say nothing of another's
                 block = blocks.mark_proven_empty(tx, block)
@@ -92,6 +94,17 @@ def record_pending(
         leases.clear_pending(tx, lease.device_id)
         leases.put_pending(tx, pending)
         return pending
+
+
+def _as_it_is(tx: Transaction, block: BlockRow) -> BlockRow:
+    """The block now; IllegalTransition where something else is wanted of it than when it was read, or it is
+    at rest. What other members of its group showed or were sent meanwhile is no matter."""
+    now = blocks.find_block(tx, block.id)
+    if now is None or now.wanted is not block.wanted or now.state is State.QUARANTINED:
+        raise IllegalTransition(
+            f"{block.label} was changed by somebody else meanwhile", "look again, and repeat"
+        )
+    return now
 
 
 def clear_pending(database: Database, lease: Lease) -> None:

@@ -39,6 +39,17 @@ def group_of(tx: Transaction, owner_id: int) -> str | None:
     return None if row is None else str(row[0])
 
 
+def role_in_group(tx: Transaction, owner_id: int, device_id: int) -> str | None:
+    """What a device does in a group; None where the owner is no group, or the device no member of it."""
+    row = tx.first(
+        "SELECT owner_member.role FROM owner JOIN owner_member ON owner_member.owner_id = owner.id"
+        " WHERE owner.id = :owner AND owner.kind = 'group' AND owner_member.device_id = :device",
+        owner=owner_id,
+        device=device_id,
+    )
+    return None if row is None else str(row[0])
+
+
 def group_pools(tx: Transaction, group_id: int) -> list[str]:
     """The device pools that a group owns, as DEVICE/NAME."""
     rows = tx.all(

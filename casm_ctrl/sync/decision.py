@@ -40,7 +40,8 @@ def decide(
             if block.state is State.QUARANTINED:
                 continue
             if block.state is State.WITHDRAWING:
-                decision.removed.append(block)
+                if not _still_used(decision, pool, block, on_device, counts.get(block.id), abilities):
+                    decision.removed.append(block)
             elif block.wanted is Wanted.ABSENT:
                 _take_back(decision, desired, pool, block, on_device, counts.get(block.id), abilities)
             elif block.id in desired.holds and block.id not in on_device:
@@ -62,12 +63,32 @@ def _take_back(
     count: int | None,
     abilities: Abilities,
 ) -> None:
-    if block.id not in on_device:
+    if pool.role == "stands-by":
+        if block.id in on_device:
+            decision.present[block.id] = abilities.drain
+            decision.waiting[block.id] = f"{block.label} leaves after a member that serves let it go"
+    elif block.id not in on_device:
         decision.removed.append(block)
     elif count is not None and abilities.usage is UsageKind.COUNT:
         _take_back_counted(decision, block, count, abilities.drain)
     else:
         _take_back_unknown(decision, pool, block, desired.now, abilities.drain)
+
+
+def _still_used(
+    decision: Decision,
+    pool: DesiredPool,
+    block: BlockRow,
+    on_device: frozenset[int],
+    count: int | None,
+    abilities: Abilities,
+) -> bool:
+    """A block that another member of the group let go, and whose subscribers here are counted: it drains on."""
+    if pool.role is None or not count or block.id not in on_device or not abilities.drain:
+        return False
+    decision.present[block.id] = True
+    decision.waiting[block.id] = f"{block.label} drains: {count:,} of its addresses are still in use"
+    return True
 
 
 def _take_back_counted(decision: Decision, block: BlockRow, count: int, can_drain: bool) -> None:

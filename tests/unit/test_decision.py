@@ -101,6 +101,34 @@ def expected(
 LIVE = (State.RESERVED, State.INSTALLED, State.DRAINING, State.WITHDRAWING, State.QUARANTINED)
 
 
+@pytest.mark.parametrize(
+    ("role", "state", "shown", "count", "abilities", "becomes"),
+    [
+        ("serves", State.INSTALLED, True, 0, BOTH, "drained, waits"),
+        ("serves", State.DRAINING, True, 5, BOTH, "drained, waits"),
+        ("serves", State.DRAINING, True, 0, BOTH, "emptied"),
+        ("serves", State.WITHDRAWING, True, 5, BOTH, "drained, waits"),
+        ("serves", State.WITHDRAWING, True, 0, BOTH, "removed"),
+        ("serves", State.WITHDRAWING, True, 5, NEITHER, "removed"),
+        ("serves", State.WITHDRAWING, False, 5, BOTH, "removed"),
+        ("stands-by", State.DRAINING, True, 0, BOTH, "drained, waits"),
+        ("stands-by", State.INSTALLED, True, None, NEITHER, "present, waits"),
+        ("stands-by", State.INSTALLED, False, None, BOTH, "ignored"),
+        ("stands-by", State.WITHDRAWING, False, None, BOTH, "removed"),
+        ("stands-by", State.WITHDRAWING, True, 0, BOTH, "removed"),
+    ],
+)
+def test_members_of_a_group_let_go_one_by_one(
+    role: str, state: State, shown: bool, count: int | None, abilities: Abilities, becomes: str
+) -> None:
+    """Who stands by lets go last, and who still has subscribers drains on when another let go."""
+    row = block(Wanted.ABSENT, state)
+    wanted = desired(row)
+    wanted = dataclasses.replace(wanted, pools=(dataclasses.replace(wanted.pools[0], role=role),))
+    counts = {} if count is None else {1: count}
+    assert outcome(decide(wanted, frozenset({1} if shown else ()), counts, abilities)) == becomes
+
+
 def test_every_combination_has_the_outcome_of_the_design() -> None:
     rows = itertools.product(
         Wanted,
