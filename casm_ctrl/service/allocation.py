@@ -189,21 +189,20 @@ def _insert(tx: Transaction, author: Author, cutting: _Cutting, expires_at: Micr
     answer: list[Document] = []
     for pool, prefixes in cutting.runs:
         numbers = blocks.insert_blocks(tx, author, row, members, pool, prefixes, expires_at)
-        tail = {} if expires_at is None else {"expires": to_rfc3339(expires_at)}
-        answer += (
-            {
-                "id": block_id(number),
-                **prefix_document(prefix),
-                "address-space": pool.space,
-                "pool": pool.name,
-                "device-pool": row.label,
-                "wanted": Wanted.PRESENT.value,
-                "state": State.RESERVED.value,
-                "since": since,
-                **tail,
-            }
+        same: Document = {
+            "address-space": pool.space,
+            "pool": pool.name,
+            "device-pool": row.label,
+            "wanted": Wanted.PRESENT.value,
+            "state": State.RESERVED.value,
+            "since": since,
+        }
+        if expires_at is not None:
+            same["expires"] = to_rfc3339(expires_at)
+        answer += [
+            {"id": block_id(number), **prefix_document(prefix), **same}
             for number, prefix in zip(numbers, prefixes, strict=True)
-        )
+        ]
     return answer
 
 

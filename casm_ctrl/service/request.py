@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,8 +43,7 @@ class Request:
 
     def arguments(self) -> dict[str, Any]:
         """What makes it this request: those that were left out are."""
-        given = dataclasses.asdict(self)
-        return {name: value for name, value in given.items() if value not in (None, ())}
+        return {name: value for name, value in vars(self).items() if value not in (None, ())}
 
 
 @dataclass(frozen=True)
