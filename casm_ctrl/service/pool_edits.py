@@ -11,6 +11,8 @@ from casm_ctrl.base.identifiers import check_name
 from casm_ctrl.service.edits import LONGEST_TIME, Done, refuse_twice
 from casm_ctrl.service.holding import hold_seen
 from casm_ctrl.service.lookup import the_pool, the_space
+from casm_ctrl.service.occupancy import not_free
+from casm_ctrl.service.reservations import check_inside
 from casm_ctrl.store import blocks, free_space, pools, quotas
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
@@ -179,11 +181,9 @@ def _check_parent(tx: Transaction, edit: AddPool, space_id: int, family: Family)
 
 def cut_from(tx: Transaction, parent: PoolRow, pool: PoolRow, prefixes: list[Prefix]) -> None:
     for prefix in prefixes:
+        check_inside(tx, parent, prefix)
         if not free_space.take_prefix(tx, parent.id, prefix):
-            raise Overlap(
-                f"{prefix} is not free in pool '{parent.name}'",
-                f"see what is there with 'casm pool show {parent.name}' and 'casm block list --pool {parent.name}'",
-            )
+            raise not_free(tx, parent, prefix)
     pools.insert_carves(tx, parent.id, "child", prefixes, child_id=pool.id)
 
 

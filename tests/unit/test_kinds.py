@@ -153,11 +153,12 @@ def test_the_parents_of_one_change_are_there_for_its_children(spaces: Database) 
 @pytest.mark.parametrize(
     ("prefixes", "options", "error", "words"),
     [
-        (("10.1.0.0/24",), {}, Overlap, r"10\.1\.0\.0/24 is not"),
-        (("10.0.0.0/23",), {}, Overlap, r"10\.0\.0\.0/23 is not"),
+        (("10.1.0.0/24",), {}, InvalidValue, r"10\.1\.0\.0/24 is not inside pool 'root'"),
+        (("10.0.0.0/23",), {}, InvalidValue, r"10\.0\.0\.0/23 is not inside pool 'root'"),
         (("10.0.0.0/24",), {}, Overlap, r"10\.0\.0\.0/24 is not free"),
-        (("10.0.0.204/30",), {}, Overlap, r"10\.0\.0\.204/30 is not free"),
-        (("10.0.0.192/27",), {}, (Overlap, Held), r"10\.0\.0\.192/27 is not free"),
+        (("10.0.0.204/30",), {}, Overlap, r"10\.0\.0\.204/30 is not free: bng1/r has b1"),
+        (("10.0.0.200/31",), {}, Held, r"10\.0\.0\.200/31 is not free: 10\.0\.0\.200/32 .* is excluded"),
+        (("10.0.0.0/26", "10.0.0.64/27", "10.0.0.96/27", "10.0.0.0/32"), {}, Overlap, "share addresses"),
         (("10.0.0.64/26", "10.0.0.204/31"), {}, Overlap, r"10\.0\.0\.204/31 is not free"),
         (("2001:db8::/64",), {}, InvalidValue, "is not of the space and family of its parent 'root'"),
         (("10.0.0.64/26",), {"space": "t"}, InvalidValue, "is not of the space and family of its parent"),

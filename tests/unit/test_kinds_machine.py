@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from casm_ctrl.addressing.ports import parse_block
 from casm_ctrl.addressing.prefix import Family, Prefix, parse_prefix
 from casm_ctrl.base.clock import SECOND, ManualClock
-from casm_ctrl.base.errors import Exhausted, InUse, Overlap
+from casm_ctrl.base.errors import Exhausted, InUse, Refusal
 from casm_ctrl.service import views
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import (
@@ -114,7 +114,7 @@ class KindsMachine(RuleBasedStateMachine):
         wanted = units([parse_prefix(prefix)])
         try:
             self._add(name, "plain", prefix, parent)
-        except Overlap:
+        except Refusal:
             assert not wanted <= self._free(parent)
             return
         assert wanted <= self._free(parent), "it cut what was not free"

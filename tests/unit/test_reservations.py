@@ -142,7 +142,7 @@ def test_a_child_pool_grows_out_of_its_parent_and_back(network: Database) -> Non
     refused(
         network,
         Overlap,
-        "10.0.1.0/24 is not free in pool 'p'",
+        "10.0.1.0/24 is not free: bng1/internet has b",
         lambda: change(network, ME, [AddPrefix("c", "10.0.1.0/24")]),
     )
 
