@@ -34,8 +34,11 @@ def read_json(text: str, problems: Problems) -> list[Entry]:
     except json.JSONDecodeError as error:
         problems.add(error.lineno, f"this is not JSON: {error.msg} at column {error.colno}", "mend it there")
         return []
+    except ValueError:
+        problems.add((), "a number in it has thousands of digits", "give an export of casm")
+        return []
     except RecursionError:
-        problems.add(1, "this is JSON nested deeper than any data of ours", "give an export of casm")
+        problems.add((), "this is JSON nested deeper than any data of ours", "give an export of casm")
         return []
     return list(reader.document(document))
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from casm_ctrl.addressing.prefix import Prefix, parse_prefix
 from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.service.exchange.nouns import Kind, Leaf
 
+_NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+"""What a YANG string cannot hold (RFC 7950, 9.4)."""
+
+_LARGEST = 2**32 - 1
+"""No number of ours is more than uint32; larger ones are a COUNT."""
+
+_MOST_DIGITS = 39
+"""Of 2 to the power of 128."""
+
 
 def canonical(leaf: Leaf, value: Any) -> Any:
     """`value`, which is of the leaf's kind, as entries hold it: sorted, prefixes as we write them.
 
-    InvalidValue where something is given twice or is no prefix.
+    InvalidValue where something is given twice, is no prefix, or is more than its kind can be.
     """
+    _check_size(leaf, value)
     if leaf.kind is Kind.MAP:
         _refuse_twice(leaf, [name for name, _ in value])
         if leaf.prefixes:
@@ -34,9 +45,22 @@ def canonical(leaf: Leaf, value: Any) -> Any:
 
 def check_count(text: str) -> str:
     """`text` where it is decimal digits (RFC 7951, 6.1)."""
-    if not (text.isascii() and text.isdigit()):
-        raise InvalidValue(f"'{text[:40]}' is not a number", "write decimal digits")
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise InvalidValue(f"'{text[:40]}' is not a number", f"write up to {_MOST_DIGITS} decimal digits")
     return str(int(text))
+
+
+def _check_size(leaf: Leaf, value: Any) -> None:
+    if isinstance(value, int):
+        if not 0 <= value <= _LARGEST:
+            raise InvalidValue(f"{leaf.name} is {str(value)[:40]}", f"give 0 to {_LARGEST}")
+        return
+    texts = [value] if isinstance(value, str) else value
+    for text in texts:
+        for part in [text] if isinstance(text, str) else text:
+            odd = _NO_TEXT.search(part)
+            if odd is not None:
+                raise InvalidValue(f"{leaf.name} holds the character U+{ord(odd[0]):04X}", "remove it")
 
 
 def _order(prefix: Prefix) -> tuple[int, bytes, int]:
