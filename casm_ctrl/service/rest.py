@@ -53,6 +53,8 @@ def release_expired(tx: Transaction) -> int:
 
 def sweep(tx: Transaction) -> None:
     """Do all that time brought."""
+    if not tx.is_due():
+        return
     release_expired(tx)
     free_rested(tx)
 

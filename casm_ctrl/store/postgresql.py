@@ -1,15 +1,15 @@
 """A store in a PostgreSQL database, which any number of controllers share without a leader.
 
-Statements go through libpq's pipeline: one whose outcome nobody asks for travels with the next that is
-asked for, or with the commit. Times are the database's own clock, unless a test gives one.
+Round trips are what a transaction costs there: statements whose outcome nobody asks for travel together with
+the commit. Times are the database's own clock, unless a test gives one.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -29,7 +29,7 @@ from casm_ctrl.base.errors import (
     StoreMissing,
     StoreReadOnly,
 )
-from casm_ctrl.store.transaction import Fault, Memo, Mode, Parameters, Row, Transaction
+from casm_ctrl.store.transaction import DUE, Fault, Memo, Mode, Parameters, Row, Transaction
 
 STRIPES = 64
 """Counters are spread over so many rows."""
@@ -48,11 +48,18 @@ _BEGIN = {
     Mode.SHARE: "ISOLATION LEVEL READ COMMITTED",
     Mode.REHEARSE: "ISOLATION LEVEL SERIALIZABLE",
 }
-_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
-# "error ignored terminating": a connection that is lost is dealt with here, and nobody else need hear of it.
-logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+@dataclass(frozen=True)
+class _Begun:
+    """What a transaction learns when it begins. `due`: a rest or a lifetime is over."""
+
+    now: Micros
+    xid: str
+    revision: int | None
+    due: bool | None
+
 
 _ADDRESS_KEYS = (
     "block_space",
@@ -68,36 +75,49 @@ _PLANS = ("enable_seqscan=off", "jit=off")
 """Every query here has its index: a plan made while a table was small must not read it whole later."""
 
 
-class PipelinedCursor:
-    """The part of a DBAPI cursor that a Transaction uses, over one connection in pipeline mode."""
+class SparingCursor:
+    """The part of a DBAPI cursor that a Transaction uses, with few round trips: a statement whose outcome
+    nobody asks for waits, and is sent in one piece with others like it, at the latest with the commit."""
 
-    def __init__(self, connection: psycopg.Connection, pipeline: psycopg.Pipeline) -> None:
+    def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        self._pipeline = pipeline
-        self._last: psycopg.Cursor | None = None
+        self._cursor = connection.cursor()
+        self._client = psycopg.ClientCursor(connection)
+        self._waiting: list[str] = []
 
     @property
     def rowcount(self) -> int:
-        assert self._last is not None
-        self._pipeline.sync()
-        return self._last.rowcount
+        return self._cursor.rowcount
+
+    def put(self, sql: str, parameters: Parameters, /) -> None:
+        self._waiting.append(self._client.mogrify(sql.encode(), parameters))
+
+    def finish(self, end: str) -> str | None:
+        """Send what waits, and `end` behind it. Gives the server's word for what it did last."""
+        self._client.execute("; ".join([*self._waiting, end]).encode())
+        self._waiting = []
+        while self._client.nextset():
+            pass
+        return self._client.statusmessage
 
     def execute(self, sql: str, parameters: Parameters, /) -> object:
-        self._last = self._connection.cursor()
-        return self._last.execute(sql.encode(), parameters)
+        self._flush()
+        return self._cursor.execute(sql.encode(), parameters)
 
     def executemany(self, sql: str, parameters: Sequence[Parameters], /) -> object:
-        self._last = self._connection.cursor()
-        self._last.executemany(sql.encode(), parameters)
-        return self._last
+        self._flush()
+        self._cursor.executemany(sql.encode(), parameters)
+        return self._cursor
 
     def fetchone(self) -> Row | None:
-        assert self._last is not None
-        return self._last.fetchone()
+        return self._cursor.fetchone()
 
     def fetchall(self) -> Sequence[Row]:
-        assert self._last is not None
-        return self._last.fetchall()
+        return self._cursor.fetchall()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self.finish(self._waiting.pop())
 
 
 class PostgresqlBackend:
@@ -148,13 +168,12 @@ class PostgresqlBackend:
         """The transaction that Alembic works in: of several processes, the first one makes the store."""
         connection.exec_driver_sql("BEGIN")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
-        cursor: Any = connection.connection.cursor()
-        return Transaction(cursor, self.dialect, self.clock, self._now(cursor))
-
-    def _now(self, cursor: Any) -> Micros:
-        if self._injected:
-            return self.clock.now()
-        return Micros(int(cursor.execute(_NOW).fetchone()[0]))
+        driver: Any = connection.connection.driver_connection
+        cursor = SparingCursor(driver)
+        now = self.clock.now()
+        if not self._injected:
+            now = Micros(int(driver.execute(f"SELECT {_NOW}").fetchone()[0]))
+        return Transaction(cursor, self.dialect, self.clock, now)
 
     @contextmanager
     def transaction(self, mode: Mode) -> Iterator[Transaction]:
@@ -164,20 +183,21 @@ class PostgresqlBackend:
         committing = False
         xid, now = "", self.clock.now()
         try:
-            xid, now, memo = self._begin(connection, mode)
-            with connection.pipeline() as pipeline:
-                yield Transaction(
-                    PipelinedCursor(connection, pipeline),
-                    self.dialect,
-                    self.clock,
-                    now,
-                    stripe=connection.info.backend_pid % STRIPES,
-                    shares=mode is Mode.SHARE,
-                    memo=memo,
-                )
-                committing = writes and mode is not Mode.REHEARSE
-                end = connection.execute("COMMIT" if committing else "ROLLBACK")
-            if committing and end.statusmessage != "COMMIT":
+            begun = self._begin(connection, mode)
+            xid, now = begun.xid, begun.now
+            cursor = SparingCursor(connection)
+            yield Transaction(
+                cursor,
+                self.dialect,
+                self.clock,
+                now,
+                stripe=connection.info.backend_pid % STRIPES,
+                shares=mode is Mode.SHARE,
+                memo=None if begun.revision is None else self._memo.at(begun.revision),
+                due=begun.due,
+            )
+            committing = writes and mode is not Mode.REHEARSE
+            if cursor.finish("COMMIT" if committing else "ROLLBACK") != "COMMIT" and committing:
                 raise StoreBroken(
                     f"the store {self.where} took a transaction back that had failed before",
                     "nothing was changed; try again, and report this",
@@ -191,22 +211,20 @@ class PostgresqlBackend:
         finally:
             self._give_back(pooled, connection)
 
-    def _begin(
-        self, connection: psycopg.Connection, mode: Mode
-    ) -> tuple[str, Micros, dict[tuple[Any, ...], Sequence[Row]] | None]:
+    def _begin(self, connection: psycopg.Connection, mode: Mode) -> _Begun:
         """Begin, and ask for the time, the transaction's number and what else is needed in one round trip."""
-        wanted = _NOW
+        now = str(self.clock.now()) if self._injected else _NOW
+        wanted = f"SELECT {now}"
         if mode is not Mode.READ:
             wanted += ", pg_current_xact_id()::text"
         if mode is Mode.SHARE:
-            wanted += ", (SELECT config_revision FROM store)"
+            wanted += f", (SELECT config_revision FROM store), {DUE.format(now=now)}"
         cursor = connection.execute(f"BEGIN {_BEGIN[mode]}; {wanted}".encode())
         cursor.nextset()
         row = cursor.fetchone()
         assert row is not None
-        now = self.clock.now() if self._injected else Micros(int(row[0]))
-        memo = self._memo.at(int(row[2])) if mode is Mode.SHARE else None
-        return ("" if mode is Mode.READ else str(row[1])), now, memo
+        found = [*row, None, None, None]
+        return _Begun(Micros(int(found[0])), str(found[1] or ""), found[2], found[3])
 
     @staticmethod
     def _give_back(pooled: Any, connection: psycopg.Connection) -> None:
@@ -236,6 +254,8 @@ class PostgresqlBackend:
                         " WHERE at = %(now)s AND xmin::text = (%(xid)s::text::bigint %% 4294967296)::text)",
                         {"xid": xid, "now": now},
                     ).fetchone()
+            except pg.InvalidParameterValue:
+                return False  # a number of the future: after a crash nothing of it was left
             except psycopg.OperationalError:
                 found = None
             if found is not None and found[0] == "committed" and found[1]:

@@ -28,12 +28,19 @@ from casm_ctrl.base.errors import (
     StoreMissing,
     StoreReadOnly,
 )
-from casm_ctrl.store.transaction import Fault, Memo, Mode, Transaction
+from casm_ctrl.store.transaction import Fault, Memo, Mode, Parameters, Transaction
 
 OVERLAP_MESSAGE = "casm: overlap"
 """What the triggers of the first migration raise with."""
 
 OURS = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('alembic_version', 'store')"
+
+
+class SqliteCursor(sqlite3.Cursor):
+    """A cursor for which nothing is gained by waiting."""
+
+    def put(self, sql: str, parameters: Parameters, /) -> None:
+        self.execute(sql, parameters)
 
 
 class SqliteBackend:
@@ -106,14 +113,14 @@ class SqliteBackend:
     def begin_upgrade(self, connection: sa.Connection) -> Transaction:
         """The transaction that Alembic works in: of several processes, the first one makes the store."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        cursor: Any = connection.connection.cursor()
+        cursor: Any = connection.connection.cursor(SqliteCursor)
         return Transaction(cursor, self.dialect, self.clock, self.clock.now())
 
     @contextmanager
     def transaction(self, mode: Mode) -> Iterator[Transaction]:
         connection = self.engine.raw_connection()
         try:
-            cursor: Any = connection.cursor()
+            cursor: Any = connection.cursor(SqliteCursor)
             cursor.execute("BEGIN" if mode is Mode.READ else "BEGIN IMMEDIATE")
             try:
                 memo = None

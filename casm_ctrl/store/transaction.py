@@ -57,16 +57,27 @@ class Memo:
         return rows
 
 
+DUE = (
+    "(EXISTS (SELECT 1 FROM block WHERE rest_until IS NOT NULL AND rest_until <= {now})"
+    " OR EXISTS (SELECT 1 FROM block WHERE expires_at IS NOT NULL AND wanted != 'absent' AND expires_at <= {now}))"
+)
+"""Whether a block's rest or lifetime is over at some time."""
+
+
 class Cursor(Protocol):
-    """The part of a DBAPI cursor (PEP 249) that is used here."""
+    """The part of a DBAPI cursor (PEP 249) that is used here; `put` is our own."""
 
     @property
     def rowcount(self) -> int: ...
+    def put(self, sql: str, parameters: Parameters, /) -> None: ...
     def execute(self, sql: str, parameters: Parameters, /) -> object: ...
     def executemany(self, sql: str, parameters: Sequence[Parameters], /) -> object: ...
     def fetchone(self) -> Row | None: ...
     def fetchall(self) -> Sequence[Row]: ...
 
+
+_FEW = 3
+"""Rows up to which `run_many` is as cheap one by one."""
 
 _NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
 
@@ -91,6 +102,7 @@ class Transaction:
         stripe: int = 0,
         shares: bool = False,
         memo: dict[tuple[Any, ...], Sequence[Row]] | None = None,
+        due: bool | None = None,
     ) -> None:
         self._cursor = cursor
         self.dialect = dialect
@@ -99,6 +111,7 @@ class Transaction:
         self.stripe = stripe
         self.shares = shares
         self._memo = memo
+        self._due = due
 
     def _text(self, sql: str) -> str:
         return sql if self.dialect == "sqlite" else _pyformat(sql)
@@ -110,14 +123,15 @@ class Transaction:
 
     def put(self, sql: str, **parameters: Any) -> None:
         """Execute without waiting for the outcome: an error shows at the latest when the transaction ends."""
-        self._cursor.execute(self._text(sql), parameters)
+        self._cursor.put(self._text(sql), parameters)
 
     def run_many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """`put` once for each of `parameters`; nothing where there are none."""
         rows = list(parameters)
-        if len(rows) == 1:
-            self._cursor.execute(self._text(sql), rows[0])
-        elif rows:
+        if len(rows) <= _FEW:
+            for row in rows:
+                self._cursor.put(self._text(sql), row)
+        else:
             self._cursor.executemany(self._text(sql), rows)
 
     def first(self, sql: str, **parameters: Any) -> Row | None:
@@ -145,6 +159,12 @@ class Transaction:
         if rows is None:
             rows = self._memo[key] = self.all(sql, **parameters)
         return rows
+
+    def is_due(self) -> bool:
+        """Whether a block's rest or lifetime is over."""
+        if self._due is None:
+            return bool(self.one(f"SELECT {DUE.format(now=':now')}", now=self.now)[0])
+        return self._due
 
     def insert(self, sql: str, **parameters: Any) -> int:
         """Run an INSERT that ends in `RETURNING id`, and return the id."""
