@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit peers bindings lock clean bench-allocation
+.PHONY: help demo test check unit peers bindings lock clean bench-allocation bench-history
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -36,6 +36,9 @@ bindings: $(READY)  ## rebuild bindings/ from yang/
 
 bench-allocation: $(READY)  ## allocations a second against bare durable commits; writes bench/results/
 	@$(RUN)/python bench/allocation.py
+
+bench-history: $(READY)  ## who had an address, with ten million transitions behind; writes bench/results/
+	@$(RUN)/python bench/history.py
 
 lock: $(READY)  ## choose newer dependencies and lock them with their hashes
 	@requirements/lock.sh $(VENV)

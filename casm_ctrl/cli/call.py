@@ -85,7 +85,7 @@ class Call:
 
         if "database" in self.__dict__:
             with contextlib.suppress(CasmError):
-                sealing.seal(self.database, sealing.A_FEW)
+                sealing.seal_some(self.database, sealing.A_FEW)
 
     def close(self) -> None:
         self._resources.close()

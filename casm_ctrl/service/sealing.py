@@ -43,10 +43,18 @@ class Anchor:
         return Anchor(int(match[1]), bytes.fromhex(match[2]))
 
 
-def seal(database: Database, batches: int | None = None) -> Document:
-    """Seal what was committed, in transactions of AT_ONCE events; at most `batches` of them (None: all).
+def seal(database: Database) -> Document:
+    """Seal all that was committed, and tell where the chain stands. Where another process seals, nothing is
+    done here: `busy`."""
+    sealed, busy = seal_some(database, None)
+    with database.read() as tx:
+        return {"newly-sealed": str(sealed), "busy": busy, **_standing(tx, seals.get_head(tx))}
 
-    Where another process seals, nothing is done here: `busy`.
+
+def seal_some(database: Database, batches: int | None) -> tuple[int, bool]:
+    """Seal in transactions of AT_ONCE events, at most `batches` of them (None: until nothing is left).
+
+    Returns how many events, and whether another process seals now.
     """
     holder = new_token("sealer")
     sealed, busy, left = 0, False, batches
@@ -59,8 +67,7 @@ def seal(database: Database, batches: int | None = None) -> Document:
         left = None if left is None else left - 1
     if sealed:
         database.run(lambda tx: seals.release(tx, holder), Mode.SHARE)
-    with database.read() as tx:
-        return {"newly-sealed": str(sealed), "busy": busy, **_standing(tx, seals.get_head(tx))}
+    return sealed, busy
 
 
 def seal_once(database: Database, holder: str, limit: int = AT_ONCE) -> int | None:

@@ -115,7 +115,7 @@ def state_event_at(tx: Transaction, block_id: int, moment: Micros) -> EventRow |
         f"SELECT {_COLUMNS} WHERE subject_kind = 'block' AND subject_id = :id AND seq <= :bound"
         f" AND at <= :moment AND {_MOVES} ORDER BY seq DESC LIMIT 1",
         id=block_id,
-        bound=_sequence_at(tx, moment) + _SKEW,
+        bound=_sequence_at(tx, block_id, moment) + _SKEW,
         moment=moment,
     )
     return None if row is None else EventRow(*row)
@@ -132,15 +132,17 @@ def next_state_event(tx: Transaction, event: EventRow) -> EventRow | None:
     return None if row is None else EventRow(*row)
 
 
-def _sequence_at(tx: Transaction, moment: Micros) -> int:
-    """The last event by a moment: times grow with the numbers, so halving finds it without an index on time
-    that every writer would pay for."""
-    row = tx.first("SELECT seq FROM event ORDER BY seq DESC LIMIT 1")
-    low, high = 0, 0 if row is None else int(row[0])
+def _sequence_at(tx: Transaction, block_id: int, moment: Micros) -> int:
+    """The last event by a moment, of all between a block's first and last: times grow with the numbers, so
+    halving finds it without an index on time that every writer would pay for."""
+    mine = "SELECT seq FROM event WHERE subject_kind = 'block' AND subject_id = :id ORDER BY seq"
+    first = tx.first(f"{mine} LIMIT 1", id=block_id)
+    last = tx.first(f"{mine} DESC LIMIT 1", id=block_id)
+    low, high = (0, 0) if first is None or last is None else (int(first[0]), int(last[0]))
     while low < high:
         middle = (low + high + 1) // 2
-        row = tx.first("SELECT seq, at FROM event WHERE seq <= :seq ORDER BY seq DESC LIMIT 1", seq=middle)
-        if row is None or row[1] <= moment:
+        row = tx.one("SELECT seq, at FROM event WHERE seq <= :seq ORDER BY seq DESC LIMIT 1", seq=middle)
+        if row[1] <= moment:
             low = middle
         else:
             high = int(row[0]) - 1
