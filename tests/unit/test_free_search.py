@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 from hypothesis import given
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from casm_ctrl.addressing.prefix import Family, Prefix, first_overlap, parse_prefix, subtract_all
 from casm_ctrl.addressing.strategy import common_length
 from casm_ctrl.base.clock import ManualClock
+from casm_ctrl.base.errors import LimitReached
 from casm_ctrl.service import views
 from casm_ctrl.service.allocation import allocate
-from casm_ctrl.service.configuration import AddDevicePool, AddPool
+from casm_ctrl.service.configuration import AddDevicePool, AddPool, SetQuota
 from casm_ctrl.service.release import release
 from casm_ctrl.store import free_search, free_space, holdings, pools
 from casm_ctrl.store.database import Database
+from casm_ctrl.store.sqlite import SqliteCursor
 from casm_ctrl.store.transaction import Transaction
 from tests.allocation_world import ME, configure, give
 
@@ -47,7 +50,9 @@ def test_every_look_is_a_step_in_an_index(database: Database, sql: str) -> None:
     with database.read() as tx:
         plan = [row[3] for row in tx.all(f"EXPLAIN QUERY PLAN {sql}", **values)]
     assert any("SEARCH" in step for step in plan)
-    assert not [step for step in plan if "TEMP B-TREE" in step or re.match(r"SCAN (?!kept|there|\(|CONSTANT)", step)]
+    assert not [
+        step for step in plan if "TEMP B-TREE" in step or re.match(r"SCAN (?!kept|there|\(|CONSTANT)", step)
+    ]
 
 
 def test_sparse_leaves_each_block_room_to_grow(network: Database) -> None:
@@ -117,7 +122,7 @@ def rows_of(*free: Prefix) -> Iterator[Transaction]:
             " PRIMARY KEY (pool_id, tenant, length DESC, first)) WITHOUT ROWID"
         )
         clock = ManualClock()
-        tx = Transaction(connection.cursor(), "sqlite", clock, clock.now())
+        tx = Transaction(connection.cursor(SqliteCursor), "sqlite", clock, clock.now())
         free_space.insert_free(tx, 1, free)
         yield tx
 
@@ -159,3 +164,37 @@ def test_an_adjacent_block_is_the_nearest_there_is(holes: set[int], mine: int) -
         got = free_search.take_adjacent(tx, 1, Family.IPV4, 30, 1, [anchor])
     nearest = max((common_length(one, anchor) for one in free), default=None)
     assert [common_length(one, anchor) for one in got] == ([] if nearest is None else [nearest])
+
+
+@pytest.mark.parametrize("strategy", ["adjacent", "sparse"])
+def test_side_by_side_nothing_is_given_twice_and_all_is_given(network: Database, strategy: str) -> None:
+    """Four at once take the whole pool, four blocks at a time."""
+
+    def work(number: int) -> list[str]:
+        name = f"bng{1 + number % 2}/internet"
+        return [prefix for _ in range(16) for prefix in give(network, name, count=4, strategy=strategy)]
+
+    with ThreadPoolExecutor(4) as threads:
+        got = [prefix for taken in threads.map(work, range(4)) for prefix in taken]
+    assert len(got) == 256
+    assert first_overlap(map(parse_prefix, got)) is None
+    assert views.show_pool(network, "p")["usage"]["free-addresses"] == "0"
+
+
+def test_a_limit_holds_side_by_side(network: Database) -> None:
+    """Four at once ask for more than a quota and a device pool's most allow: what is refused is not given."""
+    configure(
+        network,
+        AddDevicePool("bng1/few", ("p",), 24, max_blocks=10),
+        SetQuota("q", "device", "bng2", 10 * 256, "ipv4"),
+    )
+
+    def work(number: int) -> None:
+        for _ in range(5):
+            with suppress(LimitReached):
+                give(network, "bng1/few" if number % 2 else "bng2/internet")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(8)))
+    for name in ("bng1/few", "bng2/internet"):
+        assert views.show_device_pool(network, name)["blocks"] == "10"
