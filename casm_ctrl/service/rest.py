@@ -62,7 +62,7 @@ def sweep(tx: Transaction) -> None:
 def sweep_store(database: Database) -> None:
     """The same, in a transaction of its own; none is begun for writing where nothing is due."""
     with database.read() as tx:
-        due = holdings.anything_due(tx)
+        due = tx.is_due()
     if due:
         database.run(sweep, Mode.SHARE)
 

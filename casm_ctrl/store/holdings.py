@@ -35,10 +35,6 @@ EXPIRED = (
     "SELECT id FROM block WHERE expires_at IS NOT NULL AND wanted != 'absent' AND expires_at <= :now"
     " ORDER BY expires_at LIMIT :most"
 )
-DUE = (
-    "SELECT 1 WHERE EXISTS (SELECT 1 FROM block WHERE rest_until IS NOT NULL AND rest_until <= :now)"
-    " OR EXISTS (SELECT 1 FROM block WHERE expires_at IS NOT NULL AND wanted != 'absent' AND expires_at <= :now)"
-)
 
 
 @dataclass(frozen=True)
@@ -87,11 +83,6 @@ def expired_blocks(tx: Transaction, most: int) -> list[int]:
     to another sweep what that is at."""
     sql = f"{EXPIRED} FOR UPDATE SKIP LOCKED" if tx.shares else EXPIRED
     return [row[0] for row in tx.all(sql, now=tx.now, most=most)]
-
-
-def anything_due(tx: Transaction) -> bool:
-    """True where a lifetime or a quarantine is over; without locking anything."""
-    return tx.first(DUE, now=tx.now) is not None
 
 
 def lock_device_pool(tx: Transaction, device_pool_id: int) -> None:

@@ -23,7 +23,7 @@ from casm_ctrl.service.release import release
 from casm_ctrl.store import free_search, free_space, holdings, pools
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.sqlite import SqliteCursor
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.transaction import DUE, Transaction
 from tests.allocation_world import ME, configure, give
 
 QUERIES = (
@@ -38,7 +38,7 @@ QUERIES = (
     holdings.BLOCK_OVER,
     holdings.CARVE_OVER,
     holdings.EXPIRED,
-    holdings.DUE,
+    f"SELECT {DUE.format(now=':now')}",
 )
 
 
