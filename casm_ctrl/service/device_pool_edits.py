@@ -150,9 +150,9 @@ def _check_lengths(tx: Transaction, edit: AddDevicePool, sources: Sequence[PoolR
     ):
         if length is None:
             continue
-        if not 0 <= length <= longest:
+        if not 1 <= length <= longest:
             raise InvalidValue(
-                f"/{length} is not a block length of {family.value}", f"give {option} 0 to {longest}"
+                f"/{length} is not a block length of {family.value}", f"give {option} 1 to {longest}"
             )
         if length < shortest:
             raise InvalidValue(

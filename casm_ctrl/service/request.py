@@ -131,9 +131,9 @@ def _whole(length: int, count: int, sources: Sequence[PoolRow]) -> Piece:
 
 def check_length(length: int, sources: Sequence[PoolRow]) -> int:
     longest = min(pool.longest for pool in sources)
-    if not 0 <= length <= longest:
+    if not 1 <= length <= longest:
         raise InvalidValue(
-            f"/{length} is not a block length of {sources[0].family.value}", f"give --length 0 to {longest}"
+            f"/{length} is not a block length of {sources[0].family.value}", f"give --length 1 to {longest}"
         )
     return length
 
@@ -143,7 +143,7 @@ def _cover(
 ) -> list[Piece]:
     unit = check_length(row.length if request.length is None else request.length, sources)
     shortest = min(prefix.length for pool in sources for prefix in pools.pool_prefixes(tx, pool.id))
-    found = cover(addresses, sources[0].family, unit, min(unit, shortest))
+    found = cover(addresses, sources[0].family, unit, max(1, min(unit, shortest)))
     if sum(count for _, count in found) > MOST_AT_ONCE:
         raise InvalidValue(
             f"{addresses} addresses are more than {MOST_AT_ONCE:,} blocks of /{found[0][0]}", "ask for fewer"

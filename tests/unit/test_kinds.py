@@ -461,6 +461,15 @@ def test_blocks_of_every_length_from_a_whole_family(spaces: Database, family: Fa
     assert written_rows(spaces, "all") == [whole]
 
 
+def test_no_block_is_a_whole_family(spaces: Database) -> None:
+    add(spaces, "all", "::/0")
+    with pytest.raises(InvalidValue, match="/0 is not a block length of ipv6: give --length 1 to 128"):
+        serve(spaces, "bng1/all", "all", 0)
+    serve(spaces, "bng1/all", "all", 64)
+    with pytest.raises(InvalidValue, match="/0 is not a block length of ipv6: give --length 1 to 128"):
+        take(spaces, "bng1/all", 1, 0)
+
+
 @pytest.mark.parametrize("prefix", ["0.0.0.0/1", "128.0.0.0/1", "8000::/1", "255.255.255.255/32", "::/128"])
 def test_pools_at_the_ends(spaces: Database, prefix: str) -> None:
     add(spaces, "end", prefix)
