@@ -18,7 +18,7 @@ demo: $(READY)  ## the main job on simulated devices, in under a minute
 	@$(RUN)/casm demo
 
 test: $(READY) peers check  ## everything: style, types, unit, integration and real peers
-	@$(RUN)/python -m pytest --cov --cov-report=term
+	@$(RUN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 check: $(READY)  ## style and types only
 	@$(RUN)/ruff check .
@@ -26,7 +26,7 @@ check: $(READY)  ## style and types only
 	@$(RUN)/mypy
 
 unit: $(READY)  ## the fast tests, no servers
-	@$(RUN)/python -m pytest tests/unit
+	@$(RUN)/python -m pytest -n auto --dist loadfile tests/unit
 
 peers:
 	@tests/peers/install.sh
