@@ -1,8 +1,8 @@
-"""How many allocations a second the store makes durable, against bare durable commits on the same disk.
+"""How many allocations a second the store makes durable, against bare durable commits on the same store.
 
 Run with `make bench-allocation`. Prints a JSON list of {name, value, unit, goal, met} and writes it, with
-the machine and the versions, to bench/results/allocation.json. Rounds alternate and the median counts,
-because a disk's commit rate drifts by itself.
+the machine and the versions, to bench/results/allocation.json. Rounds of what is compared alternate and the
+median counts, because a disk's commit rate drifts by itself. PostgreSQL is a throw-away server over TCP.
 """
 
 from __future__ import annotations
@@ -13,83 +13,241 @@ import os
 import platform
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from casm_ctrl.service.allocation import allocate
-from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
-from casm_ctrl.store.database import Database
-from casm_ctrl.store.events import Author
-from casm_ctrl.store.migrate import create_store
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import psycopg  # noqa: E402
+from netaddr import IPNetwork, IPSet  # noqa: E402
+
+from bench.fill import FILLS, fill  # noqa: E402
+from casm_ctrl.service.allocation import allocate  # noqa: E402
+from casm_ctrl.service.configuration import (  # noqa: E402
+    AddDevice,
+    AddDevicePool,
+    AddPool,
+    AddSpace,
+    Edit,
+    change,
+)
+from casm_ctrl.store.database import Database  # noqa: E402
+from casm_ctrl.store.events import Author  # noqa: E402
+from casm_ctrl.store.migrate import create_store  # noqa: E402
+from tests.peers.postgresql import Postgresql, missing_server  # noqa: E402
 
 ME = Author("bench")
 RESULTS = Path(__file__).parent / "results" / "allocation.json"
 ROUNDS = 5
-SINGLES = 500
+SINGLES = 300
 BATCH = 50_000
+CLIENTS = 8
+
+# One client of many: bare commits, or allocations for a device pool; prints its rate.
+CLIENT = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from bench.allocation import ME, allocate, bare_postgresql
+url, what, count = sys.argv[2], sys.argv[3], int(sys.argv[4])
+if what == "bare":
+    work = bare_postgresql(url)
+else:
+    from casm_ctrl.store.database import open_database
+    database = open_database(url)
+    def work(): allocate(database, ME, what)
+for _ in range(10): work()
+for line in sys.stdin:
+    start = time.perf_counter()
+    for _ in range(count): work()
+    print(count / (time.perf_counter() - start), flush=True)
+"""
 
 
 def rate(count: int, work: Callable[[], object]) -> float:
-    """`count` things that `work` does, per second."""
+    """How often `work` is done per second, over `count` times."""
     start = time.perf_counter()
-    work()
+    for _ in range(count):
+        work()
     return count / (time.perf_counter() - start)
 
 
-def bare_commits(path: Path) -> None:
-    """SINGLES transactions of one small row each, with the store's own settings and nothing of ours."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("CREATE TABLE IF NOT EXISTS bare (at INTEGER)")
-        for number in range(SINGLES):
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT INTO bare VALUES (?)", (number,))
-            connection.execute("COMMIT")
+def bare_sqlite(path: Path) -> Callable[[], None]:
+    """One transaction of one small row, with the store's own settings and nothing of ours."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE IF NOT EXISTS bare (at INTEGER)")
+
+    def work() -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO bare VALUES (1)")
+        connection.execute("COMMIT")
+
+    return work
 
 
-def prepare(path: Path) -> Database:
-    """A store with two /8 pools, one of them filled with `BATCH` blocks in each round."""
-    database, _ = create_store(str(path))
+def bare_postgresql(url: str) -> Callable[[], None]:
+    connection = psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True)
+
+    def work() -> None:
+        connection.execute("INSERT INTO bare VALUES (1)")
+
+    return work
+
+
+def prepare(url: str) -> Database:
+    """A store with pools for one client and for many, and a device for each client."""
+    database, _ = create_store(url)
     edits: list[Edit] = [
         AddSpace("s"),
-        AddPool("single", "s", ("10.0.0.0/8",)),
+        AddPool("one", "s", ("10.0.0.0/8",)),
         AddPool("batch", "s", ("11.0.0.0/8",)),
-        AddDevice("bng1", "bng", "ietf-address-pool", "192.0.2.1", 830, "casm", "env:SECRET", "s"),
-        AddDevicePool("bng1/single", ("single",), 30),
-        AddDevicePool("bng1/batch", ("batch",), 30),
     ]
+    for number in range(CLIENTS):
+        edits += [
+            AddPool(f"p{number}", "s", (f"{20 + number}.0.0.0/8",)),
+            AddDevice(f"d{number}", "bng", "ietf-address-pool", f"192.0.2.{number}", 830, "c", "env:S", "s"),
+            AddDevicePool(f"d{number}/one", ("one",), 30),
+            AddDevicePool(f"d{number}/own", (f"p{number}",), 30),
+        ]
+    edits.append(AddDevicePool("d0/batch", ("batch",), 30))
     change(database, ME, edits)
     return database
 
 
-def measure(folder: Path) -> list[dict[str, Any]]:
-    bare: list[float] = []
-    single: list[float] = []
-    batch: list[float] = []
-    with closing(prepare(folder / "casm.db")) as database:
+def alternate(floor: Callable[[], None], works: Sequence[Callable[[], object]]) -> list[float]:
+    """The median rates of `floor` and of each of `works`, and the median ratio of each of these to the floor."""
+    rates: list[list[float]] = [[] for _ in range(len(works) + 1)]
+    for _ in range(ROUNDS):
+        for found, work in zip(rates, [floor, *works], strict=True):
+            found.append(rate(SINGLES, work))
+    ratios = [statistics.median(w / f for w, f in zip(found, rates[0], strict=True)) for found in rates[1:]]
+    return [*(statistics.median(found) for found in rates), *ratios]
 
-        def singles() -> None:
-            for _ in range(SINGLES):
-                allocate(database, ME, "bng1/single")
 
-        singles()
-        for _ in range(ROUNDS):
-            bare.append(rate(SINGLES, lambda: bare_commits(folder / "bare.db")))
-            single.append(rate(SINGLES, singles))
-            batch.append(rate(BATCH, lambda: allocate(database, ME, "bng1/batch", count=BATCH)))
-    share = statistics.median(one / other for one, other in zip(single, bare, strict=True))
+def measure_growth(store: str, make: Callable[[], tuple[str, Callable[[], None]]]) -> list[dict[str, Any]]:
+    """The rate in full stores against that in an empty one, in rounds that alternate."""
+    found = []
+    url, floor = make()
+    with closing(prepare(url)) as empty:
+        for name, kind in FILLS.items():
+            full_url, _ = make()
+            with closing(prepare(full_url)) as full:
+                fill(full, kind)
+                works = [
+                    lambda: allocate(empty, ME, "d0/one"),
+                    lambda full=full: allocate(full, ME, "d0/fill"),
+                ]
+                for work in works:
+                    rate(20, work)
+                _, before, after, *_ = alternate(floor, works)
+            found.append(result(f"{store}: allocations, {name}", after, "1/s", None))
+            found.append(result(f"{store}: {name}, against an empty store", after / before, "ratio", 0.7))
+    return found
+
+
+def measure_sqlite(folder: Path) -> list[dict[str, Any]]:
+    floor = bare_sqlite(folder / "bare.db")
+    with closing(prepare(str(folder / "casm.db"))) as database:
+        bare, single, share = alternate(floor, [lambda: allocate(database, ME, "d0/one")])
+        batches = [BATCH * rate(1, lambda: allocate(database, ME, "d0/batch", count=BATCH)) for _ in range(3)]
+        thousands = [
+            1000 * rate(20, lambda: allocate(database, ME, "d0/batch", count=1000)) for _ in range(3)
+        ]
+    numbers = iter(range(100))
     return [
-        result("bare durable commits", statistics.median(bare), "1/s", None),
-        result("single allocations", statistics.median(single), "1/s", None),
-        result("single allocations per bare commit", share, "ratio", 0.5),
-        result(f"blocks in requests of {BATCH}", statistics.median(batch), "1/s", 50_000),
+        result("SQLite: bare durable commits", bare, "1/s", None),
+        result("SQLite: single allocations", single, "1/s", None),
+        result("SQLite: single allocations per bare commit", share, "ratio", 0.5),
+        result("SQLite: blocks in requests of 1000", statistics.median(thousands), "1/s", 50_000),
+        result(f"SQLite: blocks in requests of {BATCH}", statistics.median(batches), "1/s", 50_000),
+        *measure_growth("SQLite", lambda: (str(folder / f"grow{next(numbers)}.db"), floor)),
     ]
+
+
+def clients(url: str, works: Sequence[str], count: int) -> list[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", CLIENT, str(ROOT), url]
+    pipe = subprocess.PIPE
+    return [
+        subprocess.Popen([*command, work, str(count)], stdin=pipe, stdout=pipe, text=True) for work in works
+    ]
+
+
+def together(workers: Sequence[subprocess.Popen[str]]) -> float:
+    """One round of all of them at once: the sum of their rates."""
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    return sum(float(worker.stdout.readline()) for worker in workers if worker.stdout is not None)
+
+
+def measure_postgresql(server: Postgresql) -> list[dict[str, Any]]:
+    url = server.url(server.make())
+    prepare(url).close()
+    server.execute("CREATE TABLE bare (at bigint)", name=url.rpartition("/")[2])
+    kinds = {
+        "bare": lambda n: "bare",
+        "one pool": lambda n: f"d{n}/one",
+        "eight pools": lambda n: f"d{n}/own",
+    }
+    rates: dict[tuple[str, int], list[float]] = {}
+    for many in (1, 4, CLIENTS):
+        teams = {
+            kind: clients(url, [name(n) for n in range(many)], SINGLES // many + 50)
+            for kind, name in kinds.items()
+        }
+        for turn in range(ROUNDS + 1):
+            for kind, workers in teams.items():
+                value = together(workers)
+                if turn:
+                    rates.setdefault((kind, many), []).append(value)
+        for workers in teams.values():
+            for worker in workers:
+                worker.communicate()
+    found = [
+        result(f"PostgreSQL: {kind}, {many} clients", statistics.median(values), "1/s", None)
+        for (kind, many), values in rates.items()
+    ]
+    for kind in ("one pool", "eight pools"):
+        for many, goal in ((1, 0.3), (4, None), (CLIENTS, 0.5)):
+            pairs = zip(rates[kind, many], rates["bare", many], strict=True)
+            share = statistics.median(one / bare for one, bare in pairs)
+            found.append(result(f"PostgreSQL: {kind}, {many} clients, per bare commit", share, "ratio", goal))
+        gain = statistics.median(rates[kind, CLIENTS]) / statistics.median(rates[kind, 1])
+        found.append(result(f"PostgreSQL: {kind}, {CLIENTS} clients against 1", gain, "ratio", 2.0))
+
+    def make() -> tuple[str, Callable[[], None]]:
+        name = server.make()
+        server.execute("CREATE TABLE bare (at bigint)", name=name)
+        return server.url(name), bare_postgresql(server.url(name))
+
+    return found + measure_growth("PostgreSQL", make)
+
+
+def measure_netaddr() -> list[dict[str, Any]]:
+    """The same job in netaddr, in memory: find a free /30 in an IPSet, and take it out."""
+    found = []
+    for held in (0, 10_000):
+        free = IPSet(["10.0.0.0/8"])
+        if held:
+            free -= IPSet(IPNetwork((0x0A000000 + 8 * index, 30)) for index in range(held))
+
+        def take(free: IPSet = free) -> None:
+            best = min(free.iter_cidrs(), key=lambda cidr: (cidr.prefixlen > 30, -cidr.prefixlen))
+            free.remove(next(best.subnet(30)))
+
+        value = rate(5 if held else 100, take)
+        found.append(result(f"netaddr IPSet, not durable, {held} blocks taken", value, "1/s", None))
+    return found
 
 
 def result(name: str, value: float, unit: str, goal: float | None) -> dict[str, Any]:
@@ -105,6 +263,7 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
+        "psycopg": psycopg.__version__,
     }
 
 
@@ -112,10 +271,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="on the file system to measure")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=arguments.folder, prefix=".bench-") as folder:
-        results = measure(Path(folder))
+    about = machine()
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=arguments.folder, prefix=".bench-"))
+        results = measure_sqlite(Path(folder))
+        if missing_server() is None:
+            server = stack.enter_context(Postgresql())
+            with psycopg.connect(server.dsn("postgres")) as connection:
+                about["postgresql"] = connection.info.server_version
+            results += measure_postgresql(server)
+    results += measure_netaddr()
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**machine(), "results": results}, indent=2) + "\n", encoding="utf-8")
+    RESULTS.write_text(json.dumps({**about, "results": results}, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(results, indent=2))
 
 
