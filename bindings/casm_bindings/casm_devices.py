@@ -1343,7 +1343,7 @@ class yc_device_pool_casm_devices__devices_device_device_pool(PybindBase):
 
   YANG Description: What one service on the device serves from.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__name','__aaa_name','__pool','__length','__strategy','__first_length','__next_length','__min_blocks','__max_blocks','__owner_group','__gateway','__gateway_mask','__service','__access','__withdraw_when_unknown','__description','__blocks','__routes','__block',)
+  __slots__ = ('_path_helper', '_extmethods', '__name','__aaa_name','__pool','__length','__strategy','__first_length','__next_length','__min_blocks','__max_blocks','__owner_group','__gateway','__gateway_mask','__serve_edges','__service','__access','__withdraw_when_unknown','__description','__blocks','__capacity_addresses','__routes','__block',)
 
   _yang_name = 'device-pool'
   _yang_namespace = 'urn:casm:yang:casm-devices'
@@ -1367,11 +1367,13 @@ class yc_device_pool_casm_devices__devices_device_device_pool(PybindBase):
     self.__owner_group = YANGDynClass(base=str, is_leaf=True, yang_name="owner-group", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='leafref', is_config=True)
     self.__gateway = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'first': {}, 'last': {}, 'none': {}},),RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9\\.]*'}),RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '((:|[0-9a-fA-F]{0,4}):)([0-9a-fA-F]{0,4}:){0,5}((([0-9a-fA-F]{0,4}:)?(:|[0-9a-fA-F]{0,4}))|(((25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])))(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9a-fA-F:\\.]*'}),RestrictedClassType(base_type=str, restriction_dict={'pattern': 'unnumbered:.+', 'length': ['12..255']}),], default=str("none"), is_leaf=True, yang_name="gateway", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='union', is_config=True)
     self.__gateway_mask = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..128']}), is_leaf=True, yang_name="gateway-mask", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:block-length', is_config=True)
+    self.__serve_edges = YANGDynClass(base=YANGBool, default=YANGBool("false"), is_leaf=True, yang_name="serve-edges", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='boolean', is_config=True)
     self.__service = YANGDynClass(unique=True, base=TypedListType(allowed_type=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..255']})), is_leaf=False, yang_name="service", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='string', is_config=True)
     self.__access = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'pppoe': {}, 'dhcp': {}, 'vpn': {}, 'ds-lite': {}, 'lw4over6': {}, 'map': {}, 'cgn': {}, 'xlat': {}, 'other': {}},), is_leaf=True, yang_name="access", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=True)
     self.__withdraw_when_unknown = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'operator': {}, 'never': {}},),RestrictedClassType(base_type=str, restriction_dict={'pattern': 'after [1-9][0-9]{0,5}[smhdw]'}),], default=str("operator"), is_leaf=True, yang_name="withdraw-when-unknown", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='union', is_config=True)
     self.__description = YANGDynClass(base=str, is_leaf=True, yang_name="description", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='string', is_config=True)
     self.__blocks = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="blocks", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
+    self.__capacity_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="capacity-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
     self.__routes = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="routes", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
     self.__block = YANGDynClass(base=YANGListType("id",yc_block_casm_devices__devices_device_device_pool_block, yang_name="block", parent=self, is_container='list', user_ordered=False, path_helper=self._path_helper, yang_keys='id', extensions=None), is_container='list', yang_name="block", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, extensions=None, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='list', is_config=False)
 
@@ -1875,6 +1877,47 @@ gateway. Absent: the block's own.
     self.__gateway_mask = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..128']}), is_leaf=True, yang_name="gateway-mask", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:block-length', is_config=True)
 
 
+  def _get_serve_edges(self):
+    """
+    Getter method for serve_edges, mapped from YANG variable /devices/device/device_pool/serve_edges (boolean)
+
+    YANG Description: True where subscribers get the addresses at a block's
+edges too: its network and broadcast address, or the
+Subnet-Router anycast address of IPv6.
+    """
+    return self.__serve_edges
+      
+  def _set_serve_edges(self, v, load=False):
+    """
+    Setter method for serve_edges, mapped from YANG variable /devices/device/device_pool/serve_edges (boolean)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_serve_edges is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_serve_edges() directly.
+
+    YANG Description: True where subscribers get the addresses at a block's
+edges too: its network and broadcast address, or the
+Subnet-Router anycast address of IPv6.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=YANGBool, default=YANGBool("false"), is_leaf=True, yang_name="serve-edges", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='boolean', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """serve_edges must be of a type compatible with boolean""",
+          'defined-type': "boolean",
+          'generated-type': """YANGDynClass(base=YANGBool, default=YANGBool("false"), is_leaf=True, yang_name="serve-edges", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='boolean', is_config=True)""",
+        })
+
+    self.__serve_edges = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_serve_edges(self):
+    self.__serve_edges = YANGDynClass(base=YANGBool, default=YANGBool("false"), is_leaf=True, yang_name="serve-edges", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='boolean', is_config=True)
+
+
   def _get_service(self):
     """
     Getter method for service, mapped from YANG variable /devices/device/device_pool/service (string)
@@ -2072,6 +2115,47 @@ in 'after 36h'.
     self.__blocks = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="blocks", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
 
 
+  def _get_capacity_addresses(self):
+    """
+    Getter method for capacity_addresses, mapped from YANG variable /devices/device/device_pool/capacity_addresses (casm-p:address-count)
+
+    YANG Description: How many addresses its blocks can give to subscribers:
+without gateways, and without edges where they are not
+served.
+    """
+    return self.__capacity_addresses
+      
+  def _set_capacity_addresses(self, v, load=False):
+    """
+    Setter method for capacity_addresses, mapped from YANG variable /devices/device/device_pool/capacity_addresses (casm-p:address-count)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_capacity_addresses is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_capacity_addresses() directly.
+
+    YANG Description: How many addresses its blocks can give to subscribers:
+without gateways, and without edges where they are not
+served.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="capacity-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """capacity_addresses must be of a type compatible with casm-p:address-count""",
+          'defined-type': "casm-p:address-count",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="capacity-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)""",
+        })
+
+    self.__capacity_addresses = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_capacity_addresses(self):
+    self.__capacity_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="capacity-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
+
+
   def _get_routes(self):
     """
     Getter method for routes, mapped from YANG variable /devices/device/device_pool/routes (uint64)
@@ -2161,16 +2245,18 @@ were withdrawn from it and are not yet free.
   owner_group = __builtin__.property(_get_owner_group, _set_owner_group)
   gateway = __builtin__.property(_get_gateway, _set_gateway)
   gateway_mask = __builtin__.property(_get_gateway_mask, _set_gateway_mask)
+  serve_edges = __builtin__.property(_get_serve_edges, _set_serve_edges)
   service = __builtin__.property(_get_service, _set_service)
   access = __builtin__.property(_get_access, _set_access)
   withdraw_when_unknown = __builtin__.property(_get_withdraw_when_unknown, _set_withdraw_when_unknown)
   description = __builtin__.property(_get_description, _set_description)
   blocks = __builtin__.property(_get_blocks)
+  capacity_addresses = __builtin__.property(_get_capacity_addresses)
   routes = __builtin__.property(_get_routes)
   block = __builtin__.property(_get_block)
 
 
-  _pyangbind_elements = OrderedDict([('name', name), ('aaa_name', aaa_name), ('pool', pool), ('length', length), ('strategy', strategy), ('first_length', first_length), ('next_length', next_length), ('min_blocks', min_blocks), ('max_blocks', max_blocks), ('owner_group', owner_group), ('gateway', gateway), ('gateway_mask', gateway_mask), ('service', service), ('access', access), ('withdraw_when_unknown', withdraw_when_unknown), ('description', description), ('blocks', blocks), ('routes', routes), ('block', block), ])
+  _pyangbind_elements = OrderedDict([('name', name), ('aaa_name', aaa_name), ('pool', pool), ('length', length), ('strategy', strategy), ('first_length', first_length), ('next_length', next_length), ('min_blocks', min_blocks), ('max_blocks', max_blocks), ('owner_group', owner_group), ('gateway', gateway), ('gateway_mask', gateway_mask), ('serve_edges', serve_edges), ('service', service), ('access', access), ('withdraw_when_unknown', withdraw_when_unknown), ('description', description), ('blocks', blocks), ('capacity_addresses', capacity_addresses), ('routes', routes), ('block', block), ])
 
 
 class yc_sync_casm_devices__devices_device_sync(PybindBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from casm_ctrl.addressing.prefix import Family, Prefix
+from casm_ctrl.addressing.prefix import Family, Prefix, parse_address
 
 
 class GatewayKind(Enum):
@@ -42,6 +42,16 @@ def gateway_address(prefix: Prefix, kind: GatewayKind, address: int | None = Non
     if kind is GatewayKind.ADDRESS and address is not None and prefix.first <= address <= prefix.last:
         return address
     return None
+
+
+def parse_gateway(text: str) -> tuple[GatewayKind, int | None, str | None]:
+    """(kind, address, interface) of `first`, `last`, `none`, an address, or `unnumbered:INTERFACE`."""
+    if text in (GatewayKind.FIRST.value, GatewayKind.LAST.value, GatewayKind.NONE.value):
+        return GatewayKind(text), None, None
+    kind, _, interface = text.partition(":")
+    if kind == GatewayKind.UNNUMBERED.value and interface:
+        return GatewayKind.UNNUMBERED, None, interface
+    return GatewayKind.ADDRESS, parse_address(text)[1], None
 
 
 def served_addresses(prefix: Prefix, gateway: int | None, serve_edges: bool) -> int:

@@ -85,6 +85,13 @@ def add(
             "--gateway-mask", metavar="N", help="Prefix length told to subscribers. Default: the block's."
         ),
     ] = None,
+    serve_edges: Annotated[
+        bool,
+        typer.Option(
+            "--serve-edges",
+            help="Subscribers get the network and broadcast address of a block too (as with PPPoE).",
+        ),
+    ] = False,
     service: Annotated[
         list[str] | None,
         typer.Option(
@@ -151,6 +158,7 @@ def add(
         aaa_name=aaa_name,
         gateway=gateway,
         gateway_mask=gateway_mask,
+        serve_edges=serve_edges,
         services=tuple(service or ()),
         access=None if access is None else access.value,
         withdraw_when_unknown=withdraw_when_unknown,
@@ -225,7 +233,7 @@ def show(call: Call, name: _Known) -> Answer:
 
 def _facts(row: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.block import block_table
-    from casm_ctrl.cli.output import facts, titled
+    from casm_ctrl.cli.output import facts, number, titled
 
     mask = row.get("gateway-mask")
     lengths = [
@@ -246,6 +254,8 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("most blocks", row.get("max-blocks")),
             ("gateway", row["gateway"]),
             ("gateway mask", None if mask is None else f"/{mask}"),
+            ("edges served", "yes" if row["serve-edges"] else "no"),
+            ("can serve", f"{number(row['capacity-addresses'])} addresses"),
             ("services", row["service"]),
             ("access", row.get("access")),
             ("withdraw when unknown", row["withdraw-when-unknown"]),

@@ -41,6 +41,7 @@ class AddDevicePool:
     next_length: int | None = None
     min_blocks: int = 0
     max_blocks: int | None = None
+    serve_edges: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
         length=edit.length,
         gateway=edit.gateway,
         gateway_mask=edit.gateway_mask,
+        serve_edges=edit.serve_edges,
         access=edit.access,
         withdraw_when_unknown=edit.withdraw_when_unknown,
         description=edit.description,

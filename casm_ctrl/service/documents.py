@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from casm_ctrl.addressing.capacity import gateway_address, parse_gateway, served_addresses
 from casm_ctrl.addressing.ports import port_ranges
 from casm_ctrl.addressing.prefix import Family, Prefix, format_address
 from casm_ctrl.addressing.strategy import count_routes
@@ -153,6 +154,22 @@ def routes_of(held: Sequence[BlockRow]) -> int:
     return sum(count_routes(prefixes) for prefixes in by_space.values())
 
 
+def capacity_of(row: DevicePoolRow, held: Sequence[BlockRow]) -> int:
+    """How many addresses the blocks that are to be kept can give to subscribers. Of shared addresses each
+    port set counts as one: it serves one subscriber."""
+    kind, address, _ = parse_gateway(row.gateway)
+    served = 0
+    for block in held:
+        if block.wanted is Wanted.ABSENT:
+            continue
+        if block.prefix.psid is not None:
+            served += 1
+            continue
+        gateway = gateway_address(block.prefix, kind, address)
+        served += served_addresses(block.prefix, gateway, row.serve_edges)
+    return served
+
+
 def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
     held = blocks.list_blocks(tx, device_pool_id=row.id)
     document: Document = {
@@ -161,10 +178,12 @@ def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
         "pool": [pools.get_pool(tx, number).name for number in devices.device_pool_sources(tx, row.id)],
         "length": row.length,
         "gateway": row.gateway,
+        "serve-edges": row.serve_edges,
         "service": devices.device_pool_services(tx, row.id),
         "withdraw-when-unknown": row.withdraw_when_unknown,
         "description": row.description,
         "blocks": str(len(held)),
+        "capacity-addresses": str(capacity_of(row, held)),
         "routes": str(routes_of(held)),
         "min-blocks": row.min_blocks,
     }

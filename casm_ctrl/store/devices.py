@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.store.transaction import Transaction
@@ -74,6 +75,8 @@ class DevicePoolRow:
     next_length: int | None = None
     min_blocks: int = 0
     max_blocks: int | None = None
+    serve_edges: bool = False
+    """Subscribers get the addresses at the edges of a block too (its network and broadcast address)."""
 
     @property
     def label(self) -> str:
@@ -88,7 +91,7 @@ _DEVICE = (
 _DEVICE_POOL = (
     "device_pool.id, device_id, device.name, device_pool.name, device_pool.owner_id, aaa_name, length, gateway,"
     " gateway_mask, access, withdraw_when_unknown, description, device_pool.strategy, first_length, next_length,"
-    " min_blocks, max_blocks"
+    " min_blocks, max_blocks, serve_edges"
     " FROM device_pool JOIN device ON device.id = device_pool.device_id"
 )
 
@@ -97,6 +100,10 @@ def _device(row: Sequence[object]) -> DeviceRow:
     values = list(row)
     values[12] = json.loads(str(values[12]))
     return DeviceRow(*values)  # type: ignore[arg-type]
+
+
+def _device_pool(row: Sequence[Any]) -> DevicePoolRow:
+    return DevicePoolRow(*(*row[:-1], bool(row[-1])))
 
 
 # --- Devices --------------------------------------------------------------------------------------
@@ -235,6 +242,7 @@ def insert_device_pool(
     length: int,
     gateway: str,
     gateway_mask: int | None,
+    serve_edges: bool,
     access: str | None,
     withdraw_when_unknown: str,
     description: str,
@@ -247,10 +255,11 @@ def insert_device_pool(
     services: Iterable[str],
 ) -> int:
     number = tx.insert(
-        "INSERT INTO device_pool (device_id, name, owner_id, aaa_name, length, gateway, gateway_mask, access,"
-        " withdraw_when_unknown, description, strategy, first_length, next_length, min_blocks, max_blocks)"
-        " VALUES (:device, :name, :owner, :aaa_name, :length, :gateway, :gateway_mask, :access, :withdraw,"
-        " :description, :strategy, :first_length, :next_length, :min_blocks, :max_blocks) RETURNING id",
+        "INSERT INTO device_pool (device_id, name, owner_id, aaa_name, length, gateway, gateway_mask, serve_edges,"
+        " access, withdraw_when_unknown, description, strategy, first_length, next_length, min_blocks, max_blocks)"
+        " VALUES (:device, :name, :owner, :aaa_name, :length, :gateway, :gateway_mask, :serve_edges,"
+        " :access, :withdraw, :description, :strategy, :first_length, :next_length, :min_blocks, :max_blocks)"
+        " RETURNING id",
         device=device.id,
         name=name,
         owner=owner_id,
@@ -258,6 +267,7 @@ def insert_device_pool(
         length=length,
         gateway=gateway,
         gateway_mask=gateway_mask,
+        serve_edges=int(serve_edges),
         access=access,
         withdraw=withdraw_when_unknown,
         description=description,
@@ -284,17 +294,17 @@ def find_device_pool(tx: Transaction, device: str, name: str) -> DevicePoolRow |
         device=device,
         name=name,
     )
-    return DevicePoolRow(*rows[0]) if rows else None
+    return _device_pool(rows[0]) if rows else None
 
 
 def get_device_pool(tx: Transaction, number: int) -> DevicePoolRow:
-    return DevicePoolRow(*tx.one(f"SELECT {_DEVICE_POOL} WHERE device_pool.id = :id", id=number))
+    return _device_pool(tx.one(f"SELECT {_DEVICE_POOL} WHERE device_pool.id = :id", id=number))
 
 
 def list_device_pools(tx: Transaction, device_id: int | None = None) -> list[DevicePoolRow]:
     where = "" if device_id is None else " WHERE device_id = :device"
     sql = f"SELECT {_DEVICE_POOL}{where} ORDER BY device.name, device_pool.name"
-    return [DevicePoolRow(*row) for row in tx.all(sql, device=device_id)]
+    return [_device_pool(row) for row in tx.all(sql, device=device_id)]
 
 
 def device_pool_sources(tx: Transaction, device_pool_id: int) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from casm_ctrl.addressing.prefix import parse_address
+from casm_ctrl.addressing.capacity import parse_gateway
 from casm_ctrl.base.errors import StoreBroken, YangInvalid
 from casm_ctrl.drivers.interface import (
     Action,
@@ -17,7 +17,6 @@ from casm_ctrl.drivers.interface import (
     Edit,
     Element,
     Gateway,
-    GatewayKind,
     ObjectKey,
     Seen,
     Wanted,
@@ -158,12 +157,8 @@ def _wanted(desired: Desired, decision: Decision, generation: int, zombies: bool
 
 
 def _gateway(text: str, mask: int | None) -> Gateway:
-    if text in (GatewayKind.FIRST.value, GatewayKind.LAST.value, GatewayKind.NONE.value):
-        return Gateway(GatewayKind(text), mask=mask)
-    kind, _, interface = text.partition(":")
-    if kind == GatewayKind.UNNUMBERED.value and interface:
-        return Gateway(GatewayKind.UNNUMBERED, interface=interface, mask=mask)
-    return Gateway(GatewayKind.ADDRESS, address=parse_address(text)[1], mask=mask)
+    kind, address, interface = parse_gateway(text)
+    return Gateway(kind, address=address, interface=interface, mask=mask)
 
 
 def _validate(modules: tuple[str, ...], edit: Edit) -> None:

@@ -266,11 +266,13 @@ class DevicePool:
     owner_group: str | None = None
     gateway: str | None = None
     gateway_mask: int | None = None
+    serve_edges: bool | None = None
     service: tuple[str, ...] = ()
     access: str | None = None
     withdraw_when_unknown: str | None = None
     description: str | None = None
     blocks: int | None = None
+    capacity_addresses: str | None = None
     routes: int | None = None
     block: tuple[Block, ...] = ()
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casm_ctrl.addressing.capacity import GatewayKind, edge_addresses, gateway_address, served_addresses
+from casm_ctrl.addressing.capacity import (
+    GatewayKind,
+    edge_addresses,
+    gateway_address,
+    parse_gateway,
+    served_addresses,
+)
 from casm_ctrl.addressing.prefix import Family, Prefix, format_address, parse_address, parse_prefix
+from casm_ctrl.base.clock import ManualClock
+from casm_ctrl.service.allocation import allocate
+from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, change
+from casm_ctrl.service.release import release
+from casm_ctrl.service.views import show_device_pool
+from casm_ctrl.store.events import Author
+from casm_ctrl.store.migrate import create_store
 
 FIRST, LAST, ADDRESS = GatewayKind.FIRST, GatewayKind.LAST, GatewayKind.ADDRESS
 
@@ -95,3 +110,41 @@ def test_capacity_is_what_enumeration_says(prefix: Prefix, with_gateway: bool, s
         edges = () if serve_edges else edge_addresses(prefix)
         addresses = range(prefix.first, prefix.last + 1)
         assert served == sum(1 for address in addresses if address != gateway and address not in edges)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("first", (GatewayKind.FIRST, None, None)),
+        ("none", (GatewayKind.NONE, None, None)),
+        ("unnumbered:lo0", (GatewayKind.UNNUMBERED, None, "lo0")),
+        ("192.0.2.1", (GatewayKind.ADDRESS, 0xC0000201, None)),
+    ],
+)
+def test_gateways_are_read(text: str, parsed: tuple[GatewayKind, int | None, str | None]) -> None:
+    assert parse_gateway(text) == parsed
+
+
+@pytest.mark.parametrize(
+    ("gateway", "serve_edges", "capacity"),
+    [
+        ("first", False, 3 * 13),
+        ("none", False, 3 * 14),
+        ("last", True, 3 * 15),
+        ("10.0.0.5", True, 3 * 16 - 1),
+    ],
+)
+def test_a_device_pool_tells_what_it_can_serve(
+    tmp_path: Path, gateway: str, serve_edges: bool, capacity: int
+) -> None:
+    """The gateway, and the edges where they are not served, are left out (design: Gateway and capacity)."""
+    database, _ = create_store(str(tmp_path / "casm.db"), ManualClock())
+    device = AddDevice("bng1", "bng", "ietf-address-pool", "192.0.2.1", 830, "casm", "env:X", "s")
+    device_pool = AddDevicePool("bng1/home", ("p",), 28, gateway=gateway, serve_edges=serve_edges)
+    author = Author("test")
+    change(database, author, [AddSpace("s"), AddPool("p", "s", ("10.0.0.0/24",)), device, device_pool])
+    allocate(database, author, "bng1/home", count=4)
+    release(database, author, ["b4"])
+    shown = show_device_pool(database, "bng1/home")
+    assert (shown["capacity-addresses"], shown["serve-edges"]) == (str(capacity), serve_edges)
+    database.close()

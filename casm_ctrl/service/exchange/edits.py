@@ -117,6 +117,7 @@ def _device_pool(entry: Entry) -> list[Edit]:
             aaa_name=get("aaa-name") or "",
             gateway=get("gateway"),
             gateway_mask=get("gateway-mask"),
+            serve_edges=get("serve-edges"),
             services=get("service"),
             access=get("access"),
             withdraw_when_unknown=get("withdraw-when-unknown"),

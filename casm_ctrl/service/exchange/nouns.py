@@ -128,6 +128,7 @@ DEVICE_POOL = Noun(
         Leaf("owner-group"),
         Leaf("gateway", default="none"),
         Leaf("gateway-mask", Kind.NUMBER),
+        Leaf("serve-edges", Kind.FLAG, default=False),
         Leaf("service", Kind.SET),
         Leaf("access"),
         Leaf("withdraw-when-unknown", default="operator"),

@@ -125,6 +125,7 @@ def device_pool_entry(tx: Transaction, row: DevicePoolRow) -> Entry:
             "owner-group": owners.group_of(tx, row.owner_id),
             "gateway": row.gateway,
             "gateway-mask": row.gateway_mask,
+            "serve-edges": row.serve_edges,
             "service": tuple(sorted(devices.device_pool_services(tx, row.id))),
             "access": row.access,
             "withdraw-when-unknown": row.withdraw_when_unknown,

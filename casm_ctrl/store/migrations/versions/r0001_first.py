@@ -176,6 +176,7 @@ CREATE TABLE device_pool (
     length INTEGER NOT NULL,
     gateway TEXT NOT NULL DEFAULT 'none',
     gateway_mask INTEGER,
+    serve_edges INTEGER NOT NULL DEFAULT 0 CHECK (serve_edges = 0 OR serve_edges = 1),
     access TEXT,
     withdraw_when_unknown TEXT NOT NULL DEFAULT 'operator',
     description TEXT NOT NULL DEFAULT '',
