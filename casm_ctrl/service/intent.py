@@ -41,7 +41,8 @@ class Intent:
 
 def record_intent(database: Database, author: Author, lease: Lease, intent: Intent) -> None:
     """Before the edit. IllegalTransition where what is wanted of a block changed since it was read; LeaseLost."""
-    with database.write() as tx:
+
+    def body(tx: Transaction) -> None:
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
         devices.set_edit_generation(tx, device.id, intent.generation)
@@ -53,6 +54,8 @@ def record_intent(database: Database, author: Author, lease: Lease, intent: Inte
         observations.put_objects(tx, device.id, intent.written)
         words = f"edit {intent.generation}: {'; '.join(intent.words)}"
         record(tx, author, [Event("apply", "device", device.id, device.name, reason=words)])
+
+    database.run(body)
 
 
 def record_pending(
@@ -67,7 +70,8 @@ def record_pending(
     digest: str,
 ) -> PendingCommit:
     """Before the confirmed commit (`timeout` seconds) is sent: from here on removals cannot be taken back."""
-    with database.write() as tx:
+
+    def body(tx: Transaction) -> PendingCommit:
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
         for block in (_as_it_is(tx, block) for block in intent.removed):
@@ -95,6 +99,8 @@ def record_pending(
         leases.put_pending(tx, pending)
         return pending
 
+    return database.run(body)
+
 
 def _as_it_is(tx: Transaction, block: BlockRow) -> BlockRow:
     """The block now; IllegalTransition where something else is wanted of it than when it was read, or it is
@@ -109,29 +115,42 @@ def _as_it_is(tx: Transaction, block: BlockRow) -> BlockRow:
 
 def clear_pending(database: Database, lease: Lease) -> None:
     """Nothing is pending on the device any more: it said so."""
-    with database.write() as tx:
+
+    def body(tx: Transaction) -> None:
         leases.check(tx, lease)
         leases.clear_pending(tx, lease.device_id)
+
+    database.run(body)
 
 
 def claim_lease(database: Database, device: str, holder: str, who: str) -> Lease:
     """Take the device's lease; LeaseHeld names who has it."""
-    with database.write() as tx:
+
+    def body(tx: Transaction) -> Lease:
         return leases.claim(tx, the_device(tx, device).id, holder, who)
+
+    return database.run(body)
 
 
 def renew_lease(database: Database, lease: Lease, session_id: int | None = None) -> None:
-    with database.write() as tx:
+    def body(tx: Transaction) -> None:
         leases.renew(tx, lease, session_id)
+
+    database.run(body)
 
 
 def release_lease(database: Database, lease: Lease) -> None:
-    with database.write() as tx:
+    def body(tx: Transaction) -> None:
         leases.release(tx, lease)
+
+    database.run(body)
 
 
 def record_result(database: Database, lease: Lease, state: str, error: str | None, *, seen: bool) -> None:
     """How a visit ended: `state` is in-sync, out-of-sync, unknown or failed."""
-    with database.write() as tx:
+
+    def body(tx: Transaction) -> None:
         leases.check(tx, lease)
         devices.set_sync(tx, lease.device_id, state, error, seen=seen)
+
+    database.run(body)

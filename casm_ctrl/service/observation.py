@@ -96,10 +96,13 @@ def observe(database: Database, author: Author, lease: Lease, sight: Sight) -> O
 
     LeaseLost where the lease is not ours any more: what was seen may be old, and is not stored.
     """
-    with database.write() as tx:
+
+    def body(tx: Transaction) -> Observed:
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
         return _observe(tx, author, device, sight)
+
+    return database.run(body)
 
 
 def preview(database: Database, author: Author, device_name: str, sight: Sight) -> Desired:
