@@ -34,7 +34,8 @@ def take_sparse(tx: Transaction, pool_id: int, family: Family, length: int, coun
     """Up to `count` blocks, each the first of the largest free prefix there is.
 
     So blocks come to lie at the start, the half, the quarters: each with as much free behind it as before
-    the next, where it can grow without a second route (RFC 3531: bits assigned from the left).
+    the next, where it can grow without a second route (RFC 3531: bits assigned from the left). Where others
+    are always quicker, the rest is taken by best fit, which waits for its turn.
     """
     taken: list[Prefix] = []
     tries = 0
@@ -48,6 +49,8 @@ def take_sparse(tx: Transaction, pool_id: int, family: Family, length: int, coun
             tries = 0
         else:
             tries += 1
+    if len(taken) < count:
+        taken += free_space.take(tx, pool_id, family, length, count - len(taken))
     return taken
 
 
