@@ -135,11 +135,14 @@ def _around(tx: Transaction, pool_id: int, anchor: Prefix, length: int) -> list[
 
 
 def _largest(tx: Transaction, pool_id: int, family: Family) -> Prefix | None:
-    """The largest free prefix, the first of equals: two steps, because the index runs the other way."""
+    """The largest free prefix, the first of equals: two steps, because the index runs the other way.
+
+    None too where others took it between the steps.
+    """
     row = tx.first(LARGEST, pool=pool_id)
+    row = row and tx.first(FIRST_OF, pool=pool_id, length=row[0])
     if row is None:
         return None
-    row = tx.one(FIRST_OF, pool=pool_id, length=row[0])
     return Prefix(free_space_scale(family), int.from_bytes(row[1], "big"), row[0])
 
 
