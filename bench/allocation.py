@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +28,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import psycopg  # noqa: E402
-from netaddr import IPNetwork, IPSet  # noqa: E402
+from netaddr import IPNetwork, IPSet  # type: ignore[import-untyped]  # noqa: E402
 
-from bench.fill import FILLS, fill  # noqa: E402
+from bench.fill import CONTIGUOUS, HOLES, fill, widen  # noqa: E402
 from casm_ctrl.service.allocation import allocate  # noqa: E402
 from casm_ctrl.service.configuration import (  # noqa: E402
     AddDevice,
@@ -39,7 +40,7 @@ from casm_ctrl.service.configuration import (  # noqa: E402
     Edit,
     change,
 )
-from casm_ctrl.store.database import Database  # noqa: E402
+from casm_ctrl.store.database import Database, open_database  # noqa: E402
 from casm_ctrl.store.events import Author  # noqa: E402
 from casm_ctrl.store.migrate import create_store  # noqa: E402
 from tests.peers.postgresql import Postgresql, missing_server  # noqa: E402
@@ -69,6 +70,34 @@ for line in sys.stdin:
     for _ in range(count): work()
     print(count / (time.perf_counter() - start), flush=True)
 """
+
+
+class Report:
+    """What was measured so far; written after every figure, so that a run that is cut off keeps it."""
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        self.about = {**about, "complete": False}
+        self.results: list[dict[str, Any]] = []
+        self._start = time.monotonic()
+
+    def say(self, words: str) -> None:
+        print(f"{time.monotonic() - self._start:6.1f} s  {words}", file=sys.stderr, flush=True)
+
+    def add(self, name: str, value: float, unit: str, goal: float | None = None) -> None:
+        rounded = round(value, 2 if unit == "ratio" else 0)
+        met = goal is None or value >= goal
+        self.results.append({"name": name, "value": rounded, "unit": unit, "goal": goal, "met": met})
+        self.say(f"{name}: {rounded:g} {unit}{'' if met else f' (goal {goal:g}: missed)'}")
+        self._write()
+
+    def finish(self) -> None:
+        self.about |= {"complete": True, "seconds": round(time.monotonic() - self._start)}
+        self._write()
+
+    def _write(self) -> None:
+        RESULTS.parent.mkdir(exist_ok=True)
+        text = json.dumps({**self.about, "results": self.results}, indent=2)
+        RESULTS.write_text(text + "\n", encoding="utf-8")
 
 
 def rate(count: int, work: Callable[[], object]) -> float:
@@ -133,44 +162,55 @@ def alternate(floor: Callable[[], None], works: Sequence[Callable[[], object]]) 
     return [*(statistics.median(found) for found in rates), *ratios]
 
 
-def measure_growth(store: str, make: Callable[[], tuple[str, Callable[[], None]]]) -> list[dict[str, Any]]:
+def measure_growth(
+    report: Report,
+    store: str,
+    floor: Callable[[], None],
+    empty: Database,
+    contiguous: Database,
+    holes: Database,
+) -> None:
     """The rate in full stores against that in an empty one, in rounds that alternate."""
-    found = []
-    url, floor = make()
-    with closing(prepare(url)) as empty:
-        for name, kind in FILLS.items():
-            full_url, _ = make()
-            with closing(prepare(full_url)) as full:
-                fill(full, kind)
-                works = [
-                    lambda: allocate(empty, ME, "d0/one"),
-                    lambda full=full: allocate(full, ME, "d0/fill"),
-                ]
-                for work in works:
-                    rate(20, work)
-                _, before, after, *_ = alternate(floor, works)
-            found.append(result(f"{store}: allocations, {name}", after, "1/s", None))
-            found.append(result(f"{store}: {name}, against an empty store", after / before, "ratio", 0.7))
-    return found
+    works = [lambda: allocate(empty, ME, "d0/one"), lambda: allocate(contiguous, ME, "d0/fill")]
+    _growth(report, f"{store}: 1,000,000 blocks, contiguous, 99 % used", floor, works)
+    widen(contiguous)
+    _growth(report, f"{store}: 1,000,000 blocks, contiguous, 50 % used", floor, works)
+    works[1] = lambda: allocate(holes, ME, "d0/fill")
+    _growth(report, f"{store}: 1,000,000 blocks, 1,000,000 single holes", floor, works)
 
 
-def measure_sqlite(folder: Path) -> list[dict[str, Any]]:
+def _growth(
+    report: Report, name: str, floor: Callable[[], None], works: Sequence[Callable[[], object]]
+) -> None:
+    for work in works:
+        rate(50, work)
+    _, before, after, *_ = alternate(floor, works)
+    report.add(f"{name}: allocations", after, "1/s")
+    report.add(f"{name}: against an empty store", after / before, "ratio", 0.7)
+
+
+def measure_sqlite(report: Report, folder: Path) -> None:
     floor = bare_sqlite(folder / "bare.db")
     with closing(prepare(str(folder / "casm.db"))) as database:
         bare, single, share = alternate(floor, [lambda: allocate(database, ME, "d0/one")])
-        batches = [BATCH * rate(1, lambda: allocate(database, ME, "d0/batch", count=BATCH)) for _ in range(3)]
-        thousands = [
-            1000 * rate(20, lambda: allocate(database, ME, "d0/batch", count=1000)) for _ in range(3)
-        ]
-    numbers = iter(range(100))
-    return [
-        result("SQLite: bare durable commits", bare, "1/s", None),
-        result("SQLite: single allocations", single, "1/s", None),
-        result("SQLite: single allocations per bare commit", share, "ratio", 0.5),
-        result("SQLite: blocks in requests of 1000", statistics.median(thousands), "1/s", 50_000),
-        result(f"SQLite: blocks in requests of {BATCH}", statistics.median(batches), "1/s", 50_000),
-        *measure_growth("SQLite", lambda: (str(folder / f"grow{next(numbers)}.db"), floor)),
-    ]
+        report.add("SQLite: bare durable commits", bare, "1/s")
+        report.add("SQLite: single allocations", single, "1/s")
+        report.add("SQLite: single allocations per bare commit", share, "ratio", 0.5)
+        for count, times in ((1000, 20), (BATCH, 1)):
+            values = [
+                count * rate(times, lambda count=count: allocate(database, ME, "d0/batch", count=count))  # type: ignore[misc]
+                for _ in range(3)
+            ]
+            report.add(f"SQLite: blocks in requests of {count}", statistics.median(values), "1/s", 50_000)
+    with ExitStack() as stack:
+        empty, contiguous, holes = (
+            stack.enter_context(closing(prepare(str(folder / f"{name}.db"))))
+            for name in ("empty", "contiguous", "holes")
+        )
+        for database, kind in ((contiguous, CONTIGUOUS), (holes, HOLES)):
+            fill(database, kind)
+            report.say(f"SQLite: filled {kind}")
+        measure_growth(report, "SQLite", floor, empty, contiguous, holes)
 
 
 def clients(url: str, works: Sequence[str], count: int) -> list[subprocess.Popen[str]]:
@@ -190,11 +230,26 @@ def together(workers: Sequence[subprocess.Popen[str]]) -> float:
     return sum(float(worker.stdout.readline()) for worker in workers if worker.stdout is not None)
 
 
-def measure_postgresql(server: Postgresql) -> list[dict[str, Any]]:
-    url = server.url(server.make())
-    prepare(url).close()
-    server.execute("CREATE TABLE bare (at bigint)", name=url.rpartition("/")[2])
-    kinds = {
+def measure_postgresql(report: Report, server: Postgresql) -> None:
+    ready = server.make()
+    prepare(server.url(ready)).close()
+    server.execute("CREATE TABLE bare (at bigint)", name=ready)
+    url = server.url(server.make(ready))
+    measure_clients(report, url)
+    with ExitStack() as stack:
+        empty, contiguous, holes = (
+            stack.enter_context(closing(open_database(server.url(server.make(ready))))) for _ in range(3)
+        )
+        # Each fill keeps one processor of the server busy: two at once take the time of one.
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(fill, (contiguous, holes), (CONTIGUOUS, HOLES)))
+        report.say("PostgreSQL: filled both")
+        measure_growth(report, "PostgreSQL", bare_postgresql(url), empty, contiguous, holes)
+
+
+def measure_clients(report: Report, url: str) -> None:
+    """One, four and eight clients: bare commits, all on one pool, and each on its own."""
+    kinds: dict[str, Callable[[int], str]] = {
         "bare": lambda n: "bare",
         "one pool": lambda n: f"d{n}/one",
         "eight pools": lambda n: f"d{n}/own",
@@ -213,29 +268,20 @@ def measure_postgresql(server: Postgresql) -> list[dict[str, Any]]:
         for workers in teams.values():
             for worker in workers:
                 worker.communicate()
-    found = [
-        result(f"PostgreSQL: {kind}, {many} clients", statistics.median(values), "1/s", None)
-        for (kind, many), values in rates.items()
-    ]
+        for kind in kinds:
+            value = statistics.median(rates[kind, many])
+            report.add(f"PostgreSQL: {kind}, {many} clients", value, "1/s")
     for kind in ("one pool", "eight pools"):
         for many, goal in ((1, 0.3), (4, None), (CLIENTS, 0.5)):
             pairs = zip(rates[kind, many], rates["bare", many], strict=True)
             share = statistics.median(one / bare for one, bare in pairs)
-            found.append(result(f"PostgreSQL: {kind}, {many} clients, per bare commit", share, "ratio", goal))
+            report.add(f"PostgreSQL: {kind}, {many} clients, per bare commit", share, "ratio", goal)
         gain = statistics.median(rates[kind, CLIENTS]) / statistics.median(rates[kind, 1])
-        found.append(result(f"PostgreSQL: {kind}, {CLIENTS} clients against 1", gain, "ratio", 2.0))
-
-    def make() -> tuple[str, Callable[[], None]]:
-        name = server.make()
-        server.execute("CREATE TABLE bare (at bigint)", name=name)
-        return server.url(name), bare_postgresql(server.url(name))
-
-    return found + measure_growth("PostgreSQL", make)
+        report.add(f"PostgreSQL: {kind}, {CLIENTS} clients against 1", gain, "ratio", 2.0)
 
 
-def measure_netaddr() -> list[dict[str, Any]]:
+def measure_netaddr(report: Report) -> None:
     """The same job in netaddr, in memory: find a free /30 in an IPSet, and take it out."""
-    found = []
     for held in (0, 10_000):
         free = IPSet(["10.0.0.0/8"])
         if held:
@@ -246,13 +292,7 @@ def measure_netaddr() -> list[dict[str, Any]]:
             free.remove(next(best.subnet(30)))
 
         value = rate(5 if held else 100, take)
-        found.append(result(f"netaddr IPSet, not durable, {held} blocks taken", value, "1/s", None))
-    return found
-
-
-def result(name: str, value: float, unit: str, goal: float | None) -> dict[str, Any]:
-    rounded = round(value, 2 if unit == "ratio" else 0)
-    return {"name": name, "value": rounded, "unit": unit, "goal": goal, "met": goal is None or value >= goal}
+        report.add(f"netaddr IPSet, not durable, {held} blocks taken", value, "1/s")
 
 
 def machine() -> dict[str, Any]:
@@ -271,19 +311,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="on the file system to measure")
     arguments = parser.parse_args()
-    about = machine()
+    report = Report(machine())
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir=arguments.folder, prefix=".bench-"))
-        results = measure_sqlite(Path(folder))
+        measure_netaddr(report)
+        measure_sqlite(report, Path(folder))
         if missing_server() is None:
             server = stack.enter_context(Postgresql())
             with psycopg.connect(server.dsn("postgres")) as connection:
-                about["postgresql"] = connection.info.server_version
-            results += measure_postgresql(server)
-    results += measure_netaddr()
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**about, "results": results}, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(results, indent=2))
+                report.about["postgresql"] = connection.info.server_version
+            measure_postgresql(report, server)
+    report.finish()
+    print(json.dumps(report.results, indent=2))
 
 
 if __name__ == "__main__":
