@@ -91,7 +91,11 @@ class Report:
         self._write()
 
     def finish(self) -> None:
-        self.about |= {"complete": True, "seconds": round(time.monotonic() - self._start)}
+        self.about |= {
+            "load_after": round(os.getloadavg()[0], 2),
+            "complete": True,
+            "seconds": round(time.monotonic() - self._start),
+        }
         self._write()
 
     def _write(self) -> None:
