@@ -8,7 +8,6 @@ late reply must not be taken for the answer to another question.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -158,19 +157,27 @@ async def open_session(target: Target, client: str = "ncclient") -> Session:
 async def _settle(session: Session) -> None:
     """Return when the server has answered an RPC; see `Target.pause_after_hello`."""
     target = session.target
-    probes = set()
+    probes: list[asyncio.Future[Element]] = []
     try:
         for patience in (target.pause_after_hello, None):
-            probes.add(asyncio.ensure_future(session.rpc(get_nothing(), deadline=target.deadlines.hello)))
-            answered, _ = await asyncio.wait(probes, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            if answered:
+            probes.append(asyncio.ensure_future(session.rpc(get_nothing(), deadline=target.deadlines.hello)))
+            await asyncio.wait(probes, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if any(probe.done() for probe in probes):
                 break
-        for probe in answered:
-            with contextlib.suppress(DeviceRefused):  # an answer too
-                probe.result()
+        if not any(probe.done() and _is_answer(probe.exception()) for probe in probes):
+            # What ended the first ended the session, and with it the other: the first says why.
+            await asyncio.wait(probes)
+            error = probes[0].exception()
+            if error is not None and not _is_answer(error):
+                raise error
     finally:
         for probe in probes:
             probe.cancel()  # a reply that still comes is dropped
+
+
+def _is_answer(error: BaseException | None) -> bool:
+    """A refusal is an answer too."""
+    return error is None or isinstance(error, DeviceRefused)
 
 
 # --- What all clients say in the same words -------------------------------------------------------
