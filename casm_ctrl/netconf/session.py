@@ -135,23 +135,28 @@ class Session(Protocol):
 async def open_session(target: Target, client: str = "ncclient") -> Session:
     """Open a session within the target's deadlines.
 
-    InvalidValue (the credential cannot be read), Unreachable, AuthenticationFailed, HostKeyRefused,
+    One that ends while it is probed (`Target.pause_after_hello`) is opened once more: nothing was asked of
+    it yet. InvalidValue (the credential cannot be read), Unreachable, AuthenticationFailed, HostKeyRefused,
     DeadlineExceeded (of TCP, SSH or hello), ProtocolViolation (no SSH, no NETCONF), SessionLost.
     """
-    if client == "ncclient":
-        # Imported here: a client's libraries are loaded by those who use it.
-        from casm_ctrl.netconf.ncclient_session import open_ncclient
-
-        session = await open_ncclient(target)
-    else:
+    if client not in CLIENTS:
         raise InvalidValue(f"there is no NETCONF client '{client}'", f"use one of: {', '.join(CLIENTS)}")
-    if target.pause_after_hello > 0:
+    # Imported here: a client's libraries are loaded by those who use it.
+    from casm_ctrl.netconf.ncclient_session import open_ncclient
+
+    for once_more in (True, False):
+        session = await open_ncclient(target)
+        if target.pause_after_hello <= 0:
+            return session
         try:
             await _settle(session)
-        except BaseException:
+        except BaseException as error:
             await session.close()
-            raise
-    return session
+            if not (once_more and isinstance(error, SessionLost)):
+                raise
+        else:
+            return session
+    raise AssertionError("the second try returns or raises")
 
 
 async def _settle(session: Session) -> None:
