@@ -20,7 +20,7 @@ from casm_ctrl.base.errors import (
     Unproven,
 )
 from casm_ctrl.base.identifiers import new_token
-from casm_ctrl.drivers.interface import Driver, Element, Seen, UsageKind
+from casm_ctrl.drivers.interface import Driver, Seen, UsageKind
 from casm_ctrl.service import intent
 from casm_ctrl.service.desired import Desired, desired
 from casm_ctrl.service.observation import observe
@@ -132,7 +132,7 @@ class Convergence:
                 return
             removed = self._removed | {block.id: block for block in difference.removed}
             guard(difference, tuple(removed.values()), wanted, seen, self.limits.confirm_removal)
-            if not await self._change(difference, decision, wanted, running):
+            if not await self._change(difference, decision, wanted):
                 return
             self._removed = removed
             self.report.changes += difference.edit.changes
@@ -197,9 +197,7 @@ class Convergence:
 
     # --- Changing ---------------------------------------------------------------------------------
 
-    async def _change(
-        self, difference: Difference, decision: Decision, wanted: Desired, before: Element
-    ) -> bool:
+    async def _change(self, difference: Difference, decision: Decision, wanted: Desired) -> bool:
         """Record, edit, commit confirmed, read back, confirm. False where subscribers came meanwhile."""
         reach(Boundary.INTENT_BEFORE)
         await self.store.run(intent.record_intent, self.author, self.lease, difference.intent)
