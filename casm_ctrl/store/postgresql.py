@@ -71,8 +71,9 @@ _ADDRESS_KEYS = (
 """Unique indexes that refuse what begins at one address, before the exclusion constraints see it."""
 
 
-_PLANS = ("enable_seqscan=off", "jit=off")
-"""Every query here has its index: a plan made while a table was small must not read it whole later."""
+_PLANS = ("enable_seqscan=off", "enable_bitmapscan=off", "jit=off")
+"""Every query here has its index, and is read in its order: a plan made while a table was small must not read it
+whole later, nor sort it."""
 
 
 class SparingCursor:
