@@ -88,6 +88,19 @@ class Gateway:
     """Prefix length that subscribers are told; None: the block's own."""
 
 
+class Announcement(Enum):
+    """Who sees to it that the network knows the way to a device pool's blocks."""
+
+    NONE = "none"
+    """Nobody needs to: what routes them covers them already."""
+    DEVICE_AUTOMATIC = "device-automatic"
+    """The device announces what it serves by itself."""
+    STATIC_DISCARD = "driver-static-discard"
+    """The driver configures a static route to nowhere, which the device's routing protocols announce."""
+    EXTERNAL = "external"
+    """A person or another system; they confirm it."""
+
+
 @dataclass(frozen=True)
 class WantedBlock:
     """A block that should be on the device. `key` where it already has an object, adopted or written."""
@@ -109,6 +122,15 @@ class WantedPool:
     services: tuple[str, ...] = ()
     access: str | None = None
     """What kind of access it serves, in the device model's words (pppoe, dhcp, cgn, …)."""
+    network_instance: str | None = None
+    """The VRF or network instance on the device that it serves in; None: the device's default one."""
+    delegated_length: int | None = None
+    """Subscribers are given prefixes of this length, not addresses."""
+    usage_high: int | None = None
+    """Percent in use at which the device should tell; None: it is not asked to."""
+    usage_low: int | None = None
+    """Percent in use below which it tells again; only with `usage_high`, and below it."""
+    announcement: Announcement = Announcement.NONE
 
 
 @dataclass(frozen=True)
