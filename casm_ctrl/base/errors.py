@@ -102,6 +102,10 @@ class YangInvalid(Refusal):
     """A document or an edit is not valid against its YANG modules."""
 
 
+class PlanOutdated(Refusal):
+    """What a kept plan stands on has moved since: the store, or the device."""
+
+
 class NotSupported(Refusal):
     """The driver, the device or this version cannot do what was asked."""
 
@@ -145,7 +149,15 @@ class Unreachable(PeerFault):
 
 
 class DeadlineExceeded(PeerFault):
-    """A phase of a session (TCP, SSH, hello, an RPC) took longer than its deadline."""
+    """A phase of a session (TCP, SSH, hello, an RPC) took longer than its deadline. `phase` is its first word."""
+
+    def __init__(self, message: str, remedy: str = "", *, phase: str = "") -> None:
+        super().__init__(message, remedy)
+        self.phase = phase
+
+
+class CircuitOpen(PeerFault):
+    """The device did not answer in several runs, one after the other, and is left alone for a while."""
 
 
 class AuthenticationFailed(PeerFault):
@@ -260,6 +272,7 @@ NETCONF_ERRORS: dict[type[CasmError], NetconfError] = {
     LeaseHeld: NetconfError("application", "in-use", "lease-held"),
     LeaseLost: NetconfError("application", "operation-failed", "lease-lost"),
     YangInvalid: NetconfError("application", "invalid-value", "yang-invalid"),
+    PlanOutdated: NetconfError("application", "operation-failed", "plan-outdated"),
     NotSupported: NetconfError("application", "operation-not-supported", "not-supported"),
     StoreMissing: NetconfError("application", "operation-failed", "store-missing"),
     StoreVersion: NetconfError("application", "operation-failed", "store-version"),
@@ -268,6 +281,7 @@ NETCONF_ERRORS: dict[type[CasmError], NetconfError] = {
     StoreBroken: NetconfError("application", "operation-failed", "store-broken"),
     Unreachable: NetconfError("transport", "operation-failed", "unreachable"),
     DeadlineExceeded: NetconfError("transport", "operation-failed", "deadline-exceeded"),
+    CircuitOpen: NetconfError("transport", "operation-failed", "circuit-open"),
     AuthenticationFailed: NetconfError("transport", "access-denied", "authentication-failed"),
     HostKeyRefused: NetconfError("transport", "access-denied", "host-key-refused"),
     ProtocolViolation: NetconfError("rpc", "malformed-message", "protocol-violation"),
