@@ -298,7 +298,7 @@ def find_overlapping_prefix(
         "SELECT pool.name, space.name, pool_prefix.family, first, last, length"
         " FROM pool_prefix JOIN pool ON pool.id = pool_prefix.pool_id"
         " JOIN space ON space.id = pool_prefix.space_id"
-        f" WHERE {'public = 1' if space_id is None else 'pool_prefix.space_id = :space'}"
+        f" WHERE {'pool_prefix.public = 1' if space_id is None else 'pool_prefix.space_id = :space'}"
         " AND pool_prefix.family = :family AND first <= :last ORDER BY first DESC LIMIT 1",
         space=space_id,
         family=prefix.family.number,

@@ -13,9 +13,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casm_ctrl.addressing.prefix import to_key
+from casm_ctrl.base.errors import StoreBroken
+from casm_ctrl.service.configuration import AddPool, AddSpace
+from casm_ctrl.store.database import Database
+from tests.allocation_world import configure, dump, give
 
 TABLES = ("block", "pool_prefix", "carve")
 SPACES = (1, 2)
+POOLS = {
+    (1, 4, 0): 1,
+    (2, 4, 0): 2,
+    **{
+        key: number
+        for number, key in enumerate(
+            ((1, 4, 1), (2, 4, 1), (1, 6, 0), (2, 6, 0), (1, 6, 1), (2, 6, 1)), start=3
+        )
+    },
+}
+"""A pool for each space, family and scope; those of carves are 1 and 2."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +46,16 @@ class Span:
 
 @pytest.fixture
 def connection(store_path: Path) -> Iterator[sqlite3.Connection]:
-    """Two spaces with two pools, an owner, a device and a device pool, by bare SQL; rolled back after."""
+    """Two spaces with their pools, an owner, a device and a device pool, by bare SQL; rolled back after."""
     with closing(sqlite3.connect(store_path, isolation_level=None)) as opened:
         opened.execute("PRAGMA foreign_keys = ON")
         for number in SPACES:
             opened.execute("INSERT INTO space (id, name) VALUES (?, ?)", (number, f"s{number}"))
+        for (space, family, public), number in POOLS.items():
             opened.execute(
                 "INSERT INTO pool (id, name, space_id, family, scope, quarantine, lease_time)"
-                " VALUES (?, ?, ?, 4, 'private', 0, 0)",
-                (number, f"p{number}", number),
+                " VALUES (?, ?, ?, ?, ?, 0, 0)",
+                (number, f"p{number}", space, family, "public" if public else "private"),
             )
         opened.execute("INSERT INTO owner (id, kind, name) VALUES (1, 'device', 'd')")
         opened.execute(
@@ -52,10 +68,14 @@ def connection(store_path: Path) -> Iterator[sqlite3.Connection]:
         yield opened
 
 
+def pool_of(table: str, span: Span) -> int:
+    return span.scope if table == "carve" else POOLS[span.scope, span.family, span.public]
+
+
 def insert(connection: sqlite3.Connection, table: str, span: Span, *, number: int | None = None) -> int:
     values: dict[str, object] = {
         "id": number,
-        "pool_id": span.scope,
+        "pool_id": pool_of(table, span),
         "family": span.family,
         "first": to_key(span.first),
         "last": to_key(span.last),
@@ -84,7 +104,7 @@ def move(connection: sqlite3.Connection, table: str, number: int, span: Span) ->
         "first": to_key(span.first),
         "last": to_key(span.last),
         "family": span.family,
-        "pool_id": span.scope,
+        "pool_id": pool_of(table, span),
     }
     if table != "carve":
         columns |= {"space_id": span.scope, "public": span.public}
@@ -250,3 +270,43 @@ def test_a_trigger_reads_one_row(connection: sqlite3.Connection, table: str) -> 
     text = " ".join(row[3] for row in plan)
     assert f"SEARCH {table} USING INDEX" in text
     assert "TEMP B-TREE" not in text
+
+
+# --- Copies -----------------------------------------------------------------------------------------
+
+WRONG = [
+    ("pool_prefix", "space_id = (SELECT id FROM space WHERE name = 't')"),
+    ("pool_prefix", "public = 1"),
+    ("pool_prefix", "family = 6"),
+    ("block", "space_id = (SELECT id FROM space WHERE name = 't')"),
+    ("block", "public = 1"),
+    ("block", "family = 6"),
+    ("block", "pool_id = (SELECT id FROM pool WHERE name = 'q')"),
+    ("block", "owner_id = (SELECT owner_id FROM device WHERE name = 'bng2')"),
+    ("pool", "scope = 'public'"),
+    ("pool", "space_id = (SELECT id FROM space WHERE name = 't')"),
+]
+
+
+@pytest.mark.parametrize(("table", "change"), WRONG)
+def test_what_a_row_copies_is_its_pools(network: Database, table: str, change: str) -> None:
+    """Promise 1 is kept by columns that repeat the pool's: a wrong copy would be disjoint from nothing."""
+    configure(network, AddSpace("t"), AddPool("q", "t", ("10.1.0.0/16",)))
+    give(network)
+    before = dump(network)
+    with pytest.raises(StoreBroken, match=r"(?i)foreign key"), network.write() as tx:
+        tx.run(f"UPDATE {table} SET {change} WHERE id = 1")
+    assert dump(network) == before
+
+
+def test_a_new_block_with_a_wrong_copy_is_refused(network: Database) -> None:
+    give(network)
+    columns = "first, last, length, device_pool_id, owner_id, wanted, state, allocated_at, changed_at"
+    for wrong in ("2, 0, 4", "1, 1, 4", "1, 0, 6"):
+        with pytest.raises(StoreBroken, match=r"(?i)foreign key"), network.write() as tx:
+            tx.run("UPDATE block SET first = :low, last = :low", low=to_key(1))
+            tx.run(
+                f"INSERT INTO block (pool_id, space_id, public, family, {columns})"
+                f" SELECT pool_id, {wrong}, :high, :high, {columns.removeprefix('first, last, ')} FROM block",
+                high=to_key(9),
+            )

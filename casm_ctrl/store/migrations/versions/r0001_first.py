@@ -48,6 +48,7 @@ CREATE TABLE pool (
     parent_id INTEGER REFERENCES pool,
     family INTEGER NOT NULL CHECK (family IN (4, 6)),
     scope TEXT NOT NULL CHECK (scope IN ('private', 'public')),
+    public INTEGER NOT NULL GENERATED ALWAYS AS (CASE scope WHEN 'public' THEN 1 ELSE 0 END) STORED,
     description TEXT NOT NULL DEFAULT '',
     strategy TEXT NOT NULL DEFAULT 'best-fit',
     quarantine INTEGER NOT NULL CHECK (quarantine >= 0),
@@ -57,6 +58,8 @@ CREATE TABLE pool (
     delegated_length INTEGER,
     CHECK (psid_offset IS NULL OR (family = 4 AND psid_offset BETWEEN 0 AND 15))
 );
+-- What prefixes and blocks copy of their pool: promise 1 is kept by the copies, so they must be the pool's.
+CREATE UNIQUE INDEX pool_scope ON pool (id, space_id, family, public);
 
 CREATE TABLE pool_label (
     pool_id INTEGER NOT NULL REFERENCES pool ON DELETE CASCADE,
@@ -68,13 +71,14 @@ CREATE TABLE pool_label (
 -- Prefixes of root pools: disjoint per space, and public ones across all spaces.
 CREATE TABLE pool_prefix (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    pool_id INTEGER NOT NULL REFERENCES pool,
-    space_id INTEGER NOT NULL REFERENCES space,
-    public INTEGER NOT NULL CHECK (public IN (0, 1)),
+    pool_id INTEGER NOT NULL,
+    space_id INTEGER NOT NULL,
+    public INTEGER NOT NULL,
     family INTEGER NOT NULL,
     first BLOB NOT NULL CHECK (length(first) = 16),
     last BLOB NOT NULL CHECK (length(last) = 16 AND last >= first),
-    length INTEGER NOT NULL
+    length INTEGER NOT NULL,
+    FOREIGN KEY (pool_id, space_id, family, public) REFERENCES pool (id, space_id, family, public)
 );
 CREATE UNIQUE INDEX pool_prefix_space ON pool_prefix (space_id, family, first);
 CREATE UNIQUE INDEX pool_prefix_public ON pool_prefix (family, first) WHERE public = 1;
@@ -185,8 +189,16 @@ CREATE TABLE device_pool (
     next_length INTEGER,
     min_blocks INTEGER NOT NULL DEFAULT 0,
     max_blocks INTEGER,
+    network_instance TEXT,
+    announcement TEXT NOT NULL DEFAULT 'none' CHECK (announcement = 'none' OR announcement = 'device-automatic'
+        OR announcement = 'driver-static-discard' OR announcement = 'external'),
+    next_hop TEXT,
+    route_tag BIGINT,
+    usage_high INTEGER,
+    usage_low INTEGER,
     UNIQUE (device_id, name),
-    UNIQUE (device_id, aaa_name)
+    UNIQUE (device_id, aaa_name),
+    UNIQUE (id, owner_id)
 );
 
 CREATE TABLE device_pool_source (
@@ -219,15 +231,15 @@ CREATE TABLE quota (
 -- `shared`: a port set whose address must have one owner; traffic back is routed by address.
 CREATE TABLE block (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    pool_id INTEGER NOT NULL REFERENCES pool,
-    space_id INTEGER NOT NULL REFERENCES space,
-    public INTEGER NOT NULL CHECK (public IN (0, 1)),
+    pool_id INTEGER NOT NULL,
+    space_id INTEGER NOT NULL,
+    public INTEGER NOT NULL,
     family INTEGER NOT NULL,
     first BLOB NOT NULL CHECK (length(first) = 16),
     last BLOB NOT NULL CHECK (length(last) = 16 AND last >= first),
     length INTEGER NOT NULL,
-    device_pool_id INTEGER NOT NULL REFERENCES device_pool,
-    owner_id INTEGER NOT NULL REFERENCES owner,
+    device_pool_id INTEGER NOT NULL,
+    owner_id INTEGER NOT NULL,
     wanted TEXT NOT NULL CHECK (wanted = 'present' OR wanted = 'drained' OR wanted = 'absent'),
     state TEXT NOT NULL CHECK (state = 'reserved' OR state = 'installed' OR state = 'draining'
         OR state = 'withdrawing' OR state = 'quarantined'),
@@ -239,7 +251,9 @@ CREATE TABLE block (
     changed_at INTEGER NOT NULL,
     rest_until INTEGER,
     expires_at INTEGER,
-    used TEXT
+    used TEXT,
+    FOREIGN KEY (pool_id, space_id, family, public) REFERENCES pool (id, space_id, family, public),
+    FOREIGN KEY (device_pool_id, owner_id) REFERENCES device_pool (id, owner_id)
 );
 CREATE UNIQUE INDEX block_space ON block (space_id, family, first);
 CREATE UNIQUE INDEX block_public ON block (family, first) WHERE public = 1;
