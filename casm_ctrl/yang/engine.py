@@ -18,9 +18,12 @@ from typing import Any, Literal
 
 from lxml import etree
 
-from casm_ctrl.base.errors import InvalidValue, NotFound, YangInvalid, one_line
+from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.yang import libyang
-from casm_ctrl.yang.libyang import ffi, load_library
+from casm_ctrl.yang.context import Context
+from casm_ctrl.yang.findings import Violation as Violation
+from casm_ctrl.yang.findings import take_findings
+from casm_ctrl.yang.libyang import ffi
 from casm_ctrl.yang.modules import standard_folders, yang_folder
 
 Format = Literal["xml", "json"]
@@ -32,7 +35,6 @@ NOTIFICATION = "urn:ietf:params:xml:ns:netconf:notification:1.0"
 # Only edits with these words need a second look: the others go to libyang as they are.
 _OPERATION_HINT = re.compile(rb"\boperation\s*=\s*[\"'](?:delete|remove)[\"']")
 _DECLARATION = re.compile(rb"\A\s*<\?xml\b[^>]*\?>")
-_LONG_QUOTE = re.compile(r'"([^"]{60})[^"]{20,}"')
 _OPERATION = f"{{{NETCONF}}}operation"
 _ENVELOPES = {
     "rpc": (f"{{{NETCONF}}}rpc", libyang.RPC_NETCONF, libyang.RPC_YANG),
@@ -50,32 +52,6 @@ _DATA_OPTIONS = {
     "edit": (libyang.PARSE_STRICT | libyang.PARSE_NO_STATE | libyang.PARSE_ONLY, 0),
 }
 
-# The error-tag for libyang's app-tag (RFC 7950, 15), else for what its message begins with.
-_APP_TAGS = {
-    "instance-required": "data-missing",
-    "missing-choice": "data-missing",
-}
-_MESSAGES = (
-    ("No module with namespace", "unknown-namespace"),
-    ("Missing XML namespace", "unknown-namespace"),
-    ("No module named", "unknown-namespace"),
-    ("List instance is missing its key", "missing-element"),
-    ("Mandatory node", "data-missing"),
-    ("Duplicate instance", "operation-failed"),
-    ("Annotation definition for attribute", "unknown-attribute"),
-)
-
-
-class Violation(YangInvalid):
-    """A document is not valid: `tag` and `app_tag` are what an rpc-error should carry."""
-
-    def __init__(
-        self, message: str, remedy: str = "", *, path: str | None, tag: str, app_tag: str | None
-    ) -> None:
-        super().__init__(message, remedy, path=path)
-        self.tag = tag
-        self.app_tag = app_tag
-
 
 class Engine:
     """A set of YANG modules with all of their features, ready to judge documents.
@@ -87,10 +63,12 @@ class Engine:
     """
 
     def __init__(self, modules: Sequence[str], search: Sequence[Path] | None = None) -> None:
-        self._library = load_library()
-        self._context = self._new_context((yang_folder(),) if search is None else search)
+        folders = (yang_folder(),) if search is None else search
+        self.context = Context((*folders, *standard_folders()))
+        self._library = self.context.library
+        self._context = self.context.pointer
         for module in ("ietf-netconf", *modules):
-            self._load(module)
+            self.context.load(module)
 
     def validate(
         self,
@@ -131,33 +109,6 @@ class Engine:
         _check_text(document)
         with self._parsed(document, source, libyang.PARSE_STRICT | libyang.PARSE_ONLY, 0) as tree:
             return self._print(tree, target)
-
-    # --- Building ---------------------------------------------------------------------------------
-
-    def _new_context(self, search: Sequence[Path]) -> Any:
-        place = ffi.new("struct ly_ctx **")
-        # Vendors' modules refer to modules that they import and nobody lists: those are implemented too.
-        options = libyang.CTX_REF_IMPLEMENTED | libyang.CTX_NO_YANGLIBRARY | libyang.CTX_DISABLE_SEARCHDIR_CWD
-        if self._library.ly_ctx_new(ffi.NULL, options, place):
-            raise MemoryError("libyang has no room for a context")
-        context = ffi.gc(place[0], self._library.ly_ctx_destroy)
-        for folder in dict.fromkeys((*search, *standard_folders())):
-            if self._library.ly_ctx_set_searchdir(context, str(folder).encode()):
-                self._library.ly_err_clean(context, ffi.NULL)
-                raise NotFound(f"there is no folder {folder} to look for YANG modules in", "name one that is")
-        return context
-
-    def _load(self, module: str) -> None:
-        name, _, revision = module.partition("@")
-        every = ffi.new("char[]", b"*")
-        features = ffi.new("const char *[]", [every, ffi.NULL])
-        given = ffi.new("char[]", revision.encode()) if revision else ffi.NULL
-        if not self._library.ly_ctx_load_module(self._context, name.encode(), given, features):
-            message, _, _ = self._finding()
-            raise NotFound(
-                f"the YANG module {module} does not load: {message}",
-                "check its name, and that it and its imports are in the folders named",
-            )
 
     # --- Parsing ----------------------------------------------------------------------------------
 
@@ -290,29 +241,8 @@ class Engine:
         self._library.ly_err_clean(self._context, ffi.NULL)
         return bool(found) and found.nodetype == libyang.NODE_LEAF
 
-    # --- Findings ---------------------------------------------------------------------------------
-
-    def _finding(self) -> tuple[str, str | None, Any]:
-        """libyang's first error of this thread: message, instance path, (code, app-tag). Forgets all."""
-        item = self._library.ly_err_first(self._context)
-        while item and item.level != libyang.LEVEL_ERROR:
-            item = item.next
-        if not item:
-            found: tuple[str, str | None, Any] = ("libyang gave no reason", None, (0, None))
-        else:
-            message = _shorten(_text(item.msg) or "")
-            found = (message, _text(item.data_path), (item.vecode, _text(item.apptag)))
-        self._library.ly_err_clean(self._context, ffi.NULL)
-        return found
-
     def _violation(self) -> Violation:
-        message, path, (code, app_tag) = self._finding()
-        return Violation(
-            f"{message} at {path}" if path else message,
-            path=path,
-            tag=_error_tag(message, code, app_tag),
-            app_tag=app_tag,
-        )
+        return take_findings(self._library, self._context)[0].violation()
 
 
 @cache
@@ -364,29 +294,3 @@ def _check_text(document: bytes) -> None:
 
 def _unreadable(message: str) -> Violation:
     return Violation(message, "send it as UTF-8 text", path=None, tag="malformed-message", app_tag=None)
-
-
-def _text(pointer: Any) -> str | None:
-    return ffi.string(pointer).decode(errors="replace") if pointer else None
-
-
-def _shorten(message: str) -> str:
-    """One line, with long values and patterns cut.
-
-    Of a union's complaint only the first sentence, since the rest repeats each member's pattern.
-    """
-    head, found, _ = message.partition(" - no matching subtype found")
-    line = one_line(head if found else message).rstrip(".")
-    return _LONG_QUOTE.sub(lambda match: f'"{match[1]}..."', line)
-
-
-def _error_tag(message: str, code: int, app_tag: str | None) -> str:
-    """The error-tag of RFC 6241, appendix A, that says the finding best."""
-    if app_tag:
-        return _APP_TAGS.get(app_tag, "operation-failed")
-    for beginning, tag in _MESSAGES:
-        if message.startswith(beginning):
-            return tag
-    if code == libyang.CODE_SYNTAX:
-        return "malformed-message"
-    return "unknown-element" if code == libyang.CODE_REFERENCE else "invalid-value"

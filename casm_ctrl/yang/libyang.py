@@ -28,13 +28,16 @@ PARSE_ONLY = 0x010000
 PARSE_STRICT = 0x020000
 PARSE_NO_STATE = 0x080000
 VALIDATE_NO_STATE = 0x0001
+VALIDATE_ALL_ERRORS = 0x0004
 PRINT_SIBLINGS = 0x01
 PRINT_SHRINK = 0x02
 LOG_STORE = 0x02
 FORMAT = {"xml": 1, "json": 2}
 RPC_YANG, NOTIFICATION_YANG, REPLY_YANG = 1, 2, 3
 RPC_NETCONF, NOTIFICATION_NETCONF, REPLY_NETCONF = 4, 5, 6
-NODE_LEAF = 0x0004
+NODE_CONTAINER, NODE_CHOICE, NODE_LEAF, NODE_LEAF_LIST, NODE_LIST = 0x01, 0x02, 0x04, 0x08, 0x10
+FLAG_CONFIG, FLAG_USER_ORDERED, FLAG_PRESENCE, FLAG_KEY = 0x0001, 0x0040, 0x0080, 0x0100
+NEXT_WITH_CHOICE = 0x01
 LEVEL_ERROR = 0
 CODE_SYNTAX, CODE_REFERENCE = 1, 4
 
@@ -47,8 +50,18 @@ struct ly_err_item {
     char *msg; char *data_path; char *schema_path; uint64_t line; char *apptag;
     struct ly_err_item *next; struct ly_err_item *prev;
 };
-struct lys_module { struct ly_ctx *ctx; const char *name; };
-struct lysc_node { uint16_t nodetype; };
+struct lysc_module;
+struct lys_module {
+    struct ly_ctx *ctx; const char *name; const char *revision; const char *ns; const char *prefix;
+    const char *filepath; const char *org; const char *contact; const char *dsc; const char *ref;
+    void *parsed; struct lysc_module *compiled;
+};
+struct lysc_node {
+    uint16_t nodetype; uint16_t flags; uint8_t hash[4];
+    struct lys_module *module; struct lysc_node *parent; struct lysc_node *next; struct lysc_node *prev;
+    const char *name; const char *dsc; const char *ref; void *exts; void *priv;
+};
+struct lysc_node_leaf { struct lysc_node node; void *musts; void *when; void *type; char *units; char *dflt; };
 
 uint32_t ly_version_so_major(void);
 uint32_t ly_version_so_minor(void);
@@ -60,7 +73,12 @@ int ly_ctx_set_searchdir(struct ly_ctx *ctx, const char *search_dir);
 struct lys_module *ly_ctx_load_module(struct ly_ctx *ctx, const char *name, const char *revision,
                                       const char **features);
 struct lys_module *ly_ctx_get_module_implemented_ns(const struct ly_ctx *ctx, const char *ns);
+struct lys_module *ly_ctx_get_module_implemented(const struct ly_ctx *ctx, const char *name);
+struct lys_module *ly_ctx_get_module_iter(const struct ly_ctx *ctx, uint32_t *index);
 void ly_ctx_destroy(struct ly_ctx *ctx);
+const struct lysc_node *lys_getnext(const struct lysc_node *last, const struct lysc_node *parent,
+                                    const struct lysc_module *module, uint32_t options);
+const struct lysc_node *lysc_node_child(const struct lysc_node *node);
 const struct lysc_node *lys_find_path(const struct ly_ctx *ctx, const struct lysc_node *ctx_node,
                                       const char *path, uint8_t output);
 
@@ -73,14 +91,16 @@ int lyd_parse_data_mem(const struct ly_ctx *ctx, const char *data, int format, u
                        uint32_t validate_options, struct lyd_node **tree);
 int lyd_parse_op(const struct ly_ctx *ctx, struct lyd_node *parent, struct ly_in *in, int format,
                  int data_type, uint32_t parse_options, struct lyd_node **tree, struct lyd_node **op);
+int lyd_validate_module(struct lyd_node **tree, const struct lys_module *module, uint32_t options,
+                        struct lyd_node **diff);
 int lyd_validate_op(struct lyd_node *op_tree, const struct lyd_node *dep_tree, int data_type,
                     struct lyd_node **diff);
 int lyd_print_mem(char **strp, const struct lyd_node *root, int format, uint32_t options);
 void lyd_free_all(struct lyd_node *node);
 void free(void *ptr);
 """
-# lys_module and lysc_node are longer: ABI mode knows no partial structs, and we read first fields only,
-# through pointers that the library gave us.
+# The structs are longer: ABI mode knows no partial structs, and we read first fields only, through pointers
+# that the library gave us.
 
 _SHARED_OBJECT = re.compile(r"libyang-[0-9a-f]+\.so")
 

@@ -270,6 +270,12 @@ class DevicePool:
     service: tuple[str, ...] = ()
     access: str | None = None
     withdraw_when_unknown: str | None = None
+    network_instance: str | None = None
+    announcement: str | None = None
+    next_hop: str | None = None
+    route_tag: int | None = None
+    usage_high: int | None = None
+    usage_low: int | None = None
     description: str | None = None
     blocks: int | None = None
     capacity_addresses: str | None = None
