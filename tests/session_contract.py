@@ -32,7 +32,8 @@ from casm_ctrl.netconf import operations
 from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.host_keys import HostKey
 from casm_ctrl.netconf.names import BASE, Element
-from casm_ctrl.netconf.session import CLIENTS, Session, Target, open_session
+from casm_ctrl.netconf.opening import open_session
+from casm_ctrl.netconf.session import CLIENTS, Session, Target
 
 POOLS = "urn:ietf:params:xml:ns:yang:ietf-address-pool"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH5D/rXEq2ePlozU5/Vtik+V7I0o34wjUQQkViwtcIeZ"

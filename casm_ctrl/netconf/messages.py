@@ -15,7 +15,7 @@ from lxml import etree
 from casm_ctrl.base.errors import PeerError, ProtocolViolation
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.framing import Framing
-from casm_ctrl.netconf.names import BASE_1_0, BASE_1_1, DEFAULT_BASE, Element, local_name, nc
+from casm_ctrl.netconf.names import BASE_1_0, BASE_1_1, DEFAULT_BASE, NOTIFICATION, Element, local_name, nc
 from casm_ctrl.netconf.rpc_error import RpcError
 
 MAX_SESSION_ID = 4_294_967_295
@@ -296,10 +296,19 @@ class Reply:
 
 def parse_reply(data: bytes) -> Reply:
     """The rpc-reply in a message; ProtocolViolation where it is something else."""
-    root = parse_document(data)
+    return read_reply(parse_document(data))
+
+
+def read_reply(root: Element) -> Reply:
+    """The rpc-reply that a document is; ProtocolViolation where it is something else."""
     if root.tag != nc("rpc-reply"):
         raise ProtocolViolation(f"<{local_name(root)}> came where <rpc-reply> was awaited", _REMEDY)
     errors = tuple(
         rpc_error.to_peer_error(rpc_error.from_xml(element)) for element in root.iterfind(nc("rpc-error"))
     )
     return Reply(root.get("message-id"), root, errors)
+
+
+def is_notification(root: Element) -> bool:
+    """True for a notification of RFC 5277, which may come between any two replies."""
+    return bool(root.tag == f"{{{NOTIFICATION}}}notification")

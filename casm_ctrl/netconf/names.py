@@ -10,6 +10,7 @@ from lxml import etree
 Element = etree._Element
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
+NOTIFICATION = "urn:ietf:params:xml:ns:netconf:notification:1.0"
 MONITORING = "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
 YANG = "urn:ietf:params:xml:ns:yang:1"
 

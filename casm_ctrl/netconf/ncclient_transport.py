@@ -26,26 +26,18 @@ import paramiko
 from ncclient.devices.default import DefaultDeviceHandler
 from ncclient.transport.ssh import SSHSession
 
-from casm_ctrl.base.errors import (
-    AuthenticationFailed,
-    InvalidValue,
-    ProtocolViolation,
-    SessionLost,
-)
+from casm_ctrl.base.errors import InvalidValue, ProtocolViolation
+from casm_ctrl.netconf.conversation import OURS, Conversation
 from casm_ctrl.netconf.credentials import Password, PrivateKey, unusable_key
-from casm_ctrl.netconf.framing import Decoder, Framing, encode
 from casm_ctrl.netconf.host_keys import HostKey, Trust
-from casm_ctrl.netconf.messages import Hello, Reply, negotiate, parse_hello, parse_reply
-from casm_ctrl.netconf.names import BASE_1_0, BASE_1_1
-from casm_ctrl.netconf.session import Target, session_lost
+from casm_ctrl.netconf.messages import Reply, build_hello
+from casm_ctrl.netconf.session import Target, no_ssh, not_authenticated, session_lost
 
-_OURS = Hello((BASE_1_0, BASE_1_1))
 _READ = 1 << 16
 _SOCKET_TICK = 1.0
 """Seconds between paramiko's looks at its own flags while nothing arrives; it ships with 0.1. Data and
 `abort` wake it at once, so that this only bounds the exit of a process that leaves a session open."""
 _JOIN = 2.0
-_FIRST_BYTES = 64
 
 
 def silence() -> None:
@@ -66,7 +58,7 @@ class _Handler(DefaultDeviceHandler):  # type: ignore[misc]  # ncclient has no t
     """A client says which versions it speaks, and nothing else (RFC 6241, 8.1)."""
 
     def get_capabilities(self) -> list[str]:
-        return list(_OURS.capabilities)
+        return list(OURS.capabilities)
 
 
 class _PromptSocket(socket.socket):
@@ -99,12 +91,10 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
         super().__init__(_Handler())
         self.name = f"casm-ncclient-{target.device}"
         self.target = target
-        self.hello: Hello | None = None
         self.host_key: HostKey | None = None
         self._on_reply = on_reply
         self._on_end = on_end
-        self._decoder = Decoder()
-        self._framing = Framing.END_OF_MESSAGE
+        self.conversation = Conversation()
         self._socket = _PromptSocket(fileno=connection.detach())
         self._wake_lock = threading.Lock()
         self._sleeper, self._waker = socket.socketpair()
@@ -144,16 +134,9 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
         except paramiko.IncompatiblePeer as error:
             if trust.algorithms and "host key" in str(error):
                 raise trust.missing(str(error)) from None
-            raise self._no_ssh(error) from None
+            raise no_ssh(self.target, str(error)) from None
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise self._no_ssh(error) from None
-
-    def _no_ssh(self, error: Exception) -> ProtocolViolation:
-        why = str(error) or "the connection was closed"
-        return ProtocolViolation(
-            f"{self.target}: what answers there is no SSH server that we can talk to: {why}",
-            "check the port; a server that is overloaded also closes the connection at once",
-        )
+            raise no_ssh(self.target, str(error)) from None
 
     def _authenticate(self, credential: Password | PrivateKey, key: Any) -> None:
         kind = "password" if isinstance(credential, Password) else "private key"
@@ -165,22 +148,18 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
                 more = self._transport.auth_publickey(user, key)
         except paramiko.BadAuthenticationType as error:
             accepted = ", ".join(error.allowed_types)
-            raise self._not_authenticated(f"no {kind} is accepted for user {user}, only {accepted}") from None
+            raise not_authenticated(
+                self.target, f"no {kind} is accepted for user {user}, only {accepted}"
+            ) from None
         except paramiko.AuthenticationException as error:
             if not self._transport.is_active() and "EOF" in str(error):
                 raise session_lost(self.target, "SSH") from None
-            raise self._not_authenticated(f"the {kind} was refused for user {user}") from None
+            raise not_authenticated(self.target, f"the {kind} was refused for user {user}") from None
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise session_lost(self.target, "SSH", str(error) or "the connection was closed") from None
         if more:
             wanted = ", ".join(more)
-            raise self._not_authenticated(f"after the {kind} the device also asks for {wanted}")
-
-    def _not_authenticated(self, what: str) -> AuthenticationFailed:
-        return AuthenticationFailed(
-            f"{self.target}: {what}",
-            "check the user and the credential of this device, and its account there",
-        )
+            raise not_authenticated(self.target, f"after the {kind} the device also asks for {wanted}")
 
     def _open_subsystem(self) -> None:
         try:
@@ -197,17 +176,18 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
 
     # --- NETCONF ----------------------------------------------------------------------------------
 
-    def greet(self) -> Hello:
+    def greet(self) -> None:
         """Exchange hellos; starts the session's thread."""
         self._post_connect(self.target.deadlines.hello + _JOIN)
-        assert self.hello is not None
         self._socket.prompt = False
-        return self.hello
 
-    def send(self, message: str | bytes) -> None:
-        """Queue one message, framed and sent on the session's thread. ncclient gives its hello as text."""
-        data = message.encode() if isinstance(message, str) else message
-        self._q.put(encode(data, self._framing))
+    def send(self, message: str) -> None:
+        """For ncclient, which gives its hello as text."""
+        self.queue(self.conversation.frame(message.encode()))
+
+    def queue(self, data: bytes) -> None:
+        """Bytes that are framed, to be sent on the session's thread."""
+        self._q.put(data)
         self._wake()
 
     def run(self) -> None:
@@ -249,29 +229,17 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
             raise EOFError("the device closed the session")
 
     def _receive(self, data: bytes) -> None:
-        if self.hello is None and not self._decoder.inside_message:
-            self._check_first(data)
-        for message in self._decoder.feed(data):
-            if self.hello is None:
-                self._receive_hello(message)
-            else:
-                self._on_reply(parse_reply(message))
+        greeted = self.conversation.hello is not None
+        for reply in self.conversation.receive(data):
+            self._tell_greeted(greeted)
+            greeted = True
+            self._on_reply(reply)
+        self._tell_greeted(greeted)
 
-    def _check_first(self, data: bytes) -> None:
-        """Refuse what can be no hello at once, instead of waiting for an end that never comes."""
-        if data.strip() and not data.lstrip().startswith((b"<", b"\xef\xbb\xbf")):
-            shown = repr(data[:_FIRST_BYTES])[1:]
-            raise ProtocolViolation(
-                f"a hello was awaited, and {shown} came", "check that the port is the device's NETCONF port"
-            )
-
-    def _receive_hello(self, message: bytes) -> None:
-        hello = parse_hello(message, from_server=True)
-        framing = negotiate(_OURS, hello)
-        self.hello = hello
-        self._dispatch_message(message.decode(errors="replace"))  # ends the wait in ncclient's _post_connect
-        self._framing = framing
-        self._decoder.use(framing)
+    def _tell_greeted(self, before: bool) -> None:
+        """End the wait in ncclient's _post_connect once the hello is there."""
+        if not before and (hello := self.conversation.hello) is not None:
+            self._dispatch_message(build_hello(hello.capabilities, hello.session_id).decode())
 
     # --- The end ----------------------------------------------------------------------------------
 
@@ -317,10 +285,3 @@ def load_key(credential: PrivateKey) -> Any:
         except (paramiko.SSHException, ValueError, IndexError, AssertionError):
             continue
     raise unusable_key(credential.path, "it is no Ed25519, ECDSA or RSA key")
-
-
-def failure_of(target: Target, during: str, cause: Exception) -> ProtocolViolation | SessionLost:
-    """The error for whoever waited when the session ended for `cause`."""
-    if isinstance(cause, ProtocolViolation):
-        return ProtocolViolation(f"{target}: during {during}: {cause.message}", cause.remedy)
-    return session_lost(target, during, str(cause) or "the connection was closed")

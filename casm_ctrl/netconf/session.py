@@ -1,4 +1,4 @@
-"""The interface that every NETCONF client stands behind, and the one way to open a session.
+"""The interface that every NETCONF client stands behind; `opening` has the one way to open a session.
 
 A session is opened in phases (TCP, SSH, hello), each with its own deadline and its own error; after that
 every RPC has one. A deadline that passes ends the session: what the device still did is unknown, and a
@@ -7,7 +7,6 @@ late reply must not be taken for the answer to another question.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,19 +15,21 @@ from typing import Protocol, Self
 
 from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import (
+    AuthenticationFailed,
     DeadlineExceeded,
     DeviceRefused,
-    InvalidValue,
     LockDenied,
     PeerError,
+    ProtocolViolation,
     SessionLost,
 )
 from casm_ctrl.netconf.messages import Hello, Reply
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.operations import get_nothing
 
-CLIENTS = ("ncclient",)
+CLIENTS = ("asyncssh", "ncclient")
 """The clients by name; a device may name the one that it needs."""
+
+DEFAULT_CLIENT = "asyncssh"
 
 _BASE = "urn:ietf:params:netconf:"
 
@@ -49,6 +50,8 @@ class Target:
     accept_new: bool = False
     """Accept a key where none is known; never one that differs from a known one."""
     deadlines: Deadlines = field(default_factory=Deadlines)
+    client: str = DEFAULT_CLIENT
+    """One of CLIENTS."""
     pause_after_hello: float = 0.0
     """For servers that overlook an RPC which arrives in one read with the client's hello, until more
     arrives (a quirk, listed by the device's driver): opening then ends with an empty get, which is sent
@@ -132,59 +135,6 @@ class Session(Protocol):
     ) -> None: ...
 
 
-async def open_session(target: Target, client: str = "ncclient") -> Session:
-    """Open a session within the target's deadlines.
-
-    One that ends while it is probed (`Target.pause_after_hello`) is opened once more: nothing was asked of
-    it yet. InvalidValue (the credential cannot be read), Unreachable, AuthenticationFailed, HostKeyRefused,
-    DeadlineExceeded (of TCP, SSH or hello), ProtocolViolation (no SSH, no NETCONF), SessionLost.
-    """
-    if client not in CLIENTS:
-        raise InvalidValue(f"there is no NETCONF client '{client}'", f"use one of: {', '.join(CLIENTS)}")
-    # Imported here: a client's libraries are loaded by those who use it.
-    from casm_ctrl.netconf.ncclient_session import open_ncclient
-
-    for once_more in (True, False):
-        session = await open_ncclient(target)
-        if target.pause_after_hello <= 0:
-            return session
-        try:
-            await _settle(session)
-        except BaseException as error:
-            await session.close()
-            if not (once_more and isinstance(error, SessionLost)):
-                raise
-        else:
-            return session
-    raise AssertionError("the second try returns or raises")
-
-
-async def _settle(session: Session) -> None:
-    """Return when the server has answered an RPC; see `Target.pause_after_hello`."""
-    target = session.target
-    probes: list[asyncio.Future[Element]] = []
-    try:
-        for patience in (target.pause_after_hello, None):
-            probes.append(asyncio.ensure_future(session.rpc(get_nothing(), deadline=target.deadlines.hello)))
-            await asyncio.wait(probes, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            if any(probe.done() for probe in probes):
-                break
-        if not any(probe.done() and _is_answer(probe.exception()) for probe in probes):
-            # What ended the first ended the session, and with it the other: the first says why.
-            await asyncio.wait(probes)
-            error = probes[0].exception()
-            if error is not None and not _is_answer(error):
-                raise error
-    finally:
-        for probe in probes:
-            probe.cancel()  # a reply that still comes is dropped
-
-
-def _is_answer(error: BaseException | None) -> bool:
-    """A refusal is an answer too."""
-    return error is None or isinstance(error, DeviceRefused)
-
-
 # --- What all clients say in the same words -------------------------------------------------------
 
 
@@ -194,7 +144,7 @@ def deadline_exceeded(target: Target, phase: str, seconds: float) -> DeadlineExc
     remedy = f"see whether the device answers, or give it a longer {kind} deadline"
     if kind == "RPC":
         remedy += "; whether the operation was done is unknown until the device is read"
-    return DeadlineExceeded(f"{target}: {phase} was not done within {seconds:g} s", remedy)
+    return DeadlineExceeded(f"{target}: {phase} was not done within {seconds:g} s", remedy, phase=kind)
 
 
 def session_lost(target: Target, during: str, why: str = "the device closed the connection") -> SessionLost:
@@ -202,6 +152,35 @@ def session_lost(target: Target, during: str, why: str = "the device closed the 
     return SessionLost(
         f"{target}: the session ended during {during}: {why}",
         "see whether the device is up; what was in flight is unknown until the device is read",
+    )
+
+
+def failure_of(target: Target, during: str, cause: Exception) -> ProtocolViolation | SessionLost:
+    """The error for whoever waited when the session ended for `cause`."""
+    if isinstance(cause, ProtocolViolation):
+        return ProtocolViolation(f"{target}: during {during}: {cause.message}", cause.remedy)
+    return session_lost(target, during, str(cause) or "the connection was closed")
+
+
+def no_ssh(target: Target, why: str) -> ProtocolViolation:
+    """What listens there broke off before SSH was negotiated, or speaks something else."""
+    return ProtocolViolation(
+        f"{target}: what answers there is no SSH server that we can talk to: {why or 'the connection was closed'}",
+        "check the port; a server that is overloaded also closes the connection at once",
+    )
+
+
+def outdated_ssh(target: Target, kind: str, offered: str) -> ProtocolViolation:
+    """`kind`: key exchange, host key, encryption or MAC; `offered`: the names that the device has."""
+    return ProtocolViolation(
+        f"{target}: the device offers only outdated or unknown SSH {kind} algorithms: {offered}",
+        "enable a current one on the device, such as curve25519-sha256, ssh-ed25519 or rsa-sha2-256",
+    )
+
+
+def not_authenticated(target: Target, what: str) -> AuthenticationFailed:
+    return AuthenticationFailed(
+        f"{target}: {what}", "check the user and the credential of this device, and its account there"
     )
 
 

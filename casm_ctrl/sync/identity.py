@@ -9,7 +9,8 @@ from collections.abc import Container
 from casm_ctrl.base.errors import AlreadyExists, CasmError, IdentityChanged, LockDenied
 from casm_ctrl.drivers.registry import load_driver
 from casm_ctrl.netconf.client import Client
-from casm_ctrl.netconf.session import Session, open_session
+from casm_ctrl.netconf.opening import open_session
+from casm_ctrl.netconf.session import Session
 from casm_ctrl.service.configuration import SetHostKey, change
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store import devices

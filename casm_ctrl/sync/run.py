@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.drivers.registry import load_driver
-from casm_ctrl.netconf.session import Session, open_session
+from casm_ctrl.netconf.opening import open_session
+from casm_ctrl.netconf.session import Session
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow

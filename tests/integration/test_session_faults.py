@@ -28,8 +28,9 @@ from casm_ctrl.base.errors import (
 from casm_ctrl.netconf.framing import END_OF_MESSAGE, Decoder, Framing, encode
 from casm_ctrl.netconf.messages import build_hello, parse_rpc
 from casm_ctrl.netconf.names import BASE, BASE_1_0, BASE_1_1
+from casm_ctrl.netconf.opening import open_session
 from casm_ctrl.netconf.operations import close_session, get_nothing
-from casm_ctrl.netconf.session import Session, Target, open_session
+from casm_ctrl.netconf.session import Session, Target
 from tests.session_contract import client_name, resources, settle
 
 __all__ = ["client_name"]  # a fixture of the contract
@@ -86,13 +87,18 @@ async def ssh_server(
 async def tcp_server(greeting: bytes, *, close: bool = False) -> AsyncIterator[Target]:
     """A server that says `greeting`, and then nothing, or goodbye."""
 
+    handling: set[asyncio.Task[None] | None] = set()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handling.add(asyncio.current_task())
         with contextlib.suppress(OSError):
             writer.write(greeting)
             await writer.drain()
             while not close and await reader.read(1 << 16):
                 pass
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     try:
@@ -100,6 +106,7 @@ async def tcp_server(greeting: bytes, *, close: bool = False) -> AsyncIterator[T
     finally:
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*(task for task in handling if task is not None))
 
 
 def target(port: int, host_key: str | None = None) -> Target:

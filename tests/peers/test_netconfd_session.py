@@ -24,8 +24,9 @@ from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.framing import END_OF_MESSAGE
 from casm_ctrl.netconf.messages import build_hello, build_rpc
 from casm_ctrl.netconf.names import BASE_1_0, nc
+from casm_ctrl.netconf.opening import open_session
 from casm_ctrl.netconf.operations import get_config, get_nothing
-from casm_ctrl.netconf.session import Target, open_session
+from casm_ctrl.netconf.session import Target
 from tests.peers.netconfd import Netconfd
 from tests.session_contract import (
     FILTER,
