@@ -1,11 +1,11 @@
-"""What time brings: the end of a lifetime, and the end of quarantine."""
+"""What time brings: the end of a lifetime, the end of quarantine, and the end of an answer's being kept."""
 
 from __future__ import annotations
 
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.service.release import take_back
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, clock_watch, holdings, observations
+from casm_ctrl.store import blocks, clock_watch, holdings, requests
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.states import State
@@ -18,21 +18,17 @@ _CONTROLLER = Author("controller")
 
 
 def free_rested(tx: Transaction) -> int:
-    """Free the blocks whose rest period ended, unless a device still shows them. Returns how many.
+    """Free the blocks whose rest period ended and that no finding holds. Returns how many.
 
     None while the clock is held: it jumped, and nobody knows how long they rested.
     """
-    freed = 0
     rested = blocks.rested_blocks(tx, AT_ONCE)
     if not rested or clock_watch.look(tx):
-        return freed
+        return 0
     for number in rested:
-        if observations.holds_on(tx, number):
-            continue
         block = blocks.get_block(tx, number)
         blocks.transition(tx, _CONTROLLER, block, State.FREE, "rest", "the rest period ended")
-        freed += 1
-    return freed
+    return len(rested)
 
 
 def release_expired(tx: Transaction) -> int:
@@ -59,12 +55,23 @@ def sweep(tx: Transaction) -> None:
     free_rested(tx)
 
 
+def forget_answers(tx: Transaction) -> int:
+    """Forget answers to request ids that were kept long enough (requests.KEPT_DAYS). Returns how many.
+
+    None while the clock is held.
+    """
+    return 0 if clock_watch.look(tx) else requests.forget_old(tx)
+
+
 def sweep_store(database: Database) -> None:
-    """The same, in a transaction of its own; none is begun for writing where nothing is due."""
+    """The same in a transaction of its own, and then forget answers. Nothing is begun for writing where
+    nothing is due."""
     with database.read() as tx:
-        due = tx.is_due()
+        due, old = tx.is_due(), requests.any_old(tx)
     if due:
         database.run(sweep, Mode.SHARE)
+    if old:
+        database.run(forget_answers, Mode.SHARE)
 
 
 def accept_clock(database: Database, author: Author) -> Document:

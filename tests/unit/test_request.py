@@ -240,7 +240,7 @@ def test_a_request_id_stands_for_all_that_was_asked(network: Database, other: di
     refused(
         network,
         RequestReused,
-        "request id 'r1' was used by tester for another request (allocate)",
+        "request id 'r1' was used by tester for another request (allocate, 2023-11-14T22:13:20.000000Z)",
         lambda: allocate(network, author, "bng1/internet", **other),
     )
 

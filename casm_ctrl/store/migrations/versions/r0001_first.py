@@ -391,9 +391,10 @@ CREATE TABLE request (
     digest BLOB NOT NULL,
     answer TEXT NOT NULL,
     at INTEGER NOT NULL,
+    kept_until INTEGER NOT NULL,
     PRIMARY KEY (actor, request_id)
 ) WITHOUT ROWID;
-CREATE INDEX request_age ON request (at);
+CREATE INDEX request_age ON request (kept_until);
 
 -- One row for each change of a subject (a block's transition is its audit row), and one for each request.
 CREATE TABLE event (
