@@ -1343,7 +1343,7 @@ class yc_device_pool_casm_devices__devices_device_device_pool(PybindBase):
 
   YANG Description: What one service on the device serves from.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__name','__aaa_name','__pool','__length','__strategy','__first_length','__next_length','__min_blocks','__max_blocks','__owner_group','__gateway','__gateway_mask','__serve_edges','__service','__access','__withdraw_when_unknown','__description','__blocks','__capacity_addresses','__routes','__block',)
+  __slots__ = ('_path_helper', '_extmethods', '__name','__aaa_name','__pool','__length','__strategy','__first_length','__next_length','__min_blocks','__max_blocks','__owner_group','__gateway','__gateway_mask','__serve_edges','__service','__access','__withdraw_when_unknown','__network_instance','__announcement','__next_hop','__route_tag','__usage_high','__usage_low','__description','__blocks','__capacity_addresses','__routes','__block',)
 
   _yang_name = 'device-pool'
   _yang_namespace = 'urn:casm:yang:casm-devices'
@@ -1371,6 +1371,12 @@ class yc_device_pool_casm_devices__devices_device_device_pool(PybindBase):
     self.__service = YANGDynClass(unique=True, base=TypedListType(allowed_type=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..255']})), is_leaf=False, yang_name="service", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='string', is_config=True)
     self.__access = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'pppoe': {}, 'dhcp': {}, 'vpn': {}, 'ds-lite': {}, 'lw4over6': {}, 'map': {}, 'cgn': {}, 'xlat': {}, 'other': {}},), is_leaf=True, yang_name="access", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=True)
     self.__withdraw_when_unknown = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'operator': {}, 'never': {}},),RestrictedClassType(base_type=str, restriction_dict={'pattern': 'after [1-9][0-9]{0,5}[smhdw]'}),], default=str("operator"), is_leaf=True, yang_name="withdraw-when-unknown", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='union', is_config=True)
+    self.__network_instance = YANGDynClass(base=str, is_leaf=True, yang_name="network-instance", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='leafref', is_config=True)
+    self.__announcement = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'none': {}, 'device-automatic': {}, 'driver-static-discard': {}, 'external': {}},), default=str("none"), is_leaf=True, yang_name="announcement", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=True)
+    self.__next_hop = YANGDynClass(base=[RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9\\.]*'}),RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '((:|[0-9a-fA-F]{0,4}):)([0-9a-fA-F]{0,4}:){0,5}((([0-9a-fA-F]{0,4}:)?(:|[0-9a-fA-F]{0,4}))|(((25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])))(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9a-fA-F:\\.]*'}),], is_leaf=True, yang_name="next-hop", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='inet:ip-address-no-zone', is_config=True)
+    self.__route_tag = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="route-tag", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint32', is_config=True)
+    self.__usage_high = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['1..100']}), is_leaf=True, yang_name="usage-high", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=True)
+    self.__usage_low = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..99']}), is_leaf=True, yang_name="usage-low", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=True)
     self.__description = YANGDynClass(base=str, is_leaf=True, yang_name="description", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='string', is_config=True)
     self.__blocks = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="blocks", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint64', is_config=False)
     self.__capacity_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="capacity-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
@@ -2041,6 +2047,238 @@ in 'after 36h'.
     self.__withdraw_when_unknown = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'operator': {}, 'never': {}},),RestrictedClassType(base_type=str, restriction_dict={'pattern': 'after [1-9][0-9]{0,5}[smhdw]'}),], default=str("operator"), is_leaf=True, yang_name="withdraw-when-unknown", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='union', is_config=True)
 
 
+  def _get_network_instance(self):
+    """
+    Getter method for network_instance, mapped from YANG variable /devices/device/device_pool/network_instance (leafref)
+
+    YANG Description: The network instance of the device that it serves in.
+Absent: the default one where the pools are in the
+device's own address space, else the only one in
+theirs.
+    """
+    return self.__network_instance
+      
+  def _set_network_instance(self, v, load=False):
+    """
+    Setter method for network_instance, mapped from YANG variable /devices/device/device_pool/network_instance (leafref)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_network_instance is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_network_instance() directly.
+
+    YANG Description: The network instance of the device that it serves in.
+Absent: the default one where the pools are in the
+device's own address space, else the only one in
+theirs.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=str, is_leaf=True, yang_name="network-instance", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='leafref', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """network_instance must be of a type compatible with leafref""",
+          'defined-type': "leafref",
+          'generated-type': """YANGDynClass(base=str, is_leaf=True, yang_name="network-instance", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='leafref', is_config=True)""",
+        })
+
+    self.__network_instance = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_network_instance(self):
+    self.__network_instance = YANGDynClass(base=str, is_leaf=True, yang_name="network-instance", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='leafref', is_config=True)
+
+
+  def _get_announcement(self):
+    """
+    Getter method for announcement, mapped from YANG variable /devices/device/device_pool/announcement (enumeration)
+
+    YANG Description: Who announces the routes to its blocks.
+    """
+    return self.__announcement
+      
+  def _set_announcement(self, v, load=False):
+    """
+    Setter method for announcement, mapped from YANG variable /devices/device/device_pool/announcement (enumeration)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_announcement is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_announcement() directly.
+
+    YANG Description: Who announces the routes to its blocks.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'none': {}, 'device-automatic': {}, 'driver-static-discard': {}, 'external': {}},), default=str("none"), is_leaf=True, yang_name="announcement", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """announcement must be of a type compatible with enumeration""",
+          'defined-type': "casm-devices:enumeration",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'none': {}, 'device-automatic': {}, 'driver-static-discard': {}, 'external': {}},), default=str("none"), is_leaf=True, yang_name="announcement", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=True)""",
+        })
+
+    self.__announcement = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_announcement(self):
+    self.__announcement = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'none': {}, 'device-automatic': {}, 'driver-static-discard': {}, 'external': {}},), default=str("none"), is_leaf=True, yang_name="announcement", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=True)
+
+
+  def _get_next_hop(self):
+    """
+    Getter method for next_hop, mapped from YANG variable /devices/device/device_pool/next_hop (inet:ip-address-no-zone)
+
+    YANG Description: Where the routes should lead.
+    """
+    return self.__next_hop
+      
+  def _set_next_hop(self, v, load=False):
+    """
+    Setter method for next_hop, mapped from YANG variable /devices/device/device_pool/next_hop (inet:ip-address-no-zone)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_next_hop is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_next_hop() directly.
+
+    YANG Description: Where the routes should lead.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=[RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9\\.]*'}),RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '((:|[0-9a-fA-F]{0,4}):)([0-9a-fA-F]{0,4}:){0,5}((([0-9a-fA-F]{0,4}:)?(:|[0-9a-fA-F]{0,4}))|(((25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])))(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9a-fA-F:\\.]*'}),], is_leaf=True, yang_name="next-hop", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='inet:ip-address-no-zone', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """next_hop must be of a type compatible with inet:ip-address-no-zone""",
+          'defined-type': "inet:ip-address-no-zone",
+          'generated-type': """YANGDynClass(base=[RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9\\.]*'}),RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '((:|[0-9a-fA-F]{0,4}):)([0-9a-fA-F]{0,4}:){0,5}((([0-9a-fA-F]{0,4}:)?(:|[0-9a-fA-F]{0,4}))|(((25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])))(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9a-fA-F:\\.]*'}),], is_leaf=True, yang_name="next-hop", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='inet:ip-address-no-zone', is_config=True)""",
+        })
+
+    self.__next_hop = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_next_hop(self):
+    self.__next_hop = YANGDynClass(base=[RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9\\.]*'}),RestrictedClassType(base_type=RestrictedClassType(base_type=str, restriction_dict={'pattern': '((:|[0-9a-fA-F]{0,4}):)([0-9a-fA-F]{0,4}:){0,5}((([0-9a-fA-F]{0,4}:)?(:|[0-9a-fA-F]{0,4}))|(((25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])))(%[\\p{N}\\p{L}]+)?'}), restriction_dict={'pattern': '[0-9a-fA-F:\\.]*'}),], is_leaf=True, yang_name="next-hop", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='inet:ip-address-no-zone', is_config=True)
+
+
+  def _get_route_tag(self):
+    """
+    Getter method for route_tag, mapped from YANG variable /devices/device/device_pool/route_tag (uint32)
+
+    YANG Description: The tag that the routes should carry.
+    """
+    return self.__route_tag
+      
+  def _set_route_tag(self, v, load=False):
+    """
+    Setter method for route_tag, mapped from YANG variable /devices/device/device_pool/route_tag (uint32)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_route_tag is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_route_tag() directly.
+
+    YANG Description: The tag that the routes should carry.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="route-tag", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint32', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """route_tag must be of a type compatible with uint32""",
+          'defined-type': "uint32",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="route-tag", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint32', is_config=True)""",
+        })
+
+    self.__route_tag = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_route_tag(self):
+    self.__route_tag = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="route-tag", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint32', is_config=True)
+
+
+  def _get_usage_high(self):
+    """
+    Getter method for usage_high, mapped from YANG variable /devices/device/device_pool/usage_high (uint8)
+
+    YANG Description: How full it is when the device tells so. Absent: the
+device is not asked to.
+    """
+    return self.__usage_high
+      
+  def _set_usage_high(self, v, load=False):
+    """
+    Setter method for usage_high, mapped from YANG variable /devices/device/device_pool/usage_high (uint8)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_usage_high is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_usage_high() directly.
+
+    YANG Description: How full it is when the device tells so. Absent: the
+device is not asked to.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['1..100']}), is_leaf=True, yang_name="usage-high", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """usage_high must be of a type compatible with uint8""",
+          'defined-type': "uint8",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['1..100']}), is_leaf=True, yang_name="usage-high", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=True)""",
+        })
+
+    self.__usage_high = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_usage_high(self):
+    self.__usage_high = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['1..100']}), is_leaf=True, yang_name="usage-high", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=True)
+
+
+  def _get_usage_low(self):
+    """
+    Getter method for usage_low, mapped from YANG variable /devices/device/device_pool/usage_low (uint8)
+
+    YANG Description: How full it is when the device tells that it is no
+longer full.
+    """
+    return self.__usage_low
+      
+  def _set_usage_low(self, v, load=False):
+    """
+    Setter method for usage_low, mapped from YANG variable /devices/device/device_pool/usage_low (uint8)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_usage_low is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_usage_low() directly.
+
+    YANG Description: How full it is when the device tells that it is no
+longer full.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..99']}), is_leaf=True, yang_name="usage-low", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """usage_low must be of a type compatible with uint8""",
+          'defined-type': "uint8",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..99']}), is_leaf=True, yang_name="usage-low", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=True)""",
+        })
+
+    self.__usage_low = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_usage_low(self):
+    self.__usage_low = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0..99']}), is_leaf=True, yang_name="usage-low", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint8', is_config=True)
+
+
   def _get_description(self):
     """
     Getter method for description, mapped from YANG variable /devices/device/device_pool/description (string)
@@ -2249,6 +2487,12 @@ were withdrawn from it and are not yet free.
   service = __builtin__.property(_get_service, _set_service)
   access = __builtin__.property(_get_access, _set_access)
   withdraw_when_unknown = __builtin__.property(_get_withdraw_when_unknown, _set_withdraw_when_unknown)
+  network_instance = __builtin__.property(_get_network_instance, _set_network_instance)
+  announcement = __builtin__.property(_get_announcement, _set_announcement)
+  next_hop = __builtin__.property(_get_next_hop, _set_next_hop)
+  route_tag = __builtin__.property(_get_route_tag, _set_route_tag)
+  usage_high = __builtin__.property(_get_usage_high, _set_usage_high)
+  usage_low = __builtin__.property(_get_usage_low, _set_usage_low)
   description = __builtin__.property(_get_description, _set_description)
   blocks = __builtin__.property(_get_blocks)
   capacity_addresses = __builtin__.property(_get_capacity_addresses)
@@ -2256,7 +2500,7 @@ were withdrawn from it and are not yet free.
   block = __builtin__.property(_get_block)
 
 
-  _pyangbind_elements = OrderedDict([('name', name), ('aaa_name', aaa_name), ('pool', pool), ('length', length), ('strategy', strategy), ('first_length', first_length), ('next_length', next_length), ('min_blocks', min_blocks), ('max_blocks', max_blocks), ('owner_group', owner_group), ('gateway', gateway), ('gateway_mask', gateway_mask), ('serve_edges', serve_edges), ('service', service), ('access', access), ('withdraw_when_unknown', withdraw_when_unknown), ('description', description), ('blocks', blocks), ('capacity_addresses', capacity_addresses), ('routes', routes), ('block', block), ])
+  _pyangbind_elements = OrderedDict([('name', name), ('aaa_name', aaa_name), ('pool', pool), ('length', length), ('strategy', strategy), ('first_length', first_length), ('next_length', next_length), ('min_blocks', min_blocks), ('max_blocks', max_blocks), ('owner_group', owner_group), ('gateway', gateway), ('gateway_mask', gateway_mask), ('serve_edges', serve_edges), ('service', service), ('access', access), ('withdraw_when_unknown', withdraw_when_unknown), ('network_instance', network_instance), ('announcement', announcement), ('next_hop', next_hop), ('route_tag', route_tag), ('usage_high', usage_high), ('usage_low', usage_low), ('description', description), ('blocks', blocks), ('capacity_addresses', capacity_addresses), ('routes', routes), ('block', block), ])
 
 
 class yc_sync_casm_devices__devices_device_sync(PybindBase):

@@ -9,7 +9,7 @@ import typer
 
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
-from casm_ctrl.cli.options import Access, Strategy
+from casm_ctrl.cli.options import Access, Announcement, Strategy
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,6 +36,8 @@ _Known = Annotated[
         "casm device-pool add bng1/home-pd --pool v6-pd --length 40 --aaa-name HOME-PD --access pppoe",
         "casm device-pool add bng1/vpn --pool vpn-v4 --length 26 --first-length 24 --max-blocks 8 --strategy adjacent",
         "casm device-pool add bng1/pair --pool public-v4 --length 24 --group pair",
+        "casm device-pool add cgn1/outside --pool public-v4 --length 28 --announcement external "
+        "--next-hop 192.0.2.1 --usage-high 90 --usage-low 80",
     ),
     changes=True,
 )
@@ -147,6 +149,33 @@ def add(
         int | None,
         typer.Option("--max-blocks", metavar="N", help="An allocation that gives it more is refused."),
     ] = None,
+    network_instance: Annotated[
+        str | None,
+        typer.Option(
+            "--network-instance",
+            metavar="NAME",
+            help="The VRF of the device that it serves in. Default: by the address space of its pools.",
+        ),
+    ] = None,
+    announcement: Annotated[
+        Announcement,
+        typer.Option("--announcement", help="Who announces the routes to its blocks.", case_sensitive=False),
+    ] = Announcement.NONE,
+    next_hop: Annotated[
+        str | None,
+        typer.Option("--next-hop", metavar="ADDRESS", help="Where routes announced externally should lead."),
+    ] = None,
+    route_tag: Annotated[
+        int | None, typer.Option("--route-tag", metavar="N", help="The tag that the routes should carry.")
+    ] = None,
+    usage_high: Annotated[
+        int | None,
+        typer.Option("--usage-high", metavar="PERCENT", help="The device should tell when it is so full."),
+    ] = None,
+    usage_low: Annotated[
+        int | None,
+        typer.Option("--usage-low", metavar="PERCENT", help="And when it is no longer; below --usage-high."),
+    ] = None,
 ) -> Answer:
     """Add a device pool. It is made on the device when it has its first block."""
     from casm_ctrl.service.configuration import AddDevicePool, change
@@ -169,6 +198,12 @@ def add(
         next_length=next_length,
         min_blocks=min_blocks,
         max_blocks=max_blocks,
+        network_instance=network_instance,
+        announcement=announcement.value,
+        next_hop=next_hop,
+        route_tag=route_tag,
+        usage_high=usage_high,
+        usage_low=usage_low,
     )
     done = change(call.database, call.author, [edit])
     return Answer(
@@ -259,11 +294,27 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("services", row["service"]),
             ("access", row.get("access")),
             ("withdraw when unknown", row["withdraw-when-unknown"]),
+            ("network instance", row.get("network-instance")),
+            ("routes announced", _announced(row)),
+            ("usage marks", _marks(row)),
             ("routes", row["routes"] if row["block"] else None),
         )
     )
     if row["block"]:
         yield from titled("Blocks", block_table(row["block"]))
+
+
+def _announced(row: Document) -> str:
+    words = (("next-hop", "next hop"), ("route-tag", "tag"))
+    more = [f"{word} {row[name]}" for name, word in words if name in row]
+    return ", ".join([row["announcement"], *more])
+
+
+def _marks(row: Document) -> str | None:
+    if "usage-high" not in row:
+        return None
+    low = f", no longer full at {row['usage-low']} %" if "usage-low" in row else ""
+    return f"full at {row['usage-high']} %{low}"
 
 
 @command(app, "remove", examples=("casm device-pool remove bng1/home",), changes=True)

@@ -62,6 +62,15 @@ class Access(StrEnum):
     OTHER = "other"
 
 
+class Announcement(StrEnum):
+    """Who announces the routes to a device pool's blocks."""
+
+    NONE = "none"
+    DEVICE_AUTOMATIC = "device-automatic"
+    STATIC_DISCARD = "driver-static-discard"
+    EXTERNAL = "external"
+
+
 class LiveState(StrEnum):
     """The states of a block that is not free."""
 

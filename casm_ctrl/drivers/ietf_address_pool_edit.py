@@ -23,6 +23,7 @@ from casm_ctrl.drivers import ietf_address_pool_tree as tree
 from casm_ctrl.drivers.elements import OPERATION, add_leaf, leaves_of, text_of, top_element
 from casm_ctrl.drivers.interface import (
     Action,
+    Announcement,
     BlockMark,
     Change,
     Edit,
@@ -108,6 +109,17 @@ def _check_pool(pool: WantedPool) -> None:
         raise NotSupported(
             f"the pool '{pool.name}' wants an unnumbered gateway, and {tree.MODULE} cannot name an interface",
             "choose gateway first, last, an address or none",
+        )
+    if pool.network_instance is not None:
+        raise NotSupported(
+            f"the pool '{pool.name}' serves in network instance '{pool.network_instance}', and {tree.MODULE} knows"
+            " of none",
+            "take pools of the device's own address space, or another driver",
+        )
+    if pool.announcement is Announcement.STATIC_DISCARD:
+        raise NotSupported(
+            f"the pool '{pool.name}' wants static routes, and {tree.MODULE} has none",
+            "choose announcement none, device-automatic or external",
         )
     if pool.access is not None and pool.access not in tree.INSTANCES:
         raise NotSupported(

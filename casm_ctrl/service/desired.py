@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from casm_ctrl.base.clock import Micros
+from casm_ctrl.service.device_pool_edits import network_instance
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, devices, leases, observations, owners, spaces
+from casm_ctrl.store import blocks, devices, leases, observations, owners, pools, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
@@ -28,6 +29,9 @@ class DesiredPool:
     services: tuple[str, ...]
     blocks: tuple[BlockRow, ...]
     role: str | None = None
+    network_instance: str | None = None
+    """That of this device which serves the pool's address space; None: the default one."""
+    delegated_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,19 +74,28 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         now=tx.now,
         device=device,
         pools=tuple(
-            DesiredPool(
-                row,
-                tuple(devices.device_pool_services(tx, row.id)),
-                tuple(by_pool[row.id]),
-                owners.role_in_group(tx, row.owner_id, device.id),
-            )
-            for row in sorted(rows, key=lambda row: row.label)
+            _desired_pool(tx, device, row, by_pool[row.id]) for row in sorted(rows, key=lambda row: row.label)
         ),
         objects=tuple(observations.list_objects(tx, device.id)),
         holds={number: findings for number, findings in held.items() if findings},
         findings=tuple(observations.list_findings(tx, device_id=device.id)),
         pending=leases.get_pending(tx, device.id),
         last_block=blocks.last_block_number(tx),
+    )
+
+
+def _desired_pool(
+    tx: Transaction, device: DeviceRow, row: DevicePoolRow, held: Sequence[BlockRow]
+) -> DesiredPool:
+    source = pools.get_pool(tx, devices.device_pool_sources(tx, row.id)[0])
+    own = row.network_instance if row.device_id == device.id else None
+    return DesiredPool(
+        row,
+        tuple(devices.device_pool_services(tx, row.id)),
+        tuple(held),
+        owners.role_in_group(tx, row.owner_id, device.id),
+        network_instance(tx, device, source.space_id, own),
+        source.delegated_length,
     )
 
 

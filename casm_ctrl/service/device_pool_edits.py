@@ -17,6 +17,7 @@ from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
 
+ANNOUNCEMENTS = ("none", "device-automatic", "driver-static-discard", "external")
 ACCESS = ("pppoe", "dhcp", "vpn", "ds-lite", "lw4over6", "map", "cgn", "xlat", "other")
 
 
@@ -42,6 +43,14 @@ class AddDevicePool:
     min_blocks: int = 0
     max_blocks: int | None = None
     serve_edges: bool = False
+    network_instance: str | None = None
+    """Of the device, where its pools' address space does not tell."""
+    announcement: str = "none"
+    next_hop: str | None = None
+    route_tag: int | None = None
+    usage_high: int | None = None
+    """Percent in use at which the device should tell."""
+    usage_low: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,18 @@ def add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
             "the pools are not of one family", "make one device pool for IPv4 and one for IPv6"
         )
     family = sources[0].family
+    if len({pool.space_id for pool in sources}) > 1:
+        raise InvalidValue(
+            "the pools are not of one address space", "make one device pool for each address space"
+        )
+    if len({pool.delegated_length for pool in sources}) > 1:
+        raise InvalidValue(
+            "the pools do not delegate prefixes of one length", "make one device pool for each length"
+        )
     for holder in holders:
         _refuse_foreign_space(tx, holder, sources)
+        own = edit.network_instance if holder.id == device.id else None
+        network_instance(tx, holder, sources[0].space_id, own)
     _check_lengths(tx, edit, sources)
     _check_policy(edit)
     check_gateway(edit.gateway, family)
@@ -84,6 +103,8 @@ def add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
     if edit.access is not None and edit.access not in ACCESS:
         raise InvalidValue(f"'{edit.access}' is not a kind of access", f"use {', '.join(ACCESS)}")
     check_withdraw(edit.withdraw_when_unknown)
+    check_announcement(edit.announcement, edit.next_hop, edit.route_tag, family)
+    check_usage_marks(edit.usage_high, edit.usage_low)
     number = devices.insert_device_pool(
         tx,
         device=device,
@@ -94,6 +115,12 @@ def add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
         gateway=edit.gateway,
         gateway_mask=edit.gateway_mask,
         serve_edges=edit.serve_edges,
+        network_instance=edit.network_instance,
+        announcement=edit.announcement,
+        next_hop=edit.next_hop,
+        route_tag=edit.route_tag,
+        usage_high=edit.usage_high,
+        usage_low=edit.usage_low,
         access=edit.access,
         withdraw_when_unknown=edit.withdraw_when_unknown,
         description=edit.description,
@@ -139,6 +166,61 @@ def _refuse_foreign_space(tx: Transaction, holder: DeviceRow, sources: Sequence[
                 f"pool '{pool.name}' is in space '{pool.space}', and device '{holder.name}' serves '{holder.space}'",
                 "take a pool of a space that the device serves, or add the device with that space",
             )
+
+
+def network_instance(tx: Transaction, device: DeviceRow, space_id: int, named: str | None) -> str | None:
+    """The network instance of `device` that serves a space: the one `named`, else the device's default one
+    (None), else the only one there is. InvalidValue where it cannot be told."""
+    instances = devices.device_instances(tx, device.id)
+    fitting = sorted(name for name, space in instances.items() if space == space_id)
+    if named is not None:
+        if named not in fitting:
+            found = "is in another address space" if named in instances else "is not known"
+            raise InvalidValue(
+                f"network instance '{named}' of device '{device.name}' {found}",
+                f"use {', '.join(fitting)}" if fitting else "leave --network-instance out",
+            )
+        return named
+    if device.space_id == space_id:
+        return None
+    if len(fitting) != 1:
+        raise InvalidValue(
+            f"device '{device.name}' serves that address space in {len(fitting)} network instances",
+            f"say in which with --network-instance: {', '.join(fitting)}",
+        )
+    return fitting[0]
+
+
+def check_announcement(text: str, next_hop: str | None, tag: int | None, family: Family) -> None:
+    """InvalidValue where blocks cannot be announced so."""
+    if text not in ANNOUNCEMENTS:
+        raise InvalidValue(f"'{text}' is not a way to announce routes", f"use {', '.join(ANNOUNCEMENTS)}")
+    if next_hop is not None:
+        if text != "external":
+            raise InvalidValue(
+                f"routes that are announced '{text}' have no next hop of ours",
+                "leave --next-hop out, or announce them with --announcement external",
+            )
+        if parse_address(next_hop)[0].number != family.number:
+            raise InvalidValue(
+                f"the next hop {next_hop} is not {family.value}", f"give an address of {family.value}"
+            )
+    if tag is not None and (text not in ("driver-static-discard", "external") or not 0 <= tag < 1 << 32):
+        raise InvalidValue(
+            f"a route announced '{text}' cannot have the tag {tag}",
+            "give 0 to 4294967295, with --announcement driver-static-discard or external",
+        )
+
+
+def check_usage_marks(high: int | None, low: int | None) -> None:
+    """InvalidValue where the two percentages make no band."""
+    if high is not None and not 1 <= high <= 100:
+        raise InvalidValue(f"{high} % is not a mark of high usage", "give --usage-high 1 to 100")
+    if low is not None and (high is None or not 0 <= low < high):
+        raise InvalidValue(
+            f"{low} % is not a mark of low usage below {'none' if high is None else f'{high} %'}",
+            "give --usage-high, and --usage-low below it",
+        )
 
 
 def _check_lengths(tx: Transaction, edit: AddDevicePool, sources: Sequence[PoolRow]) -> None:

@@ -186,6 +186,7 @@ def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
         "capacity-addresses": str(capacity_of(row, held)),
         "routes": str(routes_of(held)),
         "min-blocks": row.min_blocks,
+        "announcement": row.announcement,
     }
     optional = {
         "owner-group": owners.group_of(tx, row.owner_id),
@@ -193,6 +194,11 @@ def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
         "first-length": row.first_length,
         "next-length": row.next_length,
         "max-blocks": row.max_blocks,
+        "network-instance": row.network_instance,
+        "next-hop": row.next_hop,
+        "route-tag": row.route_tag,
+        "usage-high": row.usage_high,
+        "usage-low": row.usage_low,
     }
     document |= {name: value for name, value in optional.items() if value is not None}
     if row.gateway_mask is not None:

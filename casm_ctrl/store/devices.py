@@ -75,6 +75,13 @@ class DevicePoolRow:
     next_length: int | None = None
     min_blocks: int = 0
     max_blocks: int | None = None
+    network_instance: str | None = None
+    """That on its own device; None: by the address space of its pools."""
+    announcement: str = "none"
+    next_hop: str | None = None
+    route_tag: int | None = None
+    usage_high: int | None = None
+    usage_low: int | None = None
     serve_edges: bool = False
     """Subscribers get the addresses at the edges of a block too (its network and broadcast address)."""
 
@@ -91,7 +98,8 @@ _DEVICE = (
 _DEVICE_POOL = (
     "device_pool.id, device_id, device.name, device_pool.name, device_pool.owner_id, aaa_name, length, gateway,"
     " gateway_mask, access, withdraw_when_unknown, description, device_pool.strategy, first_length, next_length,"
-    " min_blocks, max_blocks, serve_edges"
+    " min_blocks, max_blocks, network_instance, announcement, next_hop, route_tag, usage_high, usage_low,"
+    " serve_edges"
     " FROM device_pool JOIN device ON device.id = device_pool.device_id"
 )
 
@@ -251,14 +259,22 @@ def insert_device_pool(
     next_length: int | None,
     min_blocks: int,
     max_blocks: int | None,
+    network_instance: str | None,
+    announcement: str,
+    next_hop: str | None,
+    route_tag: int | None,
+    usage_high: int | None,
+    usage_low: int | None,
     pool_ids: Iterable[int],
     services: Iterable[str],
 ) -> int:
     number = tx.insert(
         "INSERT INTO device_pool (device_id, name, owner_id, aaa_name, length, gateway, gateway_mask, serve_edges,"
-        " access, withdraw_when_unknown, description, strategy, first_length, next_length, min_blocks, max_blocks)"
+        " access, withdraw_when_unknown, description, strategy, first_length, next_length, min_blocks, max_blocks,"
+        " network_instance, announcement, next_hop, route_tag, usage_high, usage_low)"
         " VALUES (:device, :name, :owner, :aaa_name, :length, :gateway, :gateway_mask, :serve_edges,"
-        " :access, :withdraw, :description, :strategy, :first_length, :next_length, :min_blocks, :max_blocks)"
+        " :access, :withdraw, :description, :strategy, :first_length, :next_length, :min_blocks, :max_blocks,"
+        " :network_instance, :announcement, :next_hop, :route_tag, :usage_high, :usage_low)"
         " RETURNING id",
         device=device.id,
         name=name,
@@ -276,6 +292,12 @@ def insert_device_pool(
         next_length=next_length,
         min_blocks=min_blocks,
         max_blocks=max_blocks,
+        network_instance=network_instance,
+        announcement=announcement,
+        next_hop=next_hop,
+        route_tag=route_tag,
+        usage_high=usage_high,
+        usage_low=usage_low,
     )
     tx.run_many(
         "INSERT INTO device_pool_source (device_pool_id, position, pool_id) VALUES (:id, :position, :pool)",

@@ -24,6 +24,7 @@ from casm_ctrl.service.configuration import (
     SetHostKey,
     change,
 )
+from casm_ctrl.service.desired import desired
 from casm_ctrl.service.holding import hold
 from casm_ctrl.service.release import force_release, release
 from casm_ctrl.store.database import Database
@@ -380,6 +381,7 @@ def test_what_a_device_pool_shows(network: Database, gateway: str, withdraw: str
         "capacity-addresses": "0",
         "routes": "0",
         "min-blocks": 0,
+        "announcement": "none",
         "block": [],
     }
 
@@ -448,3 +450,75 @@ def test_a_pool_with_held_space_may_be_removed(network: Database) -> None:
         row = tx.one("SELECT id, space_id FROM device WHERE name = 'bng1'")
         hold(tx, row[1], parse_range("192.0.2.0", "192.0.2.99"), row[0], "seen")
     change(network, ME, [RemovePool("q")])
+
+
+# --- Network instances and routes -----------------------------------------------------------------
+
+
+def test_a_network_instance_is_told_by_the_space_or_named(network: Database) -> None:
+    two = but(DEVICE, instances=(("blue", "t"), ("green", "t")))
+    pool = AddPool("elsewhere", "t", ("10.0.0.0/16",))
+    change(network, ME, [AddSpace("t"), pool, two])
+    made = AddDevicePool("bng3/vpn", ("elsewhere",), 24)
+    refused(network, InvalidValue, "serves that address space in 2 network instances", made)
+    refused(network, InvalidValue, "'red' of device 'bng3' is not known", but(made, network_instance="red"))
+    change(network, ME, [but(made, network_instance="green")])
+    assert views.show_device_pool(network, "bng3/vpn")["network-instance"] == "green"
+    assert desired(network, "bng3").pools[0].network_instance == "green"
+
+
+def test_the_only_network_instance_of_a_space_is_taken(network: Database) -> None:
+    device = but(DEVICE, instances=(("vrf1", "t"),))
+    pool = AddPool("elsewhere", "t", ("10.0.0.0/16",))
+    wrong = AddDevicePool("bng3/here", ("p",), 24, network_instance="vrf1")
+    change(network, ME, [AddSpace("t"), pool, device, AddDevicePool("bng3/vpn", ("elsewhere",), 24)])
+    refused(network, InvalidValue, "'vrf1' of device 'bng3' is in another address space", wrong)
+    assert desired(network, "bng3").pools[0].network_instance == "vrf1"
+    assert "network-instance" not in views.show_device_pool(network, "bng3/vpn")
+
+
+def test_pools_of_two_spaces_or_two_delegated_lengths_make_no_device_pool(network: Database) -> None:
+    more: list[Edit] = [
+        AddSpace("t"),
+        AddPool("elsewhere", "t", ("10.0.0.0/16",)),
+        AddPool("d56", "s", ("2001:db8::/32",), delegated_length=56),
+        AddPool("d60", "s", ("2001:db9::/32",), delegated_length=60),
+        but(DEVICE, instances=(("vrf1", "t"),)),
+    ]
+    change(network, ME, more)
+    both = AddDevicePool("bng3/both", ("p", "elsewhere"), 24)
+    refused(network, InvalidValue, "the pools are not of one address space", both)
+    mixed = AddDevicePool("bng3/pd", ("d56", "d60"), 40)
+    refused(network, InvalidValue, "do not delegate prefixes of one length", mixed)
+    change(network, ME, [AddDevicePool("bng3/pd", ("d56",), 40)])
+    assert desired(network, "bng3").pools[0].delegated_length == 56
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"announcement": "pigeon"}, "'pigeon' is not a way to announce routes"),
+        ({"next_hop": "192.0.2.1"}, "announced 'none' have no next hop"),
+        ({"announcement": "external", "next_hop": "2001:db8::1"}, "2001:db8::1 is not ipv4"),
+        ({"announcement": "device-automatic", "route_tag": 1}, "cannot have the tag 1"),
+        ({"announcement": "external", "route_tag": 1 << 32}, "cannot have the tag 4294967296"),
+        ({"usage_high": 0}, "0 % is not a mark of high usage"),
+        ({"usage_low": 10}, "10 % is not a mark of low usage below none"),
+        ({"usage_high": 80, "usage_low": 80}, "80 % is not a mark of low usage below 80 %"),
+    ],
+)
+def test_routes_and_marks_that_cannot_be(network: Database, changes: dict[str, Any], message: str) -> None:
+    refused(network, InvalidValue, message, but(DEVICE_POOL, **changes))
+
+
+def test_routes_and_marks_are_kept(network: Database) -> None:
+    given = {
+        "announcement": "external",
+        "next_hop": "192.0.2.1",
+        "route_tag": 7,
+        "usage_high": 90,
+        "usage_low": 70,
+    }
+    change(network, ME, [but(DEVICE_POOL, **given)])
+    shown = views.show_device_pool(network, "bng1/more")
+    assert {name.replace("-", "_"): shown[name] for name in shown if name.replace("-", "_") in given} == given

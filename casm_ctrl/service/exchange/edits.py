@@ -128,6 +128,12 @@ def _device_pool(entry: Entry) -> list[Edit]:
             next_length=get("next-length"),
             min_blocks=get("min-blocks"),
             max_blocks=get("max-blocks"),
+            network_instance=get("network-instance"),
+            announcement=get("announcement"),
+            next_hop=get("next-hop"),
+            route_tag=get("route-tag"),
+            usage_high=get("usage-high"),
+            usage_low=get("usage-low"),
         )
     ]
 

@@ -133,6 +133,12 @@ DEVICE_POOL = Noun(
         Leaf("access"),
         Leaf("withdraw-when-unknown", default="operator"),
         Leaf("description", default=""),
+        Leaf("network-instance"),
+        Leaf("announcement", default="none"),
+        Leaf("next-hop"),
+        Leaf("route-tag", Kind.NUMBER),
+        Leaf("usage-high", Kind.NUMBER),
+        Leaf("usage-low", Kind.NUMBER),
     ),
     ignored=frozenset({"block"}),
 )

@@ -130,6 +130,12 @@ def device_pool_entry(tx: Transaction, row: DevicePoolRow) -> Entry:
             "access": row.access,
             "withdraw-when-unknown": row.withdraw_when_unknown,
             "description": row.description,
+            "network-instance": row.network_instance,
+            "announcement": row.announcement,
+            "next-hop": row.next_hop,
+            "route-tag": row.route_tag,
+            "usage-high": row.usage_high,
+            "usage-low": row.usage_low,
         },
     )
 
