@@ -12,6 +12,7 @@ from casm_ctrl.addressing.capacity import parse_gateway
 from casm_ctrl.base.errors import StoreBroken, YangInvalid
 from casm_ctrl.drivers.interface import (
     Action,
+    Announcement,
     Change,
     Driver,
     Edit,
@@ -149,6 +150,11 @@ def _wanted(desired: Desired, decision: Decision, generation: int, zombies: bool
                 gateway=_gateway(pool.row.gateway, pool.row.gateway_mask),
                 services=pool.services,
                 access=pool.row.access,
+                network_instance=pool.network_instance,
+                delegated_length=pool.delegated_length,
+                usage_high=pool.row.usage_high,
+                usage_low=pool.row.usage_low,
+                announcement=Announcement(pool.row.announcement),
             )
             for pool in desired.pools
         ),
