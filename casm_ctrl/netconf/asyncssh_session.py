@@ -78,6 +78,7 @@ class _Transport:
         self._on_reply = on_reply
         self._on_end = on_end
         self._client: _Client | None = None
+        self._connection: _PromptConnection | None = None
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = False
@@ -92,8 +93,8 @@ class _Transport:
         options = _options(self._target, trust, client)
         loop = asyncio.get_running_loop()
         assert self._socket is not None
-        connection = asyncssh.SSHClientConnection(loop, options)
         sock, self._socket = self._socket, None
+        connection = self._connection = _PromptConnection(loop, options, sock)
         try:
             await loop.create_connection(lambda: connection, sock=sock)
         except OSError as error:
@@ -115,6 +116,8 @@ class _Transport:
     async def greet(self) -> None:
         self.send(self.conversation.greeting())
         await self._greeted
+        if self._connection is not None:
+            self._connection.prompt = False
 
     def send(self, data: bytes) -> None:
         if self._channel is not None and not self._channel.is_closing():
@@ -124,14 +127,13 @@ class _Transport:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        if self._client is not None and self._client.connection is not None:
-            self._client.connection.abort()
+        if self._connection is not None:
+            self._connection.abort()
 
     async def close(self) -> None:
         self.abort()
-        if self._client is not None and self._client.connection is not None:
-            # Bounded by asyncssh itself: an abort waits for nobody.
-            await self._client.connection.wait_closed()
+        if self._client is not None and self._connection is not None and self._client.made:
+            await self._connection.wait_closed()  # bounded: an abort waits for nobody
 
     # --- From the channel -------------------------------------------------------------------------
 
@@ -157,6 +159,29 @@ class _Transport:
             self._greeted.set_exception(cause)
             self._greeted.exception()  # whoever opens may have been cancelled: nobody else asks
         self._on_end(cause)
+
+
+class _PromptConnection(asyncssh.SSHClientConnection):
+    """Acknowledges at once while `prompt`, instead of up to 40 ms later.
+
+    sshd sends small packets one by one while a session opens, and Nagle's algorithm at its end holds each
+    back until the one before is acknowledged; the kernel forgets the option, so it is set at each read.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: asyncssh.SSHClientConnectionOptions,
+        connection: socket.socket,
+    ) -> None:
+        super().__init__(loop, options)
+        self._connection = connection
+        self.prompt = True
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType = None) -> None:
+        super().data_received(data, datatype)
+        if self.prompt and self._connection.fileno() >= 0:
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 class _Channel(asyncssh.SSHClientSession[bytes]):
@@ -190,12 +215,12 @@ class _Client(asyncssh.SSHClient):
         """The credential was given to the device, which happens once."""
         self._refusal: HostKeyRefused | None = None
         self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.connection: asyncssh.SSHClientConnection | None = None
+        self.made = False
         self.host_key: HostKey | None = None
         self.lost = False
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-        self.connection = conn
+        self.made = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True

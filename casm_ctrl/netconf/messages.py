@@ -66,6 +66,8 @@ class ModuleCapability:
     namespace: str
     revision: str | None = None
     features: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+    """The modules that say how the device deviates from this one."""
 
     @property
     def capability(self) -> str:
@@ -74,6 +76,8 @@ class ModuleCapability:
             uri += f"&revision={self.revision}"
         if self.features:
             uri += f"&features={','.join(self.features)}"
+        if self.deviations:
+            uri += f"&deviations={','.join(self.deviations)}"
         return uri
 
 
@@ -110,8 +114,12 @@ def parse_module(capability: str) -> ModuleCapability | None:
         parameters[key.strip()] = unquote(value.strip())
     if not parameters.get("module"):
         return None
-    features = tuple(name for name in parameters.get("features", "").split(",") if name)
-    return ModuleCapability(parameters["module"], namespace, parameters.get("revision") or None, features)
+    features, deviations = (
+        tuple(name for name in parameters.get(key, "").split(",") if name)
+        for key in ("features", "deviations")
+    )
+    revision = parameters.get("revision") or None
+    return ModuleCapability(parameters["module"], namespace, revision, features, deviations)
 
 
 def build_hello(capabilities: Iterable[str], session_id: int | None = None) -> bytes:

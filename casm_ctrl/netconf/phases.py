@@ -15,6 +15,9 @@ from casm_ctrl.netconf.session import Target, deadline_exceeded
 GRACE = 2.0
 """Seconds that a thread is given to end after the socket under it was shut down."""
 
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
+"""A peer that is gone is noticed after a minute also where nothing is asked; seconds, seconds, tries."""
+
 T = TypeVar("T")
 
 
@@ -88,10 +91,12 @@ async def connect_tcp(target: Target) -> socket.socket:
 
 
 async def _resolve(target: Target) -> list[tuple[int, Any]]:
-    def look_up() -> list[tuple[int, Any]]:
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    def look_up(flags: int = 0) -> list[tuple[int, Any]]:
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=flags)
         return [(family, address) for family, _, _, _, address in found]
 
+    with contextlib.suppress(OSError, UnicodeError):
+        return look_up(socket.AI_NUMERICHOST)  # an address: nobody is asked, nothing can block
     try:
         return await in_thread("casm-resolve", look_up)
     except (OSError, UnicodeError) as error:
@@ -106,6 +111,9 @@ async def _connect(family: int, address: Any) -> socket.socket:
     try:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
         await asyncio.get_running_loop().sock_connect(connection, address)
     except BaseException:
         connection.close()
