@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 from casm_ctrl.base.clock import Clock
+from casm_ctrl.base.errors import StoreVersion
 from casm_ctrl.base.identifiers import new_store_id
 from casm_ctrl.store import clock_watch
 from casm_ctrl.store.database import (
@@ -31,9 +32,13 @@ def create_store(url: str, clock: Clock | None = None) -> tuple[Database, str | 
 
 def _upgrade(database: Database) -> str | None:
     """Bring the schema to HEAD in one transaction, so that a store is there or is not. Returns the
-    revision before. Of several processes that make one store, the first one does."""
+    revision before. Of several processes that make one store, the first one does.
+
+    StoreVersion where the revision is none that this program knows the way from.
+    """
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -42,7 +47,14 @@ def _upgrade(database: Database) -> str | None:
         before = schema_revision(tx, database.backend.ours)
         if before is None or before < HEAD:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise StoreVersion(
+                    f"the store {database.backend.where} has schema {before}, from which this program knows no way"
+                    f" to {HEAD} ({error})",
+                    "use the program that wrote it",
+                ) from None
         if before is None:
             tx.run(
                 "INSERT INTO store (id, store_id, created, config_revision) VALUES (1, :store_id, :now, 0)",

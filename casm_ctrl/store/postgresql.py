@@ -26,9 +26,9 @@ from casm_ctrl.base.errors import (
     Overlap,
     StoreBroken,
     StoreLocked,
-    StoreMissing,
     StoreReadOnly,
 )
+from casm_ctrl.store.connecting import connection_error
 from casm_ctrl.store.transaction import DUE, Fault, Memo, Mode, Parameters, Row, Transaction
 
 STRIPES = 64
@@ -311,7 +311,7 @@ class PostgresqlBackend:
                 f"the store {self.where} needs the extension btree_gist, which its server does not have",
                 "install PostgreSQL's contrib modules there",
             )
-        return _connection_error(text, self.where) or StoreBroken(
+        return connection_error(text, self.where) or StoreBroken(
             f"the store {self.where} failed: {text}", "nothing was changed; see the message, then try again"
         )
 
@@ -338,35 +338,3 @@ def _is_lost(error: psycopg.OperationalError) -> bool:
             "not yet accepting connections",
         )
     )
-
-
-_CONNECTING: tuple[tuple[tuple[str, ...], type[CasmError], str, str], ...] = (
-    (
-        ("password authentication failed", "no password supplied", "authentication failed", "no pg_hba.conf"),
-        StoreReadOnly,
-        "was refused to this user",
-        "check the user and the password (PGPASSWORD or ~/.pgpass)",
-    ),
-    (
-        ("database", "does not exist"),
-        StoreMissing,
-        "is not there",
-        "make it with 'createdb', then 'casm init'",
-    ),
-    (("role", "does not exist"), StoreReadOnly, "does not know this user", "make it with 'createuser'"),
-    (
-        ("Connection refused", "No such file or directory", "timeout expired", "resolve", "unreachable"),
-        StoreBroken,
-        "cannot be reached",
-        "check its host and port, and that the server runs",
-    ),
-)
-
-
-def _connection_error(text: str, where: str) -> CasmError | None:
-    """What a failure to connect means; libpq gives it no code, only words."""
-    for words, kind, what, remedy in _CONNECTING:
-        match = all if words[-1] == "does not exist" else any
-        if match(word in text for word in words):
-            return kind(f"the store {where} {what}: {text}", remedy)
-    return None

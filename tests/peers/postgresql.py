@@ -36,12 +36,16 @@ def missing_server() -> str | None:
 
 
 class Postgresql:
-    """One server on 127.0.0.1 with its own data; a context manager that leaves nothing behind."""
+    """One server on 127.0.0.1 with its own data; a context manager that leaves nothing behind.
 
-    def __init__(self) -> None:
+    `postgres`: the program to run; else the system's.
+    """
+
+    def __init__(self, postgres: Path | None = None) -> None:
         folder = programs()
         assert folder is not None
         self._programs = folder
+        self._postgres = postgres or folder / "postgres"
         self.folder = Path(tempfile.mkdtemp(prefix="casm-pg-"))
         self.data = self.folder / "data"
         self.port = _free_port()
@@ -86,7 +90,7 @@ class Postgresql:
             "fsync=on",
             "max_connections=100",
         )
-        command = [str(self._programs / "postgres"), "-D", str(self.data)]
+        command = [str(self._postgres), "-D", str(self.data)]
         for setting in settings:
             command += ["-c", setting]
         until = time.monotonic() + _START
