@@ -225,7 +225,7 @@ def show(call: Call, name: _Known) -> Answer:
 def _facts(row: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.device_pool import device_pool_table
     from casm_ctrl.cli.output import facts, moment, titled
-    from casm_ctrl.cli.status import finding_table
+    from casm_ctrl.cli.status import circuit_words, finding_table
 
     sync = row["sync"]
     yield facts(
@@ -243,6 +243,7 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("edits", sync["generation"]),
             ("last seen", moment(sync.get("last-seen")) or "never"),
             ("last error", sync.get("last-error")),
+            ("circuit", circuit_words(sync["circuit"]) if "circuit" in sync else None),
         )
     )
     if row["device-pool"]:

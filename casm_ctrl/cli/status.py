@@ -94,6 +94,9 @@ def _show(found: Document) -> Iterable[RenderableType]:
             if "pending-commit-until" in device
         ]
         yield from pending
+        for device in found["device"]:
+            if "open-until" in device["sync"].get("circuit", {}):
+                yield f"{device['name']}: {circuit_words(device['sync']['circuit'])}"
     yield from _findings(found["finding"])
     if not found["pool"] and not found["device"]:
         yield "The store is empty. Begin with 'casm space add NAME', then 'casm pool add'."
@@ -102,6 +105,18 @@ def _show(found: Document) -> Iterable[RenderableType]:
 def _blocks(counted: Document) -> str | None:
     counts = counted["block-count"]
     return ", ".join(f"{int(row['blocks']):,} {row['state']}" for row in counts) or None
+
+
+def circuit_words(circuit: Document) -> str:
+    """Why and for how long runs pass a device over, or that they may soon."""
+    from casm_ctrl.cli.output import moment, plural
+
+    silent = f"did not answer in {plural(circuit['failures'], 'run')}"
+    if circuit["state"] == "open":
+        return f"{silent}, and is left alone until {moment(circuit['open-until'])}"
+    if circuit["state"] == "half-open":
+        return f"{silent}; the next run tries it once"
+    return silent
 
 
 def _findings(findings: list[Document]) -> Iterable[RenderableType]:

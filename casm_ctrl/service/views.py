@@ -5,7 +5,7 @@ from __future__ import annotations
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import NotFound
 from casm_ctrl.base.identifiers import parse_block_id
-from casm_ctrl.service import documents
+from casm_ctrl.service import circuits, documents
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
@@ -20,6 +20,7 @@ from casm_ctrl.store import (
     pools,
     spaces,
 )
+from casm_ctrl.store import circuits as store_circuits
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.states import State
 from casm_ctrl.store.transaction import Transaction
@@ -79,7 +80,13 @@ def show_device(database: Database, name: str) -> Document:
 def _device(tx: Transaction, row: devices.DeviceRow) -> Document:
     names = {space.id: space.name for space in spaces.list_spaces(tx)}
     instances = {name: names[number] for name, number in devices.device_instances(tx, row.id).items()}
-    return documents.device_document(row, instances)
+    return {**documents.device_document(row, instances), "sync": _sync(tx, row)}
+
+
+def _sync(tx: Transaction, row: devices.DeviceRow) -> Document:
+    """How a device stands, and whether it is left alone."""
+    circuit = store_circuits.find_circuit(tx, row.id)
+    return {**documents.sync_document(row), **circuits.circuit_document(circuit, tx.now)}
 
 
 def list_device_pools(database: Database, device: str | None = None) -> list[Document]:
@@ -161,7 +168,7 @@ def status(database: Database) -> Document:
             document: Document = {
                 "name": row.name,
                 "role": row.role,
-                "sync": documents.sync_document(row),
+                "sync": _sync(tx, row),
                 "block-count": [{"state": s.value, "blocks": str(n)} for s, n in counts.items()],
             }
             pending = leases.get_pending(tx, row.id)

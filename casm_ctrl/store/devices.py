@@ -231,7 +231,14 @@ def device_users(tx: Transaction, device_id: int) -> list[str]:
 
 def delete_device(tx: Transaction, device: DeviceRow) -> None:
     """Remove a device that nothing stands on, with what was seen of it."""
-    for table in ("finding", "seen_range", "device_lease", "pending_commit", "owner_member"):
+    for table in (
+        "finding",
+        "seen_range",
+        "device_lease",
+        "device_circuit",
+        "pending_commit",
+        "owner_member",
+    ):
         tx.run(f"DELETE FROM {table} WHERE device_id = :id", id=device.id)
     tx.run("DELETE FROM device WHERE id = :id", id=device.id)
     tx.run("DELETE FROM owner WHERE id = :id", id=device.owner_id)

@@ -384,6 +384,14 @@ CREATE TABLE pending_commit (
     digest TEXT NOT NULL
 );
 
+-- A device that did not answer in its last runs; open_until: until then it is left alone.
+CREATE TABLE device_circuit (
+    device_id INTEGER PRIMARY KEY REFERENCES device,
+    failures INTEGER NOT NULL CHECK (failures > 0),
+    open_until INTEGER,
+    error TEXT NOT NULL
+);
+
 CREATE TABLE request (
     actor TEXT NOT NULL,
     request_id TEXT NOT NULL,
