@@ -15,8 +15,9 @@ from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.drivers.registry import load_driver
 from casm_ctrl.netconf.opening import open_session
 from casm_ctrl.netconf.session import Capabilities, Target
-from casm_ctrl.sync.fitness import CAPABILITIES, announced_modules, check_fitness, describe
+from casm_ctrl.sync.fitness import announced_modules, check_fitness, describe
 from casm_ctrl.sync.visit import PAUSE_AFTER_HELLO
+from casm_ctrl.sync.way import NO_WAY, way_of
 
 if TYPE_CHECKING:
     from scripts.program import FINDING, STATUS, fail, make_app, print_json, run
@@ -90,6 +91,7 @@ async def visit(target: Target, driver: Driver) -> Findings:
 def describe_device(target: Target, driver: Driver, findings: Findings) -> dict[str, object]:
     """The JSON object."""
     abilities = driver.abilities(findings.modules)
+    way = way_of(Capabilities(findings.capabilities))
     return {
         "host": target.host,
         "port": target.port,
@@ -98,6 +100,7 @@ def describe_device(target: Target, driver: Driver, findings: Findings) -> dict[
         "message": findings.unfit.message if findings.unfit else "",
         "remedy": findings.unfit.remedy if findings.unfit else "",
         "ability": {"drain": abilities.drain, "usage": abilities.usage.value},
+        "way": None if way is None else way.value,
         "host-key": findings.host_key,
         "capability": list(findings.capabilities),
         "module": [
@@ -108,9 +111,8 @@ def describe_device(target: Target, driver: Driver, findings: Findings) -> dict[
 
 def show(target: Target, driver: Driver, findings: Findings) -> None:
     """For people: each need and whether it is met, then what the driver can do there."""
-    announced = Capabilities(findings.capabilities)
-    for name, why in CAPABILITIES.items():
-        print(f"capability {name} ({why}): {'yes' if announced.has(name) else 'absent'}")
+    way = way_of(Capabilities(findings.capabilities))
+    print(f"changes: {NO_WAY if way is None else way.words}")
     for kind, needs in (("needed", driver.needs), ("optional", driver.optional)):
         for need in needs:
             revision = findings.modules.get(need.name, "")

@@ -56,6 +56,7 @@ def _show(found: Sequence[Document]) -> Iterable[RenderableType]:
         details = facts(
             (
                 ("NETCONF", ", ".join(capability_names(device.get("capability", ()))) or None),
+                ("changes", device.get("way", {}).get("words")),
                 ("quirks", [f"{quirk['name']}: {quirk['reason']}" for quirk in device.get("quirk", ())]),
                 (
                     "findings",

@@ -69,7 +69,8 @@ def record_pending(
     timeout: int,
     digest: str,
 ) -> PendingCommit:
-    """Before the confirmed commit (`timeout` seconds) is sent: from here on removals cannot be taken back."""
+    """Before the commit is sent: from here on removals cannot be taken back. `timeout`: seconds after which
+    the device undoes it unless it is confirmed; 0 where it is final."""
 
     def body(tx: Transaction) -> PendingCommit:
         leases.check(tx, lease)
@@ -98,6 +99,16 @@ def record_pending(
         leases.clear_pending(tx, lease.device_id)
         leases.put_pending(tx, pending)
         return pending
+
+    return database.run(body)
+
+
+def extend_pending(database: Database, lease: Lease, *, timeout: int) -> PendingCommit:
+    """Before a follow-up confirmed commit is sent, which lets the device's timer begin anew."""
+
+    def body(tx: Transaction) -> PendingCommit:
+        leases.check(tx, lease)
+        return leases.extend_pending(tx, lease.device_id, Micros(tx.now + timeout * SECOND))
 
     return database.run(body)
 

@@ -45,6 +45,8 @@ class SimulatedDeviceOptions:
     """`1.1`, `1.0` (no persist, no cancel-commit) or empty for none."""
     startup: bool = False
     writable_running: bool = False
+    rollback_on_error: bool = True
+    """Without it the capability is not announced; an edit that fails changes nothing all the same."""
     running: bytes = b""
     """Configuration that it leaves the factory with: top-level elements in XML."""
     host_key: bytes | None = None
@@ -69,4 +71,6 @@ class SimulatedDeviceOptions:
             capabilities.append(STARTUP)
         if self.writable_running:
             capabilities.append(WRITABLE_RUNNING)
-        return (*capabilities, ROLLBACK_ON_ERROR, VALIDATE_1_1)
+        if self.rollback_on_error:
+            capabilities.append(ROLLBACK_ON_ERROR)
+        return (*capabilities, VALIDATE_1_1)

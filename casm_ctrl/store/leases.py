@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.deadlines import LEASE
-from casm_ctrl.base.errors import LeaseHeld, LeaseLost
+from casm_ctrl.base.errors import LeaseHeld, LeaseLost, StoreBroken
 from casm_ctrl.store.transaction import Transaction
 
 
@@ -26,7 +26,8 @@ class Lease:
 
 @dataclass(frozen=True)
 class PendingCommit:
-    """A confirmed commit that was about to be sent (RFC 6241, 8.4). `deadline`: its timeout, in our clock."""
+    """A commit, or an edit of running, that was about to be sent. `deadline`: in our clock, when a confirmed
+    commit (RFC 6241, 8.4) times out; of others, when it began."""
 
     device_id: int
     lease_generation: int
@@ -140,6 +141,19 @@ def get_pending(tx: Transaction, device_id: int) -> PendingCommit | None:
         id=device_id,
     )
     return None if row is None else PendingCommit(*row)
+
+
+def extend_pending(tx: Transaction, device_id: int, deadline: Micros) -> PendingCommit:
+    """The pending commit of the device with another deadline."""
+    tx.run(
+        "UPDATE pending_commit SET deadline = :deadline WHERE device_id = :id",
+        deadline=deadline,
+        id=device_id,
+    )
+    pending = get_pending(tx, device_id)
+    if pending is None:
+        raise StoreBroken("a commit that is pending is not recorded", "apply again, and report this")
+    return pending
 
 
 def clear_pending(tx: Transaction, device_id: int) -> None:

@@ -10,12 +10,7 @@ from casm_ctrl.base.errors import DeviceUnfit
 from casm_ctrl.drivers.interface import Driver, ModuleNeed
 from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.session import Session
-
-CAPABILITIES = {
-    ":candidate": "edits are made in the candidate and committed as one",
-    ":confirmed-commit": "a commit that is not confirmed must undo itself",
-}
-"""What every device must offer, and why."""
+from casm_ctrl.sync.way import NO_WAY, way_of
 
 _LIBRARY = "urn:ietf:params:xml:ns:yang:ietf-yang-library"
 
@@ -36,11 +31,9 @@ async def announced_modules(session: Session) -> Mapping[str, str | None]:
 
 def check_fitness(session: Session, driver: Driver, modules: Mapping[str, str | None]) -> None:
     """DeviceUnfit with everything that is missing."""
-    missing = [
-        f"capability {name} ({why})"
-        for name, why in CAPABILITIES.items()
-        if not session.capabilities.has(name)
-    ]
+    missing = []
+    if way_of(session.capabilities) is None:
+        missing.append(f"capability {NO_WAY}")
     missing += [f"module {describe(need)}" for need in driver.needs if not _met(need, modules)]
     if missing:
         raise DeviceUnfit(

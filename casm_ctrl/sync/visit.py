@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lxml import etree
 
@@ -27,12 +27,11 @@ from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.leases import Lease, PendingCommit
 from casm_ctrl.sync.access import StoreAccess
 from casm_ctrl.sync.report import Progress
+from casm_ctrl.sync.way import Way, way_of
 from casm_ctrl.yang.schema import load_schema
 
 _PATIENCE = 0.5
 """Seconds between two tries to get a lock that somebody else holds."""
-
-PERSIST = ":confirmed-commit:1.1"
 
 _MODIFIED = ("lock-denied", "resource-denied")
 """How a lock is denied for edits in the candidate: as RFC 6241, 7.5 says, and as netconfd does."""
@@ -70,6 +69,16 @@ class Visit:
     modules: Mapping[str, str | None]
     wait: float
     progress: Progress
+    way: Way = field(init=False)
+    kept: bool = field(init=False)
+    """Startup, where there is one, was made the same as running in this visit."""
+
+    def __post_init__(self) -> None:
+        """The device fits: `check_fitness` said so."""
+        way = way_of(self.session.capabilities)
+        assert way is not None
+        self.way = way
+        self.kept = not self.has(":startup")
 
     @property
     def name(self) -> str:
@@ -85,10 +94,13 @@ class Visit:
     # --- Locks ------------------------------------------------------------------------------------
 
     async def lock(self, pending: PendingCommit | None) -> None:
-        """Lock running, then candidate. What we left ourselves in a visit that died is cleared first."""
+        """Lock running, then candidate where there is one. What we left ourselves in a visit that died is
+        cleared first."""
         self.progress(self.name, "locking")
         await self._cancel(pending)
         await self._lock_patiently("running", pending)
+        if not self.way.candidate:
+            return
         try:
             await self._lock_patiently("candidate", pending)
         except DeviceRefused as error:
@@ -151,12 +163,12 @@ class Visit:
             await asyncio.sleep(0)  # it ended by itself meanwhile, which is as good
 
     async def unlock(self) -> None:
-        """Give both locks back; the session's end would, but a device may be slow to notice that.
+        """Give the locks back; the session's end would, but a device may be slow to notice that.
 
-        DeviceRefused, after both were tried, where one could not be.
+        DeviceRefused, after all were tried, where one could not be.
         """
         refused: DeviceRefused | None = None
-        for datastore in ("candidate", "running"):
+        for datastore in ("candidate", "running") if self.way.candidate else ("running",):
             try:
                 await self.client.unlock(datastore)
             except DeviceRefused as error:
@@ -169,6 +181,8 @@ class Visit:
     async def read_all(self, pending: PendingCommit | None = None) -> Element:
         """Running, after checking that the candidate is the same: CandidateModified names the difference."""
         running = await self.client.get_config("running")
+        if not self.way.candidate:
+            return running
         candidate = await self.client.get_config("candidate")
         if not same_configuration(running, candidate):
             await self._refuse_modified(pending, running, candidate)
@@ -199,7 +213,7 @@ class Visit:
 
     async def _cancel(self, pending: PendingCommit | None) -> None:
         """Take our own pending commit back; where there is none any more the device says so."""
-        if pending is not None and pending.persist_id is not None and self.has(PERSIST):
+        if pending is not None and pending.persist_id is not None and self.way is Way.PERSISTENT:
             try:
                 await self.client.cancel_commit(pending.persist_id)
             except DeviceRefused as error:
@@ -207,13 +221,18 @@ class Visit:
                     raise
 
     async def settle(self, pending: PendingCommit) -> None:
-        """With both locks held and the candidate as running is: see that no confirmed commit is pending.
+        """With the locks held and the candidate as running is: see that nothing is pending.
 
         An empty commit that is answered with ok ends whatever was pending (RFC 6241, 8.4.1), so that
         reads after it are proof. Held where the device refuses it before the pending commit's time and
-        its margin are over.
+        its margin are over. Without confirmed commit the lock alone says that nothing is under way.
         """
         await self._cancel(pending)
+        if self.way.on_trial:
+            await self._end_trial(pending)
+        await self.store.run(intent.clear_pending, self.lease)
+
+    async def _end_trial(self, pending: PendingCommit) -> None:
         over = pending.deadline + round(COMMIT_MARGIN * SECOND)
         try:
             await self.client.commit()
@@ -225,7 +244,14 @@ class Visit:
                     f" {to_rfc3339(over)} ({error.message})",
                     "apply again after that",
                 ) from error
-        await self.store.run(intent.clear_pending, self.lease)
+
+    async def copy_to_startup(self) -> bool:
+        """Make startup what running is; False where there is no startup datastore."""
+        if not self.has(":startup"):
+            return False
+        await self.client.copy_config("running", "startup")
+        self.kept = True
+        return True
 
 
 def _holder(error: DeviceRefused) -> int | None:
@@ -253,7 +279,7 @@ def sight_of(seen: Seen, *, proof: bool, kept: bool = True) -> Sight:
             )
             for r in seen.ranges
         ),
-        containers=tuple((pool.key.path, pool.key.keys) for pool in seen.pools),
+        containers=tuple((key.path, key.keys) for key in (*(pool.key for pool in seen.pools), *seen.parts)),
         proof=proof,
         kept=kept,
     )

@@ -33,7 +33,8 @@ RANDOM = 20
 
 @dataclass(frozen=True)
 class Case:
-    """`run` is install (on a device with startup), remove (likewise, and it cannot count) or drain-remove.
+    """`run` is install (on a device with startup), remove (likewise, and it cannot count) or drain-remove;
+    on a device without confirmed commit it begins with commit-, on one without candidate with running-.
     `where` is a boundary and its occurrence, or an operation, a moment of it, and its occurrence."""
 
     run: str
@@ -60,6 +61,28 @@ def boundaries() -> Iterator[Case]:
             yield Case("drain-remove", name, 2)
 
 
+UNCONFIRMED = (Boundary.CONFIRM_SENT, Boundary.CONFIRM_REPLY)
+"""Where a visit does not come that needs no confirmation."""
+
+
+def final_boundaries() -> Iterator[Case]:
+    """The same on devices on which what is sent is final."""
+    for way, never in (("commit", UNCONFIRMED), ("running", (*UNCONFIRMED, Boundary.EDIT))):
+        for boundary in Boundary:
+            if boundary not in never:
+                yield Case(f"{way}-install", boundary.value)
+                yield Case(f"{way}-remove", boundary.value)
+        for name in ("seen-before", "seen-after"):
+            yield Case(f"{way}-remove", name, 2)
+
+
+def final_moments() -> Iterator[Case]:
+    for moment in Moment:
+        for run in ("install", "remove"):
+            yield Case(f"commit-{run}", "commit", 1, moment)
+            yield Case(f"running-{run}", "edit-config:running", 1, moment)
+
+
 def moments() -> Iterator[Case]:
     for run, occurrence in (("install", 1), ("remove", 1), ("drain-remove", 2)):
         for operation in ("confirmed-commit", "confirming-commit"):
@@ -67,19 +90,27 @@ def moments() -> Iterator[Case]:
                 yield Case(run, operation, occurrence, moment)
 
 
-CASES = (*boundaries(), *moments())
+CASES = (*boundaries(), *moments(), *final_boundaries(), *final_moments())
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "commit": {"confirmed_commit": ""},
+    "running": {"candidate": False, "writable_running": True},
+}
+"""What a device is made with, by what its runs begin with."""
 
 
 def prepare(world: World, run: str) -> None:
     """bng1 holds b1 and b2. Then: install adds b3 and b4; remove and drain-remove take b1 away."""
     from tests.sync_world import PLAIN
 
-    if run == "remove":
-        world.installed(2, modules=PLAIN, startup=True)
+    way, _, what = run.rpartition("-") if run != "drain-remove" else ("", "", run)
+    options = OPTIONS.get(way, {})
+    if what == "remove":
+        world.installed(2, modules=PLAIN, startup=True, **options)
     else:
-        world.installed(2, startup=run == "install")
+        world.installed(2, startup=what == "install", **options)
     world.forget_operations()
-    if run == "install":
+    if what == "install":
         world.give(2)
     else:
         world.take_back("b1")
@@ -93,7 +124,7 @@ def trace_of(world: World) -> list[str]:
 def check_end(world: World, run: str) -> None:
     """What was wanted is there, and only that; startup holds it too."""
     world.check()
-    if run == "install":
+    if run.endswith("install"):
         assert world.states() == {f"b{number}": State.INSTALLED for number in (1, 2, 3, 4)}
     else:
         assert world.states() == {"b1": State.QUARANTINED, "b2": State.INSTALLED}

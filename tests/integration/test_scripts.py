@@ -340,14 +340,22 @@ async def test_fit_device() -> None:
 
 
 async def test_device_without_the_module() -> None:
-    options = SimulatedDeviceOptions(modules=(), candidate=False, writable_running=True)
-    async with SimulatedDevice(options) as device:
+    async with SimulatedDevice(SimulatedDeviceOptions(modules=())) as device:
         plain = await check(device)
         as_json = await check(device, "--json")
     assert plain.status == as_json.status == 1
     assert not as_json.document["device"]["fit"]
-    for word in (":candidate", ":confirmed-commit", "ietf-address-pool since 2015-10-14"):
-        assert word in only_line(plain.err)
+    assert "ietf-address-pool since 2015-10-14" in only_line(plain.err)
+
+
+async def test_device_that_is_changed_in_running() -> None:
+    options = SimulatedDeviceOptions(candidate=False, writable_running=True)
+    async with SimulatedDevice(options) as device:
+        plain = await check(device)
+        as_json = await check(device, "--json")
+    assert plain.status == as_json.status == 0
+    assert "running is edited directly (no :candidate)" in plain.out
+    assert as_json.document["device"]["way"] == "writable-running"
 
 
 async def test_device_that_does_not_let_us_in() -> None:
