@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from casm_ctrl.simulator.options import CONFIRMED_COMMIT, SimulatedDeviceOptions
 EXAMPLE = """\
 example:
   python -m casm_ctrl.simulator --devices 2 --first-port 8300 --control /tmp/simulator.sock
+
+  python -m casm_ctrl.simulator --yang-path ~/yang/junos --module junos-conf-root --module junos-conf-access
 
 It prints one JSON line for each device when all of them listen, and runs until SIGTERM or SIGINT.
 """
@@ -48,10 +51,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         f"(default {' and '.join(defaults.modules)})",
     )
     parser.add_argument(
-        "--search",
-        action="append",
-        type=Path,
-        metavar="FOLDER",
+        "--yang-path",
+        type=_folders,
+        metavar="DIR[:DIR…]",
         help="look for modules here, and not among ours",
     )
     parser.add_argument("--base-1.0", dest="base_1_0", action="store_true", help="speak base:1.0 only")
@@ -64,6 +66,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         default=defaults.confirmed_commit,
         help="the version offered; empty for none (default 1.1)",
     )
+    parser.add_argument("--no-rollback-on-error", action="store_true", help="no :rollback-on-error")
     parser.add_argument(
         "--running", type=Path, metavar="FILE", help="first configuration: top-level elements in XML"
     )
@@ -72,6 +75,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--control", type=Path, metavar="SOCKET", help="a Unix socket for commands")
     return parser.parse_args(arguments)
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    return tuple(Path(folder) for folder in text.split(os.pathsep) if folder)
 
 
 def build_devices(arguments: argparse.Namespace) -> dict[str, SimulatedDevice]:
@@ -89,12 +96,13 @@ def build_devices(arguments: argparse.Namespace) -> dict[str, SimulatedDevice]:
             username=arguments.username,
             password=arguments.password,
             modules=() if modules == ("none",) else modules,
-            search=tuple(arguments.search) if arguments.search else None,
+            search=arguments.yang_path,
             base_1_1=not arguments.base_1_0,
             candidate=not arguments.no_candidate,
             confirmed_commit=arguments.confirmed_commit,
             startup=arguments.startup,
             writable_running=arguments.writable_running or arguments.no_candidate,
+            rollback_on_error=not arguments.no_rollback_on_error,
             running=arguments.running.read_bytes() if arguments.running else b"",
         )
         devices[name] = SimulatedDevice(options, flash=flash)

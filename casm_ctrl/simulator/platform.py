@@ -14,9 +14,11 @@ from lxml import etree
 from casm_ctrl.netconf.messages import ModuleCapability
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.violations import to_rpc_error
+from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.engine import Engine, Violation
+from casm_ctrl.yang.header import Import
 from casm_ctrl.yang.modules import Module, find_module, standard_folders, yang_folder
-from casm_ctrl.yang.schema import Schema, load_schema
+from casm_ctrl.yang.schema import Schema, read_schema
 
 SYSTEM_MODULES = ("ietf-netconf-monitoring", "ietf-inet-types", "ietf-yang-types")
 """What every device has besides its own modules."""
@@ -26,21 +28,25 @@ class Platform:
     """A set of modules. Built once, then only read: it may be used by many devices and threads."""
 
     def __init__(self, modules: tuple[str, ...], search: tuple[Path, ...]) -> None:
-        folders = (*search, *standard_folders())
-        self.modules: tuple[Module, ...] = tuple(
-            find_module(name, revision or None, folders)
-            for name, _, revision in (module.partition("@") for module in (*modules, *SYSTEM_MODULES))
-        )
-        self.schema: Schema = load_schema((*modules, SYSTEM_MODULES[0]), search)
+        self.modules = _find_modules((*modules, *SYSTEM_MODULES), (*search, *standard_folders()))
+        """The modules named, and all that they import and include: what get-schema hands out."""
         self._namespaces: Mapping[str, str] = {module.name: module.namespace for module in self.modules}
-        self._engine = Engine(modules, search)
+        self._engine = Engine((*modules, SYSTEM_MODULES[0]), search)
+        self.schema: Schema = read_schema(self._engine.context)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """The modules as a hello announces them."""
+        """The modules as a hello announces them, with all of their features; submodules are not (RFC 6020, 5.6.4)."""
         return tuple(
-            ModuleCapability(module.name, module.namespace, module.revision or None).capability
+            ModuleCapability(
+                module.name,
+                module.namespace,
+                module.revision or None,
+                module.header.features,
+                tuple(other.name for other in self.modules if module.name in other.header.deviates),
+            ).capability
             for module in self.modules
+            if not module.header.belongs_to
         )
 
     def has(self, module: str) -> bool:
@@ -53,6 +59,18 @@ class Platform:
             self._engine.validate(document, what="config")
         except Violation as violation:
             raise to_rpc_error(violation, self._namespaces) from None
+
+
+def _find_modules(names: Sequence[str], folders: Sequence[Path]) -> tuple[Module, ...]:
+    named = dict(Import(*name.split("@")) for name in names)
+    closure = Closure(named, named)
+    found: dict[Path, Module] = {}
+    while missing := closure.missing:
+        for wanted in missing:
+            module = find_module(wanted.name, wanted.revision, folders)
+            closure.give(wanted, module.header)
+            found[module.path] = module
+    return tuple(found.values())
 
 
 @cache

@@ -12,14 +12,13 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from casm_ctrl.base.errors import NotFound, NotSupported
+from casm_ctrl.yang.header import Header, read_header
 
 _FILE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9._-]*?)(?:@(?P<revision>\d{4}-\d{2}-\d{2}))?\.yang\Z")
-_REVISION = re.compile(r'^\s*revision\s+"?(\d{4}-\d{2}-\d{2})"?', re.MULTILINE)
-_NAMESPACE = re.compile(r'^\s*namespace\s+"([^"]+)"', re.MULTILINE)
 
 
 @dataclass(frozen=True, order=True)
@@ -35,11 +34,17 @@ class Module:
         """The module as it is in the file: what `get-schema` answers (RFC 6022, 3.1)."""
         return self.path.read_text(encoding="utf-8")
 
-    @property
+    @cached_property
+    def header(self) -> Header:
+        """What the text says about itself; YangInvalid where it is no module."""
+        return read_header(self.text)
+
+    @cached_property
     def namespace(self) -> str:
-        """The namespace URI; empty for a submodule, which has none of its own."""
-        match = _NAMESPACE.search(self.text)
-        return match[1] if match else ""
+        """The namespace URI; a submodule's is that of the module it belongs to, which lies beside it."""
+        if self.header.belongs_to:
+            return find_module(self.header.belongs_to, folders=[self.path.parent]).namespace
+        return self.header.namespace
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision}" if self.revision else self.name
@@ -102,9 +107,6 @@ def _read_folder(folder: Path) -> tuple[Module, ...]:
     for path in folder.glob("*.yang"):
         match = _FILE.match(path.name)
         if match:
-            modules.append(Module(match["name"], match["revision"] or _newest_revision(path), path))
+            revision = match["revision"] or read_header(path.read_text(encoding="utf-8")).revision
+            modules.append(Module(match["name"], revision or "", path))
     return tuple(modules)
-
-
-def _newest_revision(path: Path) -> str:
-    return max(_REVISION.findall(path.read_text(encoding="utf-8")), default="")
