@@ -126,6 +126,8 @@ class WantedPool:
     """The VRF or network instance on the device that it serves in; None: the device's default one."""
     delegated_length: int | None = None
     """Subscribers are given prefixes of this length, not addresses."""
+    psid_offset: int | None = None
+    """That of its port sets (RFC 7597, 5.1); None where it serves whole addresses."""
     usage_high: int | None = None
     """Percent in use at which the device should tell; None: it is not asked to."""
     usage_low: int | None = None
@@ -175,6 +177,8 @@ class Seen:
 
     pools: tuple[SeenPool, ...]
     ranges: tuple[SeenRange, ...]
+    parts: tuple[ObjectKey, ...] = ()
+    """Objects that hold no range and that a driver writes beside them: an excluded address, a lock, a VRF."""
 
 
 # --- What to do -----------------------------------------------------------------------------------

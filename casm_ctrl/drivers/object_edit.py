@@ -50,6 +50,10 @@ class ObjectEdit:
         kind = self._model.kind_of(key)
         return None if kind is None else self._descend(_chain(kind.entry(key)))
 
+    def was_put(self, key: ObjectKey) -> bool:
+        """Whether it was said already what the object should hold."""
+        return key in self._put
+
     def put(self, key: ObjectKey, entry: Element, block: int | None = None, words: str = "") -> Outcome:
         """`entry` (from `Kind.entry`, filled by the driver) should be so. `words` tell of a new object.
 

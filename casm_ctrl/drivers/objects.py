@@ -85,9 +85,11 @@ class Model:
 
     @cached_property
     def keys(self) -> Mapping[str, tuple[str, ...]]:
-        """Key tags by list tag, of all lists."""
-        steps = {step.tag: step.keys for kind in self.kinds for step in kind.steps if step.keys}
-        return {**self.lists, **steps}
+        """Key tags by list tag, of all lists. Lists of one tag in several places share all of their keys."""
+        keys = dict(self.lists)
+        for step in (step for kind in self.kinds for step in kind.steps if step.keys):
+            keys[step.tag] = tuple(dict.fromkeys((*keys.get(step.tag, ()), *step.keys)))
+        return keys
 
     def kind_of(self, key: ObjectKey) -> Kind | None:
         """None where `key` names nothing of this model: such an object is never looked for."""

@@ -190,6 +190,22 @@ def test_objects_are_read_with_their_keys() -> None:
         list(objects(running(f'<top xmlns="{NS}"><pool><mode>x</mode></pool></top>'), POOL))
 
 
+def test_lists_of_one_tag_in_two_places_keep_their_own_keys() -> None:
+    four = Kind("four", (Step(q("top")), Step(q("v4")), Step(q("pool"), (q("name"),))))
+    six = Kind("six", (Step(q("top")), Step(q("v6")), Step(q("pool"), (q("name6"),))))
+    held = f"""<top xmlns="{NS}"><v4><pool><name>a</name></pool><pool><name>b</name></pool></v4>
+      <v6><pool><name6>a</name6></pool><pool><name6>b</name6></pool></v6></top>"""
+    edit = ObjectEdit(Model((four, six)), wanted(four.key("b"), six.key("a")), running(held))
+    for kind in (four, six):
+        found = edit.find(kind.key("b"))
+        assert found is not None
+        assert found[0].text == "b"
+        assert edit.put(kind.key("c"), kind.entry(kind.key("c"))) is Outcome.NEW
+    edit.remove_rest()
+    xml, _ = shown(edit)
+    assert xml == "top(v4(-pool(name(b)) +pool(name(c))) v6(-pool(name6(a)) +pool(name6(c))))"
+
+
 def test_many_blocks_are_compared_in_one_pass() -> None:
     """Each node is named a fixed number of times, however many stand beside it."""
     entries = "".join(f"<block><id>casm-k3f9qa-b{n}</id></block>" for n in range(1, 3001))
