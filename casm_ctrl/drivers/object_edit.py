@@ -223,8 +223,9 @@ class ObjectEdit:
         return shell
 
     def _same(self, wanted: Element, found: Element) -> bool:
+        first, second = text_of(wanted), text_of(found)
         text = self._model.canonical
-        return text(wanted.tag, text_of(wanted)) == text(wanted.tag, text_of(found))
+        return first == second or text(wanted.tag, first) == text(wanted.tag, second)
 
     # --- Telling ----------------------------------------------------------------------------------
 
