@@ -157,6 +157,14 @@ class Prefix:
     def contains(self, other: Range | Prefix) -> bool:
         return _contain(self, other)
 
+    def beginning(self, length: int, count: int) -> list[Prefix]:
+        """Its first `count` prefixes of `length`, in order; whole addresses as IPv4."""
+        family, first = self.family, self.first
+        if family is Family.PORTS and length <= Family.IPV4.width:
+            family, first = Family.IPV4, first >> PORT_BITS
+        size = 1 << (family.width - length)
+        return [Prefix(family, first + index * size, length) for index in range(count)]
+
     def halves(self) -> tuple[Prefix, Prefix]:
         """The two buddies that it is made of."""
         length = self.length + 1
@@ -190,16 +198,16 @@ class Prefix:
     @property
     def psid(self) -> tuple[int, int] | None:
         """(port-set id, its length in bits) of a port set; None for whole addresses (RFC 7597, 5.1)."""
-        bits = self.length - Family.IPV4.width
-        if self.family is not Family.PORTS or bits <= 0:
+        if self.family is not Family.PORTS or self.length <= Family.IPV4.width:
             return None
+        bits = self.length - Family.IPV4.width
         return (self.first & ((1 << PORT_BITS) - 1)) >> (PORT_BITS - bits), bits
 
     def __str__(self) -> str:
-        address = format_address(self.family, self.first)
-        if self.psid is None:
+        address, psid = format_address(self.family, self.first), self.psid
+        if psid is None:
             return f"{address}/{self.length}"
-        return f"{address}/{Family.IPV4.width} psid {self.psid[0]}/{self.psid[1]}"
+        return f"{address}/{Family.IPV4.width} psid {psid[0]}/{psid[1]}"
 
 
 def _last_scaled(span: Range | Prefix) -> int:
@@ -276,8 +284,9 @@ def format_address(family: Family, value: int) -> str:
     """The canonical text of an address (RFC 5952 for IPv6); of a port set, that of its address."""
     if family is Family.IPV6:
         return str(ipaddress.IPv6Address(value))
-    a, b, c, d = (value >> PORT_BITS if family is Family.PORTS else value).to_bytes(4, "big")
-    return f"{a}.{b}.{c}.{d}"
+    if family is Family.PORTS:
+        value >>= PORT_BITS
+    return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
 
 
 def to_key(value: int) -> bytes:

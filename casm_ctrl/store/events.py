@@ -81,6 +81,29 @@ def record(tx: Transaction, author: Author, events: Iterable[Event]) -> None:
     )
 
 
+def record_alike(
+    tx: Transaction,
+    author: Author,
+    verb: str,
+    subject_kind: str,
+    subjects: Iterable[tuple[int, str]],
+    source: str | None,
+    target: str | None,
+) -> None:
+    """Append an event for each (id, name) of `subjects`, to all of which the same happened."""
+    alike = {
+        "at": tx.now,
+        "actor": author.actor,
+        "request_id": author.request_id,
+        "verb": verb,
+        "subject_kind": subject_kind,
+        "source": source,
+        "target": target,
+        "reason": author.reason,
+    }
+    tx.insert_rows("event", alike, ("subject_id", "subject"), subjects)
+
+
 def list_events(
     tx: Transaction, *, subject_kind: str | None = None, subject_id: int | None = None, limit: int = 100
 ) -> list[EventRow]:

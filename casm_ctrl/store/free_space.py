@@ -50,7 +50,7 @@ def take(
             break
         _delete(tx, pool_id, found, tenant)
         blocks = min(count - len(taken), 1 << (length - found.length))
-        taken += (Prefix(scale, found.first + index * size, length).plain for index in range(blocks))
+        taken += found.beginning(length, blocks)
         rest = found.first + blocks * size
         if rest <= found.last:
             insert_free(tx, pool_id, Range(scale, rest, found.last).prefixes(), tenant)

@@ -7,7 +7,7 @@ the commit. Times are the database's own clock, unless a test gives one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ from casm_ctrl.base.errors import (
     StoreReadOnly,
 )
 from casm_ctrl.store.connecting import connection_error
-from casm_ctrl.store.transaction import DUE, Fault, Memo, Mode, Parameters, Row, Transaction
+from casm_ctrl.store.transaction import DUE, FEW, Fault, Memo, Mode, Parameters, Row, Transaction
 
 STRIPES = 64
 """Counters are spread over so many rows."""
@@ -104,6 +104,21 @@ class SparingCursor:
     def execute(self, sql: str, parameters: Parameters, /) -> object:
         self._flush()
         return self._cursor.execute(sql.encode(), parameters)
+
+    def load(
+        self, table: str, alike: Mapping[str, Any], columns: Sequence[str], rows: Sequence[Row], /
+    ) -> None:
+        names, same = (*alike, *columns), tuple(alike.values())
+        if len(rows) <= FEW:
+            insert = (
+                f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})".encode()
+            )
+            self._waiting += [self._client.mogrify(insert, (*same, *row)) for row in rows]
+            return
+        self._flush()
+        with self._cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN".encode()) as copy:
+            for row in rows:
+                copy.write_row((*same, *row))
 
     def executemany(self, sql: str, parameters: Sequence[Parameters], /) -> object:
         self._flush()
