@@ -12,7 +12,9 @@ import re
 from casm_ctrl.addressing.prefix import PORT_BITS, Family, Prefix, parse_prefix
 from casm_ctrl.base.errors import InvalidValue
 
-_TEXT = re.compile(r"(\S+)\s+psid\s+(0x[0-9a-fA-F]{1,4}|[0-9]{1,5})/([0-9]{1,2})\s*\Z")
+_TEXT = re.compile(
+    r"(\S+)\s+psid\s+(0x[0-9a-fA-F]{1,4}|[0-9]{1,5})/([0-9]{1,2})(?:\s+offset\s+([0-9]{1,2}))?\s*\Z"
+)
 
 
 def port_ranges(offset: int, psid: int, length: int) -> list[tuple[int, int]]:
@@ -45,7 +47,10 @@ def port_spot(port: int, offset: int) -> int | None:
 
 
 def parse_block(text: str) -> Prefix:
-    """A block as people write it: a prefix, or a port set as `ADDRESS/32 psid ID/LENGTH`."""
+    """A block as people write it: a prefix, or a port set as `ADDRESS/32 psid ID/LENGTH [offset OFFSET]`.
+
+    The offset is its pool's, and no part of the prefix: `parse_offset` reads it.
+    """
     match = _TEXT.match(text.strip())
     if match is None:
         return parse_prefix(text)
@@ -58,6 +63,17 @@ def parse_block(text: str) -> Prefix:
         )
     spot = psid << (PORT_BITS - length)
     return Prefix(Family.PORTS, (whole.first << PORT_BITS) | spot, whole.length + length)
+
+
+def parse_offset(text: str) -> int | None:
+    """The PSID offset that is written behind a port set (see parse_block); None where there is none."""
+    match = _TEXT.match(text.strip())
+    return None if match is None or match[4] is None else int(match[4])
+
+
+def write_block(prefix: Prefix, offset: int | None) -> str:
+    """A block as parse_block reads it; a port set with the PSID offset of its pool."""
+    return str(prefix) if offset is None or prefix.psid is None else f"{prefix} offset {offset}"
 
 
 def _first_port(offset: int) -> int:

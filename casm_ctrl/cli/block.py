@@ -92,9 +92,11 @@ def block_table(found: Sequence[Document]) -> RenderableType:
 
 
 def written(block: Document) -> str:
-    """A block's prefix; a port set as its address, id and length, which commands take too."""
-    port_set = f" psid {block['psid']}/{block['psid-length']}" if "psid" in block else ""
-    return f"{block['prefix']}{port_set}"
+    """A block's prefix; a port set as its address, id, length and offset, which commands take too."""
+    if "psid" not in block:
+        return str(block["prefix"])
+    offset = f" offset {block['psid-offset']}" if "psid-offset" in block else ""
+    return f"{block['prefix']} psid {block['psid']}/{block['psid-length']}{offset}"
 
 
 _RANGES_SHOWN = 8
@@ -147,7 +149,6 @@ def _facts(block: Document) -> Iterable[RenderableType]:
         (
             ("block", block["id"]),
             ("prefix", written(block)),
-            ("PSID offset", block.get("psid-offset")),
             ("ports", _ports(block.get("port-range", []))),
             ("delegates", None if delegated is None else plural(int(delegated), "prefix", "prefixes")),
             ("space", block.get("address-space")),

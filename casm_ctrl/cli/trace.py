@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from casm_ctrl.cli import complete
+from casm_ctrl.cli.block import written
 from casm_ctrl.cli.call import Answer, Call, Document, command
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _show(found: Document) -> Iterable[RenderableType]:
         if "previous" in place:
             last = place["previous"]
             until = moment(last["freed"])
-            yield f"Before that {last['device-pool']} had it in {last['id']} {_prefix(last)} until {until}."
+            yield f"Before that {last['device-pool']} had it in {last['id']} {written(last)} until {until}."
 
 
 def _block(block: Document) -> Iterable[RenderableType]:
@@ -91,7 +92,7 @@ def _block(block: Document) -> Iterable[RenderableType]:
     yield facts(
         (
             ("block", block["id"]),
-            ("prefix", _prefix(block)),
+            ("prefix", written(block)),
             ("space", block["address-space"]),
             ("pool", block["pool"]),
             ("device pool", block["device-pool"]),
@@ -129,11 +130,6 @@ def _block(block: Document) -> Iterable[RenderableType]:
     yield from titled("On devices", table(columns, rows))
     if "event" in block:
         yield from titled("History", event_table(block["event"], subject=False))
-
-
-def _prefix(block: Document) -> str:
-    psid = f" psid {block['psid']}/{block['psid-length']}" if "psid" in block else ""
-    return f"{block['prefix']}{psid}"
 
 
 def _author(event: Document) -> str:

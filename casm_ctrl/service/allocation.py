@@ -200,7 +200,7 @@ def _insert(tx: Transaction, author: Author, cutting: _Cutting, expires_at: Micr
         if expires_at is not None:
             same["expires"] = to_rfc3339(expires_at)
         answer += [
-            {"id": block_id(number), **prefix_document(prefix), **same}
+            {"id": block_id(number), **prefix_document(prefix, pool.psid_offset), **same}
             for number, prefix in zip(numbers, prefixes, strict=True)
         ]
     return answer

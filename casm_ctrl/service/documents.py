@@ -29,7 +29,7 @@ def space_document(space: SpaceRow) -> Document:
 def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Document:
     document: Document = {
         "id": block.name,
-        **prefix_document(block.prefix),
+        **prefix_document(block.prefix, block.psid_offset),
         "address-space": block.space,
         "pool": block.pool,
         "device-pool": block.device_pool,
@@ -51,22 +51,23 @@ def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Docume
     return document
 
 
-def prefix_document(prefix: Prefix) -> Document:
-    """A block's space: its prefix, and of a port set also its id and the id's length (RFC 7597, 5.1)."""
+def prefix_document(prefix: Prefix, offset: int | None = None) -> Document:
+    """A block's space: its prefix, and of a port set also its id and the id's length (RFC 7597, 5.1), and
+    the PSID offset where it is given."""
     if prefix.psid is None:
         return {"prefix": str(prefix)}
     address = format_address(prefix.family, prefix.first)
-    return {"prefix": f"{address}/{Family.IPV4.width}", "psid": prefix.psid[0], "psid-length": prefix.psid[1]}
+    document: Document = {"prefix": f"{address}/{Family.IPV4.width}"}
+    if offset is not None:
+        document["psid-offset"] = offset
+    return document | {"psid": prefix.psid[0], "psid-length": prefix.psid[1]}
 
 
 def kind_document(pool: PoolRow, prefix: Prefix) -> Document:
     """What a block of the pool's kind holds beside addresses: ports, or prefixes to delegate."""
     if prefix.psid is not None and pool.psid_offset is not None:
         ranges = port_ranges(pool.psid_offset, *prefix.psid)
-        return {
-            "psid-offset": pool.psid_offset,
-            "port-range": [{"first": first, "last": last} for first, last in ranges],
-        }
+        return {"port-range": [{"first": first, "last": last} for first, last in ranges]}
     if pool.delegated_length is not None:
         return {"delegated-prefixes": str(1 << (pool.delegated_length - prefix.length))}
     return {}
@@ -75,7 +76,7 @@ def kind_document(pool: PoolRow, prefix: Prefix) -> Document:
 def past_block_document(past: PastBlock) -> Document:
     return {
         "id": f"b{past.id}",
-        **prefix_document(past.prefix),
+        **prefix_document(past.prefix, past.psid_offset),
         "pool": past.pool,
         "device-pool": past.device_pool,
         "state": State.FREE.value,

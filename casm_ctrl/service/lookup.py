@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from casm_ctrl.addressing.ports import parse_block
+from casm_ctrl.addressing.ports import parse_block, parse_offset, write_block
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import Ambiguous, NotFound
 from casm_ctrl.base.identifiers import parse_block_id, split_device_pool
@@ -99,16 +99,18 @@ def the_block(tx: Transaction, text: str, space: str | None = None) -> BlockRow:
         if past is None:
             raise NotFound(f"there is no block {text}", "list them with 'casm block list'")
         raise NotFound(
-            f"block {text} ({past.prefix}, {past.device_pool}) became free at {to_rfc3339(past.freed_at)}",
+            f"block {text} ({write_block(past.prefix, past.psid_offset)}, {past.device_pool}) became free at"
+            f" {to_rfc3339(past.freed_at)}",
             f"see its history with 'casm block show {text}'",
         )
-    prefix = parse_block(text)
-    found = blocks.find_blocks_at(tx, prefix)
+    prefix, offset = parse_block(text), parse_offset(text)
+    found = [b for b in blocks.find_blocks_at(tx, prefix) if offset in (None, b.psid_offset)]
     if space is not None:
         wanted = the_space(tx, space)
         found = [block for block in found if block.space_id == wanted.id]
     if not found:
-        raise NotFound(f"no block has the prefix {prefix}", "list them with 'casm block list'")
+        written = write_block(prefix, offset)
+        raise NotFound(f"no block has the prefix {written}", "list them with 'casm block list'")
     if len(found) > 1:
         listed = ", ".join(f"{block.name} in {block.space}" for block in found)
         raise Ambiguous(

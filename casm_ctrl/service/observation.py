@@ -11,6 +11,7 @@ import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from casm_ctrl.addressing.ports import write_block
 from casm_ctrl.addressing.prefix import Family, Range
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.identifiers import block_id
@@ -234,7 +235,10 @@ def _kind_of(
         if number in mine:
             return "zombie", f"{where}, and {mine[number].label} is {mine[number].state.value}"
         if past is not None:
-            return "zombie", f"{where}, and {block_id(number)} {past.prefix} is free again"
+            return (
+                "zombie",
+                f"{where}, and {block_id(number)} {write_block(past.prefix, past.psid_offset)} is free again",
+            )
         return "orphan", f"{where} with our mark, and this store gave {block_id(number)} to no such device"
     if sighting.mark_store is not None:
         return "other-store", f"{where} with the mark of another store ({sighting.mark_store})"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from casm_ctrl.addressing.ports import parse_block
+from casm_ctrl.addressing.ports import parse_block, parse_offset
 from casm_ctrl.addressing.prefix import Prefix
 from casm_ctrl.addressing.strategy import STRATEGIES, cover
 from casm_ctrl.base.errors import InvalidValue
@@ -162,4 +162,12 @@ def particular(request: Request, sources: Sequence[PoolRow]) -> Prefix | None:
             "give a prefix of their family",
         )
     check_length(prefix.length, sources)
+    offset = parse_offset(request.prefix)
+    fitting = [pool.psid_offset for pool in sources]
+    if offset is not None and offset not in fitting:
+        raise InvalidValue(
+            f"{request.prefix} has the PSID offset {offset}, and the pools of '{request.device_pool}' have"
+            f" {fitting[0]}",
+            "give the offset of the pool, or none",
+        )
     return prefix

@@ -106,7 +106,7 @@ def _entry(tx: Transaction, block: Holder, moment: Micros) -> Document:
     """A block as it was at a moment."""
     document: Document = {
         "id": block_id(block.id),
-        **prefix_document(block.prefix),
+        **prefix_document(block.prefix, block.psid_offset),
         "address-space": block.space,
         "pool": block.pool,
         "device-pool": block.device_pool,
@@ -192,7 +192,7 @@ def _nearest(tx: Transaction, space_id: int, spot: Spot, before: PastBlock | Non
     if before is not None:
         document["previous"] = {
             "id": block_id(before.id),
-            **prefix_document(before.prefix),
+            **prefix_document(before.prefix, before.psid_offset),
             "device-pool": before.device_pool,
             "allocated": to_rfc3339(before.allocated_at),
             "freed": to_rfc3339(before.freed_at),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from casm_ctrl.addressing.ports import write_block
 from casm_ctrl.addressing.prefix import Family, Prefix, Range, from_key, to_key
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.base.errors import IllegalTransition
@@ -50,6 +51,8 @@ class BlockRow:
     rest_until: Micros | None
     used: int | None
     expires_at: Micros | None
+    psid_offset: int | None = None
+    """Of the pool, where it shares ports."""
 
     @property
     def name(self) -> str:
@@ -58,7 +61,7 @@ class BlockRow:
     @property
     def label(self) -> str:
         """How it is called in messages: `b12 198.51.100.0/24`."""
-        return f"{self.name} {self.prefix}"
+        return f"{self.name} {write_block(self.prefix, self.psid_offset)}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ _COLUMNS = """
     block.id, block.pool_id, pool.name, block.space_id, space.name, block.family, block.first, block.length,
     block.device_pool_id, device_pool.device_id, device.name || '/' || device_pool.name, block.owner_id,
     block.wanted, block.state, block.generation, block.sent, block.proven_empty,
-    block.allocated_at, block.changed_at, block.rest_until, block.used, block.expires_at
+    block.allocated_at, block.changed_at, block.rest_until, block.used, block.expires_at,
+    pool.psid_offset
     FROM block JOIN pool ON pool.id = block.pool_id JOIN space ON space.id = block.space_id
     JOIN device_pool ON device_pool.id = block.device_pool_id JOIN device ON device.id = device_pool.device_id
 """
@@ -103,7 +107,7 @@ _COLUMNS = """
 def _block(row: Row) -> BlockRow:
     number, pool_id, pool, space_id, space, family, first, length = row[:8]
     device_pool_id, device_id, device_pool, owner_id, wanted, state, generation = row[8:15]
-    sent, proven_empty, allocated_at, changed_at, rest_until, used, expires_at = row[15:]
+    sent, proven_empty, allocated_at, changed_at, rest_until, used, expires_at, psid_offset = row[15:]
     return BlockRow(
         id=number,
         pool_id=pool_id,
@@ -125,6 +129,7 @@ def _block(row: Row) -> BlockRow:
         rest_until=rest_until,
         used=None if used is None else int(used),
         expires_at=expires_at,
+        psid_offset=psid_offset,
     )
 
 
@@ -367,7 +372,7 @@ def insert_blocks(
                 "allocate",
                 "block",
                 number,
-                f"{block_id(number)} {prefix}",
+                f"{block_id(number)} {write_block(prefix, pool.psid_offset)}",
                 State.FREE.value,
                 State.RESERVED.value,
             )

@@ -35,6 +35,7 @@ from casm_ctrl.service.configuration import (
 from casm_ctrl.service.holding import hold, release_held
 from casm_ctrl.service.release import force_release, release
 from casm_ctrl.service.rest import free_rested
+from casm_ctrl.service.trace import trace
 from casm_ctrl.store import devices, free_space, pools
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
@@ -372,6 +373,25 @@ def test_the_database_refuses_a_second_owner_of_an_address(shared: Database) -> 
         tx.run("UPDATE block SET first = :first, last = :last WHERE id = 3", **keys)
     with shared.write() as tx:
         tx.run(insert, id=100, like=1, **keys)
+
+
+def test_a_port_set_is_shown_with_its_offset_everywhere(shared: Database) -> None:
+    """RFC 7597, 5.1: without the offset an id says nothing of ports."""
+    document = {"prefix": "192.0.2.0/32", "psid-offset": 6, "psid": 0, "psid-length": 4}
+    given = allocate(shared, ME, "bng1/m")["block"][0]
+    past = release(shared, ME, ["192.0.2.0/32 psid 0/4 offset 6"])["block"][0]
+    again = allocate(shared, ME, "bng1/m", prefix="192.0.2.0/32 psid 0/4 offset 6")["block"][0]
+    listed = views.list_blocks(shared)[0]
+    traced = trace(shared, "192.0.2.0:1030")["block"][0]
+    for shown in (given, past, again, listed, traced):
+        assert {name: shown[name] for name in document} == document
+    with pytest.raises(NotFound, match=r"192\.0\.2\.0/32 psid 0/4 offset 4"):
+        release(shared, ME, ["192.0.2.0/32 psid 0/4 offset 4"])
+    with pytest.raises(InvalidValue, match="has the PSID offset 4, and the pools of 'bng2/m' have 6"):
+        allocate(shared, ME, "bng2/m", prefix="192.0.2.1/32 psid 0/4 offset 4")
+    with pytest.raises(Overlap, match=r"bng1/m has b2 192\.0\.2\.0/32 psid 0/4 offset 6"):
+        allocate(shared, ME, "bng2/m", prefix="192.0.2.0/32 psid 0/4")
+    assert views.audit(shared, limit=1, block="b2")[0]["subject"] == "b2 192.0.2.0/32 psid 0/4 offset 6"
 
 
 def test_a_port_set_shows_its_ports(shared: Database) -> None:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casm_ctrl.addressing.ports import parse_block, port_ranges, port_spot, psid_of
+from casm_ctrl.addressing.ports import (
+    parse_block,
+    parse_offset,
+    port_ranges,
+    port_spot,
+    psid_of,
+    write_block,
+)
 from casm_ctrl.addressing.prefix import PORT_BITS, Family, Prefix, parse_prefix
 from casm_ctrl.base.errors import InvalidValue
 
@@ -113,3 +120,12 @@ def test_blocks_are_read_in_either_form() -> None:
 def test_what_is_no_block_is_refused(text: str, words: str) -> None:
     with pytest.raises(InvalidValue, match=words):
         parse_block(text)
+
+
+@pytest.mark.parametrize("offset", [None, 0, 6, 12])
+def test_a_port_set_is_read_as_it_is_written(offset: int | None) -> None:
+    block = parse_block("192.0.2.1/32 psid 5/4")
+    written = write_block(block, offset)
+    assert (parse_block(written), parse_offset(written)) == (block, offset)
+    assert write_block(parse_block("192.0.2.0/24"), offset) == "192.0.2.0/24"
+    assert parse_offset("192.0.2.0/24") is None

@@ -98,12 +98,11 @@ def test_kinds_are_shown(casm: Casm) -> None:
 
 
 def test_a_port_set_is_named_as_it_is_written(casm: Casm) -> None:
-    assert "192.0.2.0/32 psid 1/4" in casm("block", "list", "--pool", "map")
+    assert "192.0.2.0/32 psid 1/4 offset 6" in casm("block", "list", "--pool", "map")
     shown = casm("block", "show", "192.0.2.0/32 psid 1/4").splitlines()
     for line in (
         "block        b2",
-        "prefix       192.0.2.0/32 psid 1/4",
-        "PSID offset  6",
+        "prefix       192.0.2.0/32 psid 1/4 offset 6",
         "ports        1088-1151",
     ):
         assert line in shown
