@@ -90,7 +90,9 @@ class Bench:
         assert complaints(self.modules, self.folder, after) == []
         self.assert_shown(case.wanted, edit, after)
         now = (case.wanted.ours | keys_of(edit, Action.ADD)) - keys_of(edit, Action.REMOVE)
-        again = replace(case.wanted, ours=now, generation=case.wanted.generation + 1)
+        again = replace(
+            case.wanted, pools=recorded(case.wanted, edit), ours=now, generation=case.wanted.generation + 1
+        )
         assert self.render(again, after) == Edit((), ())
         return after
 
@@ -152,6 +154,15 @@ def meaning(node: Element) -> tuple[object, ...]:
 
 def keys_of(edit: Edit, action: Action) -> frozenset[ObjectKey]:
     return frozenset(change.key for change in edit.changes if change.action is action)
+
+
+def recorded(wanted: Wanted, edit: Edit) -> tuple[WantedPool, ...]:
+    """The pools that are wanted, their blocks with the objects that the edit made for them."""
+    made = {c.block: c.key for c in edit.changes if c.action is Action.ADD and c.block is not None}
+    return tuple(
+        replace(pool, blocks=tuple(replace(b, key=b.key or made.get(b.number)) for b in pool.blocks))
+        for pool in wanted.pools
+    )
 
 
 def document(case: Case, edit: Edit) -> bytes:

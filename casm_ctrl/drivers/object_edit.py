@@ -242,9 +242,14 @@ class ObjectEdit:
         for node in nodes:
             found = self._child(there, node)
             if not is_leaf(node):
-                inside = [n for n in node.iterchildren(etree.Element) if n.get(OPERATION) is not None]
-                told = found is not None and inside
-                words.append(self._tell(inside, found) if told and found is not None else _local(node))
+                if found is None:
+                    leaves = " ".join(
+                        f"{_local(leaf)} {text_of(leaf)}" for leaf in node.iter("*") if is_leaf(leaf)
+                    )
+                    words.append(f"{_local(node)} {leaves}")
+                else:
+                    inside = [n for n in node.iterchildren(etree.Element) if n.get(OPERATION) is not None]
+                    words.append(self._tell(inside, found) if inside else _local(node))
                 continue
             was = "was missing" if found is None else f"was {text_of(found).strip() or 'set'}"
             if node.get(OPERATION) == "delete":

@@ -32,6 +32,7 @@ class DesiredPool:
     network_instance: str | None = None
     """That of this device which serves the pool's address space; None: the default one."""
     delegated_length: int | None = None
+    psid_offset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def _desired_pool(
         owners.role_in_group(tx, row.owner_id, device.id),
         network_instance(tx, device, source.space_id, own),
         source.delegated_length,
+        source.psid_offset,
     )
 
 

@@ -152,6 +152,7 @@ def _wanted(desired: Desired, decision: Decision, generation: int, zombies: bool
                 access=pool.row.access,
                 network_instance=pool.network_instance,
                 delegated_length=pool.delegated_length,
+                psid_offset=pool.psid_offset,
                 usage_high=pool.row.usage_high,
                 usage_low=pool.row.usage_low,
                 announcement=Announcement(pool.row.announcement),

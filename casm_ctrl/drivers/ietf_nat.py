@@ -1,0 +1,146 @@
+"""The driver `ietf-nat`: carrier-grade NATs that speak RFC 8512.
+
+Blocks of public IPv4 addresses, and port sets, are external address pools of a NAT instance. The model has
+no word for a drain, and no room for a mark: what is ours is what the store recorded.
+docs/drivers.md says more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from lxml import etree
+
+from casm_ctrl.drivers import ietf_nat_model as nat
+from casm_ctrl.drivers.elements import leaves_of
+from casm_ctrl.drivers.ietf_nat_edit import render_edit
+from casm_ctrl.drivers.ietf_nat_model import INSTANCE, POLICY, POOL, q
+from casm_ctrl.drivers.interface import (
+    Abilities,
+    Driver,
+    Edit,
+    Element,
+    ModuleNeed,
+    Quirk,
+    Seen,
+    SeenPool,
+    SeenRange,
+    UsageKind,
+    UsageReading,
+    Wanted,
+)
+from casm_ctrl.drivers.objects import Kind, Step, objects
+from casm_ctrl.drivers.values import whole
+
+_STATISTICS = Kind(
+    "per-pool-stats",
+    (
+        *INSTANCE.steps,
+        Step(q("statistics")),
+        Step(q("pools-stats")),
+        Step(q("per-pool-stats"), (nat.POOL_ID,)),
+    ),
+)
+
+_CONFIGURED = (
+    "id",
+    "name",
+    "enable",
+    "type",
+    "per-interface-binding",
+    "nat-pass-through",
+    "policy",
+    "mapping-limits",
+    "connection-limits",
+    "notification-limits",
+)
+
+
+class IetfNat:
+    """Stateless: one object serves every device."""
+
+    name = nat.MODULE
+    roles = frozenset({"cgn"})
+    needs = (ModuleNeed(nat.MODULE, nat.NAMESPACE, "2019-01-10"),)
+    optional: tuple[ModuleNeed, ...] = ()
+    quirks: tuple[Quirk, ...] = ()
+
+    def abilities(self, modules: Mapping[str, str | None]) -> Abilities:
+        """No drain. Addresses in use are counted for each external pool."""
+        return Abilities(drain=False, usage=UsageKind.COUNT)
+
+    def modules(self, announced: Mapping[str, str | None]) -> tuple[str, ...]:
+        return (nat.MODULE,)
+
+    def config_filter(self) -> tuple[Element, ...]:
+        """All that a person may have put into an instance, so that none with such is removed; of the
+        mapping table, which may hold millions, the static entries."""
+        top, instance = _instances()
+        for name in _CONFIGURED:
+            etree.SubElement(instance, q(name))
+        mapping = etree.SubElement(etree.SubElement(instance, q("mapping-table")), q("mapping-entry"))
+        etree.SubElement(mapping, q("index"))
+        etree.SubElement(mapping, q("type")).text = "static"
+        return (top,)
+
+    def usage_filter(self) -> tuple[Element, ...]:
+        """The statistics of each pool, and which policy it stands in."""
+        top, instance = _instances()
+        etree.SubElement(instance, nat.ID)
+        policy = etree.SubElement(instance, q("policy"))
+        etree.SubElement(policy, nat.ID)
+        etree.SubElement(etree.SubElement(policy, nat.EXTERNAL_POOL), nat.POOL_ID)
+        etree.SubElement(etree.SubElement(instance, q("statistics")), q("pools-stats"))
+        return (top,)
+
+    def parse(self, data: Element) -> Seen:
+        """Every instance and policy, and every external pool as a range, in document order."""
+        policies = dict(objects(data, POLICY))
+        containers = [*(key for key, _ in objects(data, INSTANCE)), *policies]
+        return Seen(
+            pools=tuple(SeenPool(key) for key in containers),
+            ranges=tuple(
+                SeenRange(key, nat.extent(entry, policies[POLICY.key(*key.keys[:2])]))
+                for key, entry in objects(data, POOL)
+            ),
+        )
+
+    def parse_usage(self, data: Element) -> tuple[UsageReading, ...]:
+        """Addresses in use by external pool. Left out: a pool whose id its instance has twice, for the
+        statistics do not say which policy they are of; and a count that cannot be true."""
+        keys = [key for key, _ in objects(data, POOL)]
+        times = Counter((key.keys[0], key.keys[2]) for key in keys)
+        counts = {key.keys: entry for key, entry in objects(data, _STATISTICS)}
+        readings = []
+        for key in keys:
+            name = (key.keys[0], key.keys[2])
+            entry = counts.get(name)
+            if entry is None or times[name] > 1:
+                continue
+            used, free = _pair(entry, "pool-stats", "addresses-allocated", "addresses-free")
+            ports, _ = _pair(entry, "port-stats", "ports-allocated", "ports-free")
+            if used is None or (used == 0 and ports):
+                continue
+            capacity = None if free is None else used + free
+            readings.append(UsageReading(key, UsageKind.COUNT, used, capacity))
+        return tuple(readings)
+
+    def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
+        return render_edit(wanted, running)
+
+
+DRIVER: Driver = IetfNat()
+
+
+def _instances() -> tuple[Element, Element]:
+    """(top node, entry of the list of instances) of a filter."""
+    top = etree.Element(nat.NAT, nsmap={None: nat.NAMESPACE})  # type: ignore[dict-item]
+    instances = etree.SubElement(top, nat.INSTANCES)
+    return top, etree.SubElement(instances, q("instance"))
+
+
+def _pair(entry: Element, container: str, first: str, second: str) -> tuple[int | None, int | None]:
+    inside = entry.find(q(container))
+    leaves = {} if inside is None else leaves_of(inside)
+    return whole(leaves.get(q(first))), whole(leaves.get(q(second)))
