@@ -11,7 +11,7 @@ from casm_ctrl.base.errors import Ambiguous, InvalidValue, NotFound, NotSupporte
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.device_check import check
-from casm_ctrl.cli.options import Role, split_pairs
+from casm_ctrl.cli.options import Client, Role, split_pairs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -109,6 +109,10 @@ def add(
             show_default=False,
         ),
     ] = None,
+    client: Annotated[
+        Client,
+        typer.Option("--client", help="The NETCONF client that enters it.", case_sensitive=False),
+    ] = Client.ASYNCSSH,
 ) -> Answer:
     """Add a device. Nothing is sent to it; 'casm device check' looks whether it is fit."""
     from casm_ctrl.service.configuration import AddDevice, change
@@ -125,13 +129,53 @@ def add(
         space=space or _only_space(call.database),
         host_key=None if host_key is None else canonical_key(host_key),
         instances=split_pairs("--instance", instance or (), "NAME=SPACE"),
-        deadlines=_deadlines(deadline or ()),
+        deadlines=tuple((phase, seconds) for phase, seconds in _deadlines(deadline or ()) if seconds),
+        client=client.value,
     )
     done = change(call.database, call.author, [edit])
     return Answer(
         {"device": {"name": name}, **done},
         lines(f"Added device {name} ({driver} at {host} port {port}). Next: casm device check {name}"),
     )
+
+
+@command(
+    app,
+    "change",
+    examples=(
+        "casm device change bng1 --client ncclient",
+        "casm device change bng1 --deadline rpc=120 --deadline hello=default",
+    ),
+    changes=True,
+)
+def change_(
+    call: Call,
+    name: _Known,
+    client: Annotated[
+        Client | None,
+        typer.Option(
+            "--client", help="The NETCONF client that enters it.", show_default=False, case_sensitive=False
+        ),
+    ] = None,
+    deadline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--deadline",
+            metavar="PHASE=SECONDS",
+            help="How long a phase may take: tcp, ssh, hello, rpc or commit; 'default' in place of the seconds "
+            "ends its own; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+) -> Answer:
+    """Change how a device is entered. Nothing is sent to it; sessions that are open stay as they are."""
+    from casm_ctrl.service.configuration import ChangeDevice, change
+
+    if client is None and not deadline:
+        raise InvalidValue(f"nothing of device '{name}' was to be changed", "give --client or --deadline")
+    edit = ChangeDevice(name, None if client is None else client.value, _deadlines(deadline or ()))
+    done = change(call.database, call.author, [edit])
+    return Answer({"device": {"name": name}, **done}, lines(f"Changed device {name}."))
 
 
 def check_driver(driver: str, role: str) -> None:
@@ -164,16 +208,20 @@ def canonical_key(text: str) -> str:
     return str(HostKey.parse(text))
 
 
-def _deadlines(texts: list[str] | tuple[()]) -> tuple[tuple[str, float], ...]:
+def _deadlines(texts: list[str] | tuple[()]) -> tuple[tuple[str, float | None], ...]:
+    """Seconds by phase; None for `default`."""
     import dataclasses
 
     from casm_ctrl.base.deadlines import Deadlines
 
     known = [field.name for field in dataclasses.fields(Deadlines)]
-    found: list[tuple[str, float]] = []
+    found: list[tuple[str, float | None]] = []
     for phase, text in split_pairs("--deadline", texts, "PHASE=SECONDS"):
         if phase not in known:
             raise InvalidValue(f"'{phase}' has no deadline", f"use {', '.join(known)}")
+        if text == "default":
+            found.append((phase, None))
+            continue
         try:
             seconds = float(text)
         except ValueError:
@@ -237,6 +285,8 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("user", row["user"]),
             ("credential", row["credential"]),
             ("host key", row.get("host-key", "not recorded")),
+            ("client", row["client"]),
+            ("deadlines", [f"{phase} {seconds} s" for phase, seconds in row.get("deadlines", {}).items()]),
             ("space", row["address-space"]),
             ("instances", [f"{one['name']} in {one['address-space']}" for one in row["network-instance"]]),
             ("sync", sync["state"]),

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from casm_ctrl.service.configuration import AddDevice
-    from casm_ctrl.service.exchange.exporting import Export
     from casm_ctrl.service.exchange.source import Source
 
 STANDARD = "-"
@@ -118,12 +117,7 @@ def export(
             step(taken.counts.get("block", 0) - before)
             before = taken.counts.get("block", 0)
     document = {"file": output, "format": form.value, "what": what.value, "exported": taken.document()}
-    return Answer({"export": document}, lambda: _exported(document), notes=_lost(taken))
-
-
-def _lost(taken: Export) -> list[str]:
-    names = taken.without_deadlines
-    return [f"the deadlines of {', '.join(names)} are not in an export"] if names else []
+    return Answer({"export": document}, lambda: _exported(document))
 
 
 def _exported(document: Document) -> Iterable[RenderableType]:

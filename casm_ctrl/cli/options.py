@@ -26,6 +26,13 @@ class Role(StrEnum):
     DHCP = "dhcp"
 
 
+class Client(StrEnum):
+    """What enters a device."""
+
+    ASYNCSSH = "asyncssh"
+    NCCLIENT = "ncclient"
+
+
 class Scope(StrEnum):
     """Whether a pool's addresses are unique in its space or in all."""
 

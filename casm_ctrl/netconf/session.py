@@ -13,6 +13,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import Protocol, Self
 
+from casm_ctrl.base.clients import CLIENTS as CLIENTS
+from casm_ctrl.base.clients import DEFAULT_CLIENT
 from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import (
     AuthenticationFailed,
@@ -25,11 +27,6 @@ from casm_ctrl.base.errors import (
 )
 from casm_ctrl.netconf.messages import Hello, Reply
 from casm_ctrl.netconf.names import Element
-
-CLIENTS = ("asyncssh", "ncclient")
-"""The clients by name; a device may name the one that it needs."""
-
-DEFAULT_CLIENT = "asyncssh"
 
 _BASE = "urn:ietf:params:netconf:"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from casm_ctrl.addressing.capacity import gateway_address, parse_gateway, served_addresses
 from casm_ctrl.addressing.ports import port_ranges
@@ -128,13 +128,30 @@ def device_document(device: DeviceRow, instances: dict[str, str]) -> Document:
         "port": device.port,
         "user": device.username,
         "credential": device.credential,
+        "client": device.client,
         "address-space": device.space,
         "network-instance": [{"name": name, "address-space": space} for name, space in instances.items()],
         "sync": sync_document(device),
     }
     if device.host_key is not None:
         document["host-key"] = device.host_key
+    if device.deadlines:
+        document["deadlines"] = deadlines_document(device.deadlines)
     return document
+
+
+def deadlines_document(deadlines: Mapping[str, float]) -> Document:
+    """Seconds as RFC 7951 writes decimal64; commit is a whole number."""
+    return {
+        phase: int(seconds) if phase == "commit" else seconds_text(seconds)
+        for phase, seconds in deadlines.items()
+    }
+
+
+def seconds_text(seconds: float) -> str:
+    """The canonical form of a decimal64 with three digits (RFC 7950, 9.3.2): 60.0, 0.25."""
+    whole, _, part = f"{seconds:.3f}".partition(".")
+    return f"{whole}.{part.rstrip('0') or '0'}"
 
 
 def sync_document(device: DeviceRow) -> Document:

@@ -31,6 +31,8 @@ class DeviceRow:
     space_id: int
     space: str
     deadlines: Mapping[str, float]
+    """Seconds by phase, where the device has its own."""
+    client: str
     edit_generation: int
     sync_state: str
     seen_at: Micros | None
@@ -92,7 +94,7 @@ class DevicePoolRow:
 
 _DEVICE = (
     "device.id, device.name, owner_id, role, driver, host, port, username, credential, host_key,"
-    " device.space_id, space.name, deadlines, edit_generation, sync_state, seen_at, error"
+    " device.space_id, space.name, deadlines, client, edit_generation, sync_state, seen_at, error"
     " FROM device JOIN space ON space.id = device.space_id"
 )
 _DEVICE_POOL = (
@@ -130,13 +132,14 @@ def insert_device(
     host_key: str | None,
     space_id: int,
     deadlines: Mapping[str, float],
+    client: str,
 ) -> int:
     """A device, and the owner that is this one device."""
     owner_id = tx.insert("INSERT INTO owner (kind, name) VALUES ('device', :name) RETURNING id", name=name)
     device_id = tx.insert(
         "INSERT INTO device (name, owner_id, role, driver, host, port, username, credential, host_key,"
-        " space_id, deadlines) VALUES (:name, :owner, :role, :driver, :host, :port, :username, :credential,"
-        " :host_key, :space, :deadlines) RETURNING id",
+        " space_id, deadlines, client) VALUES (:name, :owner, :role, :driver, :host, :port, :username,"
+        " :credential, :host_key, :space, :deadlines, :client) RETURNING id",
         name=name,
         owner=owner_id,
         role=role,
@@ -148,6 +151,7 @@ def insert_device(
         host_key=host_key,
         space=space_id,
         deadlines=json.dumps(dict(deadlines)),
+        client=client,
     )
     tx.run(
         "INSERT INTO owner_member (owner_id, device_id, role) VALUES (:owner, :device, 'serves')",
@@ -187,6 +191,16 @@ def set_host_key(tx: Transaction, device_id: int, host_key: str) -> None:
     tx.run("UPDATE device SET host_key = :key WHERE id = :id", key=host_key, id=device_id)
 
 
+def set_entering(tx: Transaction, device_id: int, *, client: str, deadlines: Mapping[str, float]) -> None:
+    """How the device is entered."""
+    tx.run(
+        "UPDATE device SET client = :client, deadlines = :deadlines WHERE id = :id",
+        client=client,
+        deadlines=json.dumps(dict(deadlines)),
+        id=device_id,
+    )
+
+
 def devices_with_key(tx: Transaction, host_key: str, *, besides: int) -> list[str]:
     """Other devices that have this host key: one identity, perhaps."""
     rows = tx.all(
@@ -222,6 +236,7 @@ def device_users(tx: Transaction, device_id: int) -> list[str]:
         " UNION ALL SELECT 'owner group ' || owner.name FROM owner_member JOIN owner ON owner.id = owner_id"
         " WHERE device_id = :id AND owner.kind = 'group'"
         " UNION ALL SELECT 'block b' || block_id FROM block_member WHERE device_id = :id"
+        " UNION ALL SELECT 'atomic run ' || run_id FROM atomic_member WHERE device_id = :id"
         " UNION ALL SELECT 'object ' || path || ' ' || keys FROM device_object WHERE device_id = :id"
         " ORDER BY 1 LIMIT 5",
         id=device_id,

@@ -50,6 +50,7 @@ def target_of(device: DeviceRow, accept_new: bool, driver: Driver) -> Target:
         host_key=device.host_key,
         accept_new=accept_new,
         deadlines=Deadlines(**own, commit=commit),
+        client=device.client,
         pause_after_hello=PAUSE_AFTER_HELLO,
     )
 

@@ -100,6 +100,7 @@ def begin(casm: Casm) -> None:
         "group add duo --member bng1:serves",
         "quota set q4 --pool p4 --addresses 4096",
         "pool reserve p4 198.51.100.32/28 --reason kept",
+        "device change bng1 --deadline tcp=2.5 --deadline commit=120",
     ):
         assert casm(*line.split()).status == 0
 
@@ -148,6 +149,8 @@ ANSWERS = (
     ("quota-set", "quota set site --device bng1 --family ipv4 --addresses 1,024"),
     ("quota-list", "quota list"),
     ("quota-remove", "quota remove q4"),
+    ("device-change", "device change bng1 --client ncclient --deadline rpc=90 --deadline commit=120"),
+    ("device-change", "device change bng1 --client asyncssh --deadline rpc=default"),
     ("pool-change", "pool change p4 --add-prefix 203.0.113.0/24 --add-prefix 192.0.2.0/28"),
     ("pool-reserve", "pool reserve p4 198.51.100.16/28 --reason later"),
     ("pool-unreserve", "pool unreserve p4 198.51.100.32/28"),

@@ -12,9 +12,10 @@ import pytest
 import typer.main
 from jsonschema import Draft202012Validator
 
+from casm_ctrl.base.clients import CLIENTS
 from casm_ctrl.cli import options
 from casm_ctrl.cli.main import app
-from casm_ctrl.service import configuration, device_pool_edits, pool_edits
+from casm_ctrl.service import device_edits, device_pool_edits, pool_edits
 from casm_ctrl.store.states import State
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -89,7 +90,8 @@ def test_a_schema_is_one(path: Path) -> None:
 
 
 def test_the_words_that_options_take_are_those_of_the_service() -> None:
-    assert tuple(role.value for role in options.Role) == configuration.ROLES
+    assert tuple(role.value for role in options.Role) == device_edits.ROLES
+    assert tuple(client.value for client in options.Client) == CLIENTS
     assert tuple(scope.value for scope in options.Scope) == pool_edits.SCOPES
     assert tuple(access.value for access in options.Access) == device_pool_edits.ACCESS
     assert {state.value for state in options.LiveState} == {state.value for state in State} - {"free"}

@@ -16,6 +16,7 @@ from casm_ctrl.service.configuration import (
     AddDevicePool,
     AddPool,
     AddSpace,
+    ChangeDevice,
     Edit,
     RemoveDevice,
     RemoveDevicePool,
@@ -288,12 +289,47 @@ def test_what_a_pool_shows(network: Database) -> None:
         ({"user": "a\tb"}, "is not a user"),
         ({"instances": (("vrf", "s"), ("vrf", "s"))}, "network instance 'vrf' is given twice"),
         ({"deadlines": (("naptime", 5.0),)}, "'naptime' is not a deadline"),
-        ({"deadlines": (("rpc", 0.0),)}, "the deadline rpc is not above 0 and finite"),
+        ({"deadlines": (("rpc", 0.0),)}, "the deadline rpc cannot be 0 s"),
+        ({"deadlines": (("rpc", 0.0005),)}, "the deadline rpc cannot be 0.0005 s"),
+        ({"deadlines": (("rpc", float("inf")),)}, "the deadline rpc cannot be inf s"),
+        ({"deadlines": (("commit", 1.5),)}, "the deadline commit cannot be 1.5 s"),
+        ({"deadlines": (("rpc", 1.0), ("rpc", 2.0))}, "deadline 'rpc' is given twice"),
+        ({"client": "telnet"}, "there is no NETCONF client 'telnet'"),
         ({"host_key": "  "}, "the host key is empty"),
     ],
 )
 def test_devices_that_cannot_be(network: Database, changes: dict[str, Any], message: str) -> None:
     refused(network, InvalidValue, message, but(DEVICE, **changes))
+
+
+def test_what_a_device_shows_of_how_it_is_entered(network: Database) -> None:
+    change(network, ME, [DEVICE])
+    shown = views.show_device(network, "bng3")
+    assert shown["client"] == "asyncssh"
+    assert "deadlines" not in shown
+    deadlines = (("rpc", 120.0), ("hello", 0.25), ("commit", 90))
+    change(network, ME, [ChangeDevice("bng3", "ncclient", deadlines)])
+    shown = views.show_device(network, "bng3")
+    assert shown["client"] == "ncclient"
+    assert shown["deadlines"] == {"rpc": "120.0", "hello": "0.25", "commit": 90}
+    change(network, ME, [ChangeDevice("bng3", deadlines=(("rpc", None), ("tcp", 1.0)))])
+    shown = views.show_device(network, "bng3")
+    assert shown["client"] == "ncclient"
+    assert shown["deadlines"] == {"hello": "0.25", "commit": 90, "tcp": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (ChangeDevice("bng1", "telnet"), "there is no NETCONF client 'telnet'"),
+        (ChangeDevice("bng1", deadlines=(("naptime", 1.0),)), "'naptime' is not a deadline"),
+        (ChangeDevice("bng1", deadlines=(("naptime", None),)), "'naptime' is not a deadline"),
+        (ChangeDevice("bng1", deadlines=(("rpc", -1.0),)), "the deadline rpc cannot be -1 s"),
+        (ChangeDevice("bng1", deadlines=(("rpc", None), ("rpc", 1.0))), "deadline 'rpc' is given twice"),
+    ],
+)
+def test_device_changes_that_cannot_be(network: Database, changed: ChangeDevice, message: str) -> None:
+    refused(network, InvalidValue, message, changed)
 
 
 def test_a_refused_credential_is_not_repeated(network: Database) -> None:

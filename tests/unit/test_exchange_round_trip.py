@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casm_ctrl.base.clients import CLIENTS
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import Refusal
 from casm_ctrl.service.allocation import allocate
@@ -57,6 +58,7 @@ _odd = st.text(st.sampled_from("aé,;=\\\"' \n\r\t{}:"), max_size=8)
 _name = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,4}\Z").filter(lambda n: not re.fullmatch(r"b[0-9]+", n))
 _labels = st.dictionaries(_name, _odd, max_size=2).map(lambda found: tuple(found.items()))
 _seconds = st.integers(0, 10**6)
+_deadline = st.integers(1, 86_400_000).map(lambda milliseconds: milliseconds / 1000)
 
 
 @st.composite
@@ -119,7 +121,17 @@ def networks(draw: st.DrawFn) -> tuple[list[Edit], list[str]]:
         role = draw(st.sampled_from(["bng", "cgn", "dhcp"]))
         edits.append(
             AddDevice(
-                name, role, "any", f"192.0.2.{number}", 830 + number, "u", "env:X", space, instances=instances
+                name,
+                role,
+                "any",
+                f"192.0.2.{number}",
+                830 + number,
+                "u",
+                "env:X",
+                space,
+                instances=instances,
+                deadlines=tuple(draw(st.dictionaries(st.sampled_from(["tcp", "rpc"]), _deadline)).items()),
+                client=draw(st.sampled_from(CLIENTS)),
             )
         )
         served = {space, *(other for _, other in instances)}

@@ -17,7 +17,7 @@ from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.service.exchange.documents import Read
 from casm_ctrl.service.exchange.nouns import NOUNS, Entry, Kind, Leaf, Noun, What
 from casm_ctrl.service.exchange.problems import Problems
-from casm_ctrl.service.exchange.values import canonical, check_count
+from casm_ctrl.service.exchange.values import canonical, check_count, check_seconds
 
 _BY_NAME = {noun.name: noun for noun in NOUNS}
 _SPECIAL = re.compile(r"([\\;=])")
@@ -184,6 +184,8 @@ def _value(leaf: Leaf, cell: str) -> Any:
         return cell
     if kind is Kind.COUNT:
         return check_count(cell)
+    if kind is Kind.SECONDS:
+        return check_seconds(cell)
     if kind is Kind.NUMBER:
         return int(check_count(cell))
     if kind is Kind.FLAG:

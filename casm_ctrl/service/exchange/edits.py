@@ -18,6 +18,7 @@ from casm_ctrl.service.configuration import (
     SetQuota,
 )
 from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, GROUP, POOL, QUOTA, SPACE, Entry
+from casm_ctrl.service.exchange.values import number
 
 
 def edits_of(entry: Entry) -> list[Edit]:
@@ -99,8 +100,17 @@ def _device(entry: Entry) -> list[Edit]:
             space=get("address-space"),
             host_key=get("host-key"),
             instances=get("network-instance"),
+            client=get("client"),
+            deadlines=_deadlines(entry),
         )
     ]
+
+
+def _deadlines(entry: Entry) -> tuple[tuple[str, float], ...]:
+    found: dict[str, Any] = {
+        leaf.name: entry.get(leaf.name) for leaf in DEVICE.leaves if leaf.inside == "deadlines"
+    }
+    return tuple((name, number(value)) for name, value in found.items() if value is not None)
 
 
 def _group(entry: Entry) -> list[Edit]:

@@ -13,7 +13,7 @@ from casm_ctrl.service.exchange.nouns import Entry as Entry
 from casm_ctrl.service.exchange.nouns import Noun as Noun
 from casm_ctrl.service.exchange.stored import stored_entries
 from casm_ctrl.service.verb import Document
-from casm_ctrl.store import blocks, devices, pools
+from casm_ctrl.store import blocks, pools
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.transaction import Transaction
 
@@ -27,8 +27,6 @@ class Export:
 
     pieces: Iterator[str]
     total: int
-    without_deadlines: list[str]
-    """Devices with deadlines of their own: our models have no place for those."""
     counts: dict[str, int] = field(default_factory=dict)
 
     def document(self) -> list[Document]:
@@ -47,9 +45,8 @@ def exported(database: Database, *, form: str, what: What) -> Iterator[Export]:
                     counts[noun.name] += 1
                 yield entry
 
-        with_deadlines = [row.name for row in devices.list_devices(tx) if row.deadlines]
         total = _count_blocks(tx) if BLOCK in what.nouns else 0
-        yield Export(FORMATS[form](what, read), total, with_deadlines, counts)
+        yield Export(FORMATS[form](what, read), total, counts)
 
 
 def _count_blocks(tx: Transaction) -> int:

@@ -10,7 +10,7 @@ from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.service.exchange.documents import TOP
 from casm_ctrl.service.exchange.nouns import BLOCK, DEVICE, DEVICE_POOL, Entry, Kind, Leaf, Noun
 from casm_ctrl.service.exchange.problems import Problems
-from casm_ctrl.service.exchange.values import canonical, check_count
+from casm_ctrl.service.exchange.values import canonical, check_count, check_seconds
 
 Path = tuple[str | int, ...]
 
@@ -18,6 +18,7 @@ _WRITTEN = {
     Kind.TEXT: "text in quotes",
     Kind.NUMBER: "a number without quotes",
     Kind.COUNT: "a number in quotes (RFC 7951, 6.1)",
+    Kind.SECONDS: 'seconds in quotes (RFC 7951, 6.1), such as "60.0"',
     Kind.FLAG: "true or false",
     Kind.SET: 'a list of texts, ["…"]',
     Kind.LIST: 'a list of texts, ["…"]',
@@ -161,6 +162,8 @@ def _typed(leaf: Leaf, value: Any) -> Any:
         return value
     if kind is Kind.COUNT and isinstance(value, str):
         return check_count(value)
+    if kind is Kind.SECONDS and isinstance(value, str):
+        return check_seconds(value)
     if kind is Kind.FLAG and isinstance(value, bool):
         return value
     if kind in (Kind.SET, Kind.LIST) and isinstance(value, list) and all(isinstance(v, str) for v in value):

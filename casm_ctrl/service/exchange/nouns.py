@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from casm_ctrl.base.clients import DEFAULT_CLIENT
+
 
 class Kind(Enum):
     """The value of a leaf, and how JSON writes it (RFC 7951, 6): MAP is a list of two leaves, the first its key."""
@@ -18,6 +20,7 @@ class Kind(Enum):
     TEXT = "text"
     NUMBER = "a number"
     COUNT = "a number in quotes"
+    SECONDS = "seconds in quotes, up to three digits after the point"
     FLAG = "true or false"
     SET = "a list, in any order"
     LIST = "a list"
@@ -103,6 +106,9 @@ DEVICE = Noun(
         Leaf("user", required=True),
         Leaf("credential", required=True),
         Leaf("host-key"),
+        Leaf("client", default=DEFAULT_CLIENT),
+        *(Leaf(name, Kind.SECONDS, inside="deadlines") for name in ("tcp", "ssh", "hello", "rpc")),
+        Leaf("commit", Kind.NUMBER, inside="deadlines"),
         Leaf("address-space", required=True),
         Leaf("network-instance", Kind.MAP, pair=("name", "address-space")),
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from casm_ctrl.addressing.prefix import Family
 from casm_ctrl.base.clock import to_rfc3339
-from casm_ctrl.service.documents import prefix_document
+from casm_ctrl.service.documents import deadlines_document, prefix_document
 from casm_ctrl.service.exchange.nouns import (
     BLOCK,
     DEVICE,
@@ -82,7 +82,6 @@ def pool_entry(tx: Transaction, row: PoolRow) -> Entry:
 
 
 def device_entry(tx: Transaction, row: DeviceRow) -> Entry:
-    """Without its deadlines, which our models have no place for."""
     names = {space.id: space.name for space in spaces.list_spaces(tx)}
     instances = devices.device_instances(tx, row.id)
     return _entry(
@@ -96,6 +95,8 @@ def device_entry(tx: Transaction, row: DeviceRow) -> Entry:
             "user": row.username,
             "credential": row.credential,
             "host-key": row.host_key,
+            "client": row.client,
+            **deadlines_document(row.deadlines),
             "address-space": row.space,
             "network-instance": tuple(sorted((name, names[number]) for name, number in instances.items())),
         },

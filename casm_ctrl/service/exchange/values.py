@@ -7,6 +7,7 @@ from typing import Any
 
 from casm_ctrl.addressing.prefix import Prefix, parse_prefix
 from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.service.documents import seconds_text
 from casm_ctrl.service.exchange.nouns import Kind, Leaf
 
 _NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
@@ -48,6 +49,19 @@ def check_count(text: str) -> str:
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise InvalidValue(f"'{text[:40]}' is not a number", f"write up to {_MOST_DIGITS} decimal digits")
     return str(int(text))
+
+
+def check_seconds(text: str) -> str:
+    """`text` in its canonical form; InvalidValue where it is no decimal64 with up to three digits."""
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", text):
+        raise InvalidValue(f"'{text[:40]}' is no number of seconds", "write as 60 or 0.25")
+    return seconds_text(float(text))
+
+
+def number(value: str | int) -> float:
+    """What a SECONDS or a NUMBER says; an int where it is whole."""
+    found = float(value)
+    return int(found) if found.is_integer() else found
 
 
 def _check_size(leaf: Leaf, value: Any) -> None:

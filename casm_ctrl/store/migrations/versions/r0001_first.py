@@ -114,6 +114,7 @@ CREATE TABLE device (
     host_key TEXT,
     space_id INTEGER NOT NULL REFERENCES space,
     deadlines TEXT NOT NULL DEFAULT '{}',
+    client TEXT NOT NULL DEFAULT 'asyncssh' CHECK (client IN ('asyncssh', 'ncclient')),
     edit_generation INTEGER NOT NULL DEFAULT 0,
     sync_state TEXT NOT NULL DEFAULT 'never',
     seen_at INTEGER,
