@@ -138,6 +138,7 @@ def allocate(
 
     They are reserved at once; 'casm apply' installs them on the device.
     """
+    from casm_ctrl.service import views
     from casm_ctrl.service.allocation import allocate as verb
 
     done = verb(
@@ -155,7 +156,9 @@ def allocate(
         expires=expires,
         dry_run=dry_run,
     )
-    return Answer(done, lambda: _show_allocated(done, _device_of(device_pool), dry_run))
+    return Answer(
+        done, lambda: _show_allocated(done, views.devices_served(call.database, device_pool), dry_run)
+    )
 
 
 def renew(
@@ -253,7 +256,7 @@ def accept_clock(call: Call) -> Answer:
     )
 
 
-def _show_allocated(done: Document, device: str, dry_run: bool) -> Iterable[RenderableType]:
+def _show_allocated(done: Document, devices: Sequence[str], dry_run: bool) -> Iterable[RenderableType]:
     from casm_ctrl.cli.output import moment, plural
 
     blocks = done["block"]
@@ -265,7 +268,7 @@ def _show_allocated(done: Document, device: str, dry_run: bool) -> Iterable[Rend
     if dry_run:
         yield "A dry run: nothing was changed."
     else:
-        yield f"Reserved: 'casm apply {device}' installs {'it' if len(blocks) == 1 else 'them'}."
+        yield f"Reserved: 'casm apply {' '.join(devices)}' installs {'it' if len(blocks) == 1 else 'them'}."
 
 
 def _show(blocks: Sequence[Document]) -> Iterable[RenderableType]:

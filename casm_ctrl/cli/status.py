@@ -57,7 +57,13 @@ def _faults(found: Document) -> list[str]:
 def _show(found: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.output import facts, moment, table, titled
 
-    yield facts((("store", found["store-id"]), ("configuration", f"revision {found['config-revision']}")))
+    yield facts(
+        (
+            ("store", found["store-id"]),
+            ("configuration", f"revision {found['config-revision']}"),
+            ("audit", _audit(found["audit"])),
+        )
+    )
     if found["clock-held"]:
         yield "The clock jumped: no block leaves quarantine until it was looked at; see 'casm accept-clock --help'."
     if found["pool"]:
@@ -100,6 +106,16 @@ def _show(found: Document) -> Iterable[RenderableType]:
     yield from _findings(found["finding"])
     if not found["pool"] and not found["device"]:
         yield "The store is empty. Begin with 'casm space add NAME', then 'casm pool add'."
+
+
+def _audit(standing: Document) -> str:
+    from casm_ctrl.base.clock import show_duration
+    from casm_ctrl.cli.output import plural
+
+    if "oldest-unsealed-age" not in standing:
+        return "all sealed"
+    age = show_duration(standing["oldest-unsealed-age"])
+    return f"{plural(int(standing['unsealed']), 'event')} not sealed yet, the oldest {age} old"
 
 
 def _blocks(counted: Document) -> str | None:

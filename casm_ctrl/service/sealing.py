@@ -48,7 +48,7 @@ def seal(database: Database) -> Document:
     done here: `busy`."""
     sealed, busy = seal_some(database, None)
     with database.read() as tx:
-        return {"newly-sealed": str(sealed), "busy": busy, **_standing(tx, seals.get_head(tx))}
+        return {"newly-sealed": str(sealed), "busy": busy, **standing(tx)}
 
 
 def seal_some(database: Database, batches: int | None) -> tuple[int, bool]:
@@ -123,7 +123,7 @@ def examine(tx: Transaction, anchor: Anchor | None = None) -> Document:
         findings.add(f"event {seq} has no seal, and all up to {complete} were sealed: it was put in later")
     if anchor is not None and (last is None or anchor.number > last.number):
         findings.add(f"seal {anchor.number}, which was to be expected, is missing")
-    return {"finding": findings.listed, "findings": str(findings.count), **_standing(tx, head)}
+    return {"finding": findings.listed, "findings": str(findings.count), **standing(tx)}
 
 
 def _walk(tx: Transaction, findings: _Findings, anchor: Anchor | None) -> Sealed | None:
@@ -166,8 +166,9 @@ def _compare_head(findings: _Findings, head: Head | None, last: Sealed | None) -
         )
 
 
-def _standing(tx: Transaction, head: Head | None) -> Document:
-    """Where the chain stands, and what is not in it yet."""
+def standing(tx: Transaction) -> Document:
+    """Where the chain stands, and how many events are not in it yet, and since when."""
+    head = seals.get_head(tx)
     number, oldest = seals.unsealed(tx, 0 if head is None else head.complete)
     document: Document = {"sealed": str(0 if head is None else head.sealed), "unsealed": str(number)}
     if head is not None and head.sealed:

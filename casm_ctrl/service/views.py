@@ -5,7 +5,7 @@ from __future__ import annotations
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import NotFound
 from casm_ctrl.base.identifiers import parse_block_id
-from casm_ctrl.service import circuits, documents
+from casm_ctrl.service import circuits, documents, sealing
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
@@ -106,6 +106,13 @@ def show_device_pool(database: Database, label: str) -> Document:
         }
 
 
+def devices_served(database: Database, label: str) -> list[str]:
+    """The devices on which a device pool's blocks are configured: one, or those of a group."""
+    with database.read() as tx:
+        members = devices.owner_members(tx, the_device_pool(tx, label).owner_id)
+        return sorted(devices.get_device(tx, m.device_id).name for m in members if m.holds_blocks)
+
+
 def list_blocks(
     database: Database,
     *,
@@ -190,4 +197,5 @@ def status(database: Database) -> Document:
             ],
             "device": device_rows,
             "finding": [documents.finding_document(row) for row in observations.list_findings(tx)],
+            "audit": sealing.standing(tx),
         }

@@ -445,3 +445,14 @@ def _complete(words: str) -> set[str]:
     ended = CliRunner().invoke(app, [], prog_name="casm", env=environment)
     assert ended.stderr == ""
     return set(ended.stdout.split())
+
+
+def test_an_allocation_names_all_devices_that_get_it(stocked: Casm) -> None:
+    for line in (
+        "device add bng2 --role bng --driver ietf-address-pool --host 192.0.2.2 --user u --credential env:PW",
+        "device add bng3 --role bng --driver ietf-address-pool --host 192.0.2.3 --user u --credential env:PW",
+        "group add pair --member bng1:serves --member bng2:stands-by --member bng3:relays",
+        "device-pool add bng1/pair --pool p4 --length 27 --group pair",
+    ):
+        assert stocked(*line.split()).status == 0
+    assert "'casm apply bng1 bng2' installs it." in stocked("allocate", "bng1/pair").out

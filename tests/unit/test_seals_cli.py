@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def casm(*arguments: str) -> tuple[int, dict[str, Any], str]:
 def test_commands_seal_what_they_did(path: Path) -> None:
     status, found, _ = casm("audit", "verify")
     assert (status, found["findings"], found["unsealed"]) == (0, "0", "0")
+    assert re.search(r"^audit +all sealed$", CliRunner().invoke(app, ["status"]).stdout, re.MULTILINE)
     assert int(found["sealed"]) >= 2
 
 
@@ -62,6 +64,8 @@ def test_what_others_left_is_sealed_on_request(path: Path) -> None:
     _, found, _ = casm("audit", "verify")
     assert found["unsealed"] == "1"
     assert found["oldest-unsealed"].startswith("1970")
+    shown = CliRunner().invoke(app, ["status"]).stdout
+    assert re.search(r"^audit +1 event not sealed yet, the oldest [0-9]+[smhdw] old$", shown, re.MULTILINE)
     status, done, _ = casm("audit", "seal")
     assert (status, done["newly-sealed"], done["unsealed"]) == (0, "1", "0")
 
