@@ -123,7 +123,7 @@ class ObjectEdit:
         keys = self._model.keys.get(node.tag)
         if keys is not None:
             return (node.tag, *(_text(node.find(tag)) for tag in keys))
-        return (node.tag, text_of(node).strip()) if node.tag in self._model.leaf_lists else (node.tag,)
+        return (node.tag, text_of(node).strip()) if node.tag in self._model.values else (node.tag,)
 
     def _child(self, parent: Element, node: Element) -> Element | None:
         index = self._indexes.get(parent)
@@ -160,20 +160,24 @@ class ObjectEdit:
             if found is None:
                 found = self._bare(node)
                 if there is None and not fresh:
-                    found.set(OPERATION, "create" if node.tag in self._model.keys else "merge")
+                    found.set(OPERATION, "create" if self._is_entry(node) else "merge")
                 place.append(found)
                 self._indexes[place][self._name(node)] = found
             fresh = fresh or found.get(OPERATION) == "create"
             place = found
         return place
 
+    def _is_entry(self, node: Element) -> bool:
+        """Whether `node` is one of a list or leaf-list."""
+        return node.tag in self._model.keys or node.tag in self._model.values
+
     def _bare(self, node: Element) -> Element:
-        """`node` with its keys only."""
+        """`node` with its keys only; an entry of a leaf-list is its key."""
         bare = copy.deepcopy(node)
         keys = self._model.keys.get(node.tag, ())
         bare[:] = [child for child in bare if child.tag in keys]
         bare.attrib.clear()
-        bare.text = None
+        bare.text = text_of(node) if node.tag in self._model.values else None
         return bare
 
     def _create(self, entry: Element) -> None:
@@ -203,8 +207,6 @@ class ObjectEdit:
             if found is None:
                 return None
             gone = self._bare(wanted)
-            if wanted.tag in self._model.leaf_lists:
-                gone.text = text_of(wanted)
             gone.set(OPERATION, "delete")
             return gone
         if found is None:

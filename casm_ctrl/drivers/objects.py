@@ -19,15 +19,27 @@ from casm_ctrl.drivers.interface import Element, ObjectKey
 
 @dataclass(frozen=True)
 class Step:
-    """One data node on the way to an object: a list with the tags of its keys, or a container without."""
+    """One data node on the way to an object: a list with the tags of its keys, or a container without.
+
+    Or, with `value`, an entry of a leaf-list, whose only key is its value.
+    """
 
     tag: str
     """In Clark notation, `{namespace}name`, as all tags here."""
     keys: tuple[str, ...] = ()
+    value: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many keys name one such node among its siblings."""
+        return len(self.keys) + self.value
 
     def name(self, parent: Element | None, keys: Iterator[str]) -> Element:
         """The node below `parent`, with the key leaves that it needs taken from `keys`."""
         namespace = self.tag[1:].partition("}")[0]
+        if self.value:
+            assert parent is not None, "a leaf-list stands in something"
+            return add_leaf(parent, self.tag, next(keys))
         if parent is None:
             node = top_element(self.tag, namespace)
         else:
@@ -63,7 +75,7 @@ class Kind:
     @cached_property
     def count(self) -> int:
         """How many keys name one object."""
-        return sum(len(step.keys) for step in self.steps)
+        return sum(step.count for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,7 @@ class Model:
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Key tags by list tag, of lists inside objects."""
     leaf_lists: frozenset[str] = frozenset()
+    """Inside objects."""
     drains: frozenset[str] = frozenset()
     """The nodes that say whether an object is drained."""
     canonical: Callable[[str, str], str] = lambda _tag, text: text.strip()
@@ -90,6 +103,11 @@ class Model:
         for step in (step for kind in self.kinds for step in kind.steps if step.keys):
             keys[step.tag] = tuple(dict.fromkeys((*keys.get(step.tag, ()), *step.keys)))
         return keys
+
+    @cached_property
+    def values(self) -> frozenset[str]:
+        """The tags of all leaf-lists."""
+        return self.leaf_lists | {step.tag for kind in self.kinds for step in kind.steps if step.value}
 
     def kind_of(self, key: ObjectKey) -> Kind | None:
         """None where `key` names nothing of this model: such an object is never looked for."""
@@ -109,7 +127,8 @@ def _below(
     parent: Element, kind: Kind, steps: tuple[Step, ...], keys: tuple[str, ...]
 ) -> Iterator[tuple[ObjectKey, Element]]:
     for node in parent.iterchildren(steps[0].tag):
-        named = (*keys, *(_key_text(node, tag) for tag in steps[0].keys))
+        own = [text_of(node).strip()] if steps[0].value else [_key_text(node, tag) for tag in steps[0].keys]
+        named = (*keys, *own)
         if len(steps) == 1:
             yield ObjectKey(kind.path, named), node
         else:

@@ -24,8 +24,9 @@ POOL = Kind(
     own=frozenset({q("mode"), q("limits")}),
 )
 BLOCK = Kind("block", (*POOL.steps, Step(q("blocks")), Step(q("block"), (q("id"),))))
+MEMBER = Kind("member", (*POOL.steps, Step(q("members")), Step(q("member"), value=True)))
 MODEL = Model(
-    (POOL, BLOCK),
+    (POOL, BLOCK, MEMBER),
     lists={q("range"): (q("first"),)},
     leaf_lists=frozenset({q("tag")}),
     drains=frozenset({q("locked")}),
@@ -175,6 +176,25 @@ def test_lists_and_leaf_lists_inside_an_object_are_compared_by_their_keys() -> N
     edit.put(POOL.key("a"), entry)
     xml, _ = shown(edit)
     assert xml == "top(pool(name(a) -tag(x) ~tag(z) range(first(1) ~last(3)) +range(first(5) last(6))))"
+
+
+def test_an_entry_of_a_leaf_list_is_an_object_by_its_value() -> None:
+    """So it is added to what others made, and taken away again, without touching their entries."""
+    held = (
+        f'<top xmlns="{NS}"><pool><name>b</name><members><member> x </member><member>y</member></members>'
+        "</pool></top>"
+    )
+    edit = ObjectEdit(MODEL, wanted(MEMBER.key("b", "x")), running(held))
+    for name in ("y", "z"):
+        assert edit.put(MEMBER.key("b", name), MEMBER.entry(MEMBER.key("b", name)))
+    edit.remove_rest()
+    xml, changes = shown(edit)
+    assert xml == "top(pool(name(b) members(-member(x) +member(z))))"
+    assert [(change[0], change[1]) for change in changes] == [
+        (Action.ADD, MEMBER.key("b", "z")),
+        (Action.REMOVE, MEMBER.key("b", "x")),
+    ]
+    assert [key.keys for key, _ in objects(running(held), MEMBER)] == [("b", "x"), ("b", "y")]
 
 
 def test_one_object_for_two_blocks_is_refused() -> None:
