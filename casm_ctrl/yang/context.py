@@ -5,6 +5,7 @@ The memory goes with the object. Several threads may read it at once, and libyan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from casm_ctrl.base.errors import NotFound
 from casm_ctrl.yang import libyang
 from casm_ctrl.yang.findings import shorten, take_findings
 from casm_ctrl.yang.libyang import ffi, load_library
+
+_PREDICATE = re.compile(r"""\[(?:[^\]'"]|'[^']*'|"[^"]*")*\]""")
 
 ALL_FEATURES = ("*",)
 
@@ -60,6 +63,19 @@ class Context:
         for module in self._every_module():
             if module.compiled and ffi.string(module.name) not in self._built_in:
                 yield module
+
+    def must_with_message(self, path: str, message: str) -> str | None:
+        """The expression of the `must` of the node at an instance path that has this error-message."""
+        node = self.library.lys_find_path(self.pointer, ffi.NULL, _PREDICATE.sub("", path).encode(), 0)
+        self.library.ly_err_clean(self.pointer, ffi.NULL)
+        musts = self.library.lysc_node_musts(node) if node else ffi.NULL
+        if not musts:
+            return None
+        count = ffi.cast("uint64_t *", musts)[-1]  # libyang's arrays have their size before them
+        for must in musts[0:count]:
+            if must.emsg and ffi.string(must.emsg).decode(errors="replace") == message:
+                return str(ffi.string(self.library.lyxp_get_expr(must.cond)).decode())
+        return None
 
     def _every_module(self) -> Iterator[Any]:
         index = ffi.new("uint32_t *")

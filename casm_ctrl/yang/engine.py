@@ -10,7 +10,7 @@ and libyang keeps findings by thread.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -20,9 +20,9 @@ from lxml import etree
 
 from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.yang import libyang
-from casm_ctrl.yang.context import Context
+from casm_ctrl.yang.context import ALL_FEATURES, Context
+from casm_ctrl.yang.findings import Finding, take_findings
 from casm_ctrl.yang.findings import Violation as Violation
-from casm_ctrl.yang.findings import take_findings
 from casm_ctrl.yang.libyang import ffi
 from casm_ctrl.yang.modules import standard_folders, yang_folder
 
@@ -62,13 +62,23 @@ class Engine:
     load, with the reason.
     """
 
-    def __init__(self, modules: Sequence[str], search: Sequence[Path] | None = None) -> None:
+    def __init__(
+        self,
+        modules: Sequence[str],
+        search: Sequence[Path] | None = None,
+        *,
+        features: Mapping[str, Sequence[str]] | None = None,
+        common: bool = True,
+    ) -> None:
+        """`features`: those that are on, by module name; all are of a module that is not named there.
+        Without `common` modules are looked for in `search` only, ietf-netconf too."""
         folders = (yang_folder(),) if search is None else search
-        self.context = Context((*folders, *standard_folders()))
+        self.context = Context((*folders, *(standard_folders() if common else ())))
         self._library = self.context.library
         self._context = self.context.pointer
         for module in ("ietf-netconf", *modules):
-            self.context.load(module)
+            name = module.partition("@")[0]
+            self.context.load(module, (features or {}).get(name, ALL_FEATURES))
 
     def validate(
         self,
@@ -100,6 +110,29 @@ class Engine:
             document = self._without_bare_removals(document)
         with self._parsed(document, format, *_DATA_OPTIONS[what]):
             pass
+
+    def findings(self, document: bytes, modules: Iterable[str]) -> list[Finding] | None:
+        """Everything that is wrong in the configuration of `modules`, once `document` is read.
+
+        Nodes that no module knows are passed over, for others may have put them there. None: it cannot be
+        read at all, with a value that its type forbids, so that nothing more can be said.
+        """
+        _check_text(document)
+        tree = ffi.new("struct lyd_node **")
+        found: list[Finding] = []
+        try:
+            if self._library.lyd_parse_data_mem(
+                self._context, document, libyang.FORMAT["xml"], libyang.PARSE_ONLY, 0, tree
+            ):
+                take_findings(self._library, self._context)
+                return None
+            options = libyang.VALIDATE_NO_STATE | libyang.VALIDATE_ALL_ERRORS
+            for name in modules:
+                if self._library.lyd_validate_module(tree, self.context.module(name), options, ffi.NULL):
+                    found += take_findings(self._library, self._context)
+        finally:
+            self._library.lyd_free_all(tree[0])
+        return found
 
     def convert(self, document: bytes, *, source: Format, target: Format) -> bytes:
         """`document` in the other encoding (XML of RFC 7950, JSON of RFC 7951), values in canonical form.

@@ -61,6 +61,11 @@ struct lysc_node {
     struct lys_module *module; struct lysc_node *parent; struct lysc_node *next; struct lysc_node *prev;
     const char *name; const char *dsc; const char *ref; void *exts; void *priv;
 };
+struct lyxp_expr;
+struct lysc_must {
+    struct lyxp_expr *cond; void *prefixes; const char *dsc; const char *ref; const char *emsg;
+    const char *eapptag; void *exts;
+};
 struct lysc_node_leaf { struct lysc_node node; void *musts; void *when; void *type; char *units; char *dflt; };
 
 uint32_t ly_version_so_major(void);
@@ -81,6 +86,9 @@ const struct lysc_node *lys_getnext(const struct lysc_node *last, const struct l
 const struct lysc_node *lysc_node_child(const struct lysc_node *node);
 const struct lysc_node *lys_find_path(const struct ly_ctx *ctx, const struct lysc_node *ctx_node,
                                       const char *path, uint8_t output);
+
+struct lysc_must *lysc_node_musts(const struct lysc_node *node);
+const char *lyxp_get_expr(const struct lyxp_expr *exp);
 
 const struct ly_err_item *ly_err_first(const struct ly_ctx *ctx);
 void ly_err_clean(struct ly_ctx *ctx, struct ly_err_item *eitem);
