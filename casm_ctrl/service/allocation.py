@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from casm_ctrl.addressing.prefix import Family, Prefix, count_addresses
+from casm_ctrl.addressing.prefix import Family, Prefix
 from casm_ctrl.addressing.strategy import ADJACENT, BEST_FIT, SPARSE, count_routes
 from casm_ctrl.base.clock import Micros, to_rfc3339
-from casm_ctrl.base.errors import Exhausted, InvalidValue
+from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.service import limits
 from casm_ctrl.service.documents import prefix_document
+from casm_ctrl.service.exhaustion import exhausted
 from casm_ctrl.service.lifetime import expiry
 from casm_ctrl.service.lookup import the_device_pool
 from casm_ctrl.service.occupancy import not_free
@@ -143,7 +144,7 @@ def _allocate(tx: Transaction, author: Author, request: Request) -> Document:
             limits.check_maximum(tx, row, request.count)
         for piece in wanted:
             if not _cut_piece(cutting, piece):
-                raise _exhausted(cutting, request, piece)
+                raise exhausted(tx, row, sources, cutting.runs, request, piece)
         words = f"{request.count} of /{wanted[0].length} for {row.label}"
         if request.addresses is not None:
             words = f"{request.addresses} addresses for {row.label}"
@@ -215,32 +216,3 @@ def _routes(tx: Transaction, row: DevicePoolRow) -> Document:
     for pool_id, prefix in have:
         by_space.setdefault(pools.get_pool(tx, pool_id).space_id, []).append(prefix)
     return {"routes": str(sum(count_routes(prefixes) for prefixes in by_space.values()))}
-
-
-def _exhausted(cutting: _Cutting, request: Request, piece: Piece) -> Exhausted:
-    """What is left, in words. Reads before the transaction is taken back, so what was found is out of it."""
-    tx, row = cutting.tx, cutting.row
-    found = sum(len(prefixes) for _, prefixes in cutting.runs)
-    stock, left, largest = [], 0, None
-    for pool in cutting.sources:
-        free = free_space.free_stock(tx, pool.id, pool.family)
-        length = free_space.largest_free_length(tx, pool.id)
-        words = "has nothing else free" if length is None else f"has a /{length} as its largest free block"
-        stock.append(f"pool '{pool.name}' {words}")
-        left += free.addresses
-        largest = length if largest is None else min(largest, length or largest)
-    family = cutting.sources[0].family
-    if request.addresses is None:
-        asked, had = f"{request.count} block(s) of /{piece.length}", str(found)
-        short = (request.count - found) << max(0, family.width - piece.length)
-    else:
-        asked = f"{request.addresses} addresses"
-        size = sum(p.of(family).size for _, prefixes in cutting.runs for p in prefixes)
-        had = count_addresses(family, size)
-        short = 0
-    message = f"{asked} were asked for '{row.label}', {had} could be had; then {', '.join(stock)}"
-    remedy = "ask for fewer or for a longer length, add a pool, or release blocks"
-    if short and left >= short and largest is not None and largest > piece.length:
-        message += f"; {count_addresses(family, left)} addresses are free, but in pieces too small"
-        remedy = f"ask for blocks of /{largest} or longer, or for --addresses; or release blocks beside what is free"
-    return Exhausted(message, remedy)

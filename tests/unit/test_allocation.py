@@ -147,6 +147,33 @@ def test_a_refusal_names_the_largest_that_is_left(network: Database) -> None:
         allocate(network, ME, "bng1/internet", length=16)
 
 
+def test_a_refusal_names_another_pool_that_has_one(network: Database) -> None:
+    edits: list[Edit] = [
+        AddPool("small", "s", ("192.0.2.0/26",)),
+        AddPool("other", "s", ("198.51.100.0/24",)),
+        AddPool("third", "s", ("203.0.113.0/24",)),
+        AddPool("six", "s", ("2001:db8::/32",)),
+        AddDevicePool("bng1/x", ("small", "p"), 26),
+    ]
+    change(network, ME, edits)
+    with pytest.raises(Exhausted) as caught:
+        allocate(network, ME, "bng1/x", length=24, pools=["small"])
+    assert caught.value.message == (
+        "1 block(s) of /24 were asked for 'bng1/x', 0 could be had; then pool 'small' has a /26 as its largest free"
+        " block; pool 'p' has a /16, and was not to be used"
+    )
+    assert caught.value.remedy.startswith("allow it with --pool p, or ask for fewer")
+    allocate(network, ME, "bng1/x", length=16, pools=["p"])
+    with pytest.raises(Exhausted) as caught:
+        allocate(network, ME, "bng1/x", length=24)
+    assert caught.value.message.endswith(
+        "; pool 'other' has a /24, pool 'third' has a /24, and 'bng1/x' does not draw from them"
+    )
+    assert caught.value.remedy.startswith(
+        "let it do so with 'casm device-pool change bng1/x --pool small --pool p --pool other', or"
+    )
+
+
 def test_an_id_of_a_refused_allocation_is_not_lost_or_doubled(network: Database) -> None:
     with pytest.raises(Exhausted):
         allocate(network, ME, "bng1/internet", count=257)
