@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
@@ -46,6 +46,11 @@ class Difference:
     generation: int
     removed: tuple[BlockRow, ...]
     intent: Intent
+
+    def recorded(self, desired: Desired) -> Desired:
+        """What was wanted, with the objects that this edit makes known as ours: as the store has it after the
+        intent. A driver whose model has no room for marks knows its own objects by nothing else."""
+        return replace(desired, objects=(*desired.objects, *self.intent.written))
 
 
 def work_out(
