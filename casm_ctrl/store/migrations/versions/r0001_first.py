@@ -393,6 +393,26 @@ CREATE TABLE device_circuit (
     error TEXT NOT NULL
 );
 
+-- A change of many devices that is not over: undecided, all go back to the old; decided, all go on.
+CREATE TABLE atomic_run (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    actor TEXT NOT NULL,
+    began INTEGER NOT NULL,
+    verdict TEXT CHECK (verdict = 'commit' OR verdict = 'roll-back')
+);
+
+CREATE TABLE atomic_member (
+    run_id INTEGER NOT NULL REFERENCES atomic_run,
+    device_id INTEGER NOT NULL REFERENCES device,
+    phase TEXT NOT NULL CHECK (phase = 'old' OR phase = 'pending' OR phase = 'unknown' OR phase = 'new'
+        OR phase = 'other'),
+    settled INTEGER NOT NULL CHECK (settled = 0 OR settled = 1),
+    last_of_all INTEGER NOT NULL CHECK (last_of_all = 0 OR last_of_all = 1),
+    before TEXT NOT NULL,
+    PRIMARY KEY (run_id, device_id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX atomic_member_open ON atomic_member (device_id) WHERE settled = 0;
+
 CREATE TABLE request (
     actor TEXT NOT NULL,
     request_id TEXT NOT NULL,
