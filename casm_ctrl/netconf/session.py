@@ -93,7 +93,7 @@ class Capabilities:
 
 
 class Session(Protocol):
-    """An open NETCONF session. It belongs to the task that opened it, which must close it."""
+    """An open NETCONF session. One task uses it at a time, and whoever opened it closes it."""
 
     @property
     def target(self) -> Target: ...
@@ -109,6 +109,11 @@ class Session(Protocol):
     @property
     def host_key(self) -> str:
         """The host key that the device presented: type and base64."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """True once nothing can be asked any more. A peer that is gone without a word is not noticed here."""
         ...
 
     async def rpc(self, operation: Element, *, deadline: float | None = None) -> Element:
