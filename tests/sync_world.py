@@ -25,7 +25,15 @@ import ncclient.transport.session
 from lxml import etree
 from ncclient import manager
 
-from casm_ctrl.addressing.prefix import Range, first_overlap, parse_prefix, parse_range
+from casm_ctrl.addressing.prefix import (
+    Family,
+    Range,
+    first_overlap,
+    format_address,
+    parse_prefix,
+    parse_range,
+)
+from casm_ctrl.service import rest
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
 from casm_ctrl.service.release import drain, release
@@ -398,8 +406,10 @@ class World:
         return done
 
     def apply(self, *arguments: str, code: int | None = None, **env: str) -> Done:
+        """Once, so that what goes wrong on the way to a device shows; tests of retries say `--retries`."""
         wait = () if "--wait" in arguments else ("--wait", "5s")
-        return self.casm("apply", *arguments, *wait, code=code, **env)
+        once = () if "--retries" in arguments else ("--retries", "0")
+        return self.casm("apply", *arguments, *wait, *once, code=code, **env)
 
     def fault(
         self, name: str, kind: FaultKind, operation: str = "*", occurrence: int = 1, **more: Any
@@ -409,6 +419,29 @@ class World:
 
     def clear_faults(self, name: str = "bng1") -> None:
         self.lab.do(self.devices[name].faults.clear)
+
+    def clear_all_faults(self) -> None:
+        for name in self.devices:
+            self.clear_faults(name)
+
+    def until(self, casm: Casm, name: str, operation: str) -> None:
+        """Return when the device was asked for `operation`."""
+        end = time.monotonic() + 20
+        while operation not in self.operations(name):
+            assert not casm.ended, casm.wait().out
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    def edit_range(self, name: str, pool: str, entry: str, first: int, last: int) -> None:
+        """As somebody else does."""
+        lower, upper = (format_address(Family.IPV4, value) for value in (first, last))
+        self.edit(name, pool_xml(pool, entry, lower, upper))
+
+    def free_quarantined(self) -> None:
+        """As if the rest of all blocks were over."""
+        with self.database.write() as tx:
+            tx.run("UPDATE block SET rest_until = 1 WHERE rest_until IS NOT NULL")
+        rest.sweep_store(self.database)
 
     def edit(self, name: str, xml: str, datastore: str = "running") -> None:
         """As somebody else does."""

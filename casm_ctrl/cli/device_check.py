@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from casm_ctrl.cli.call import Answer, Call, Document
-from casm_ctrl.cli.options import AcceptNew, DeviceNames, Wait
+from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, Retries, Retry, Wait
 from casm_ctrl.cli.synchronise import faults, warnings
 
 if TYPE_CHECKING:
@@ -18,14 +18,22 @@ _USAGE = {"count": "counts addresses", "percent": "percent only", "none": "does 
 
 
 def check(
-    call: Call, devices: DeviceNames = None, accept_new: AcceptNew = False, wait: Wait = "30s"
+    call: Call,
+    devices: DeviceNames = None,
+    accept_new: AcceptNew = False,
+    wait: Wait = "30s",
+    jobs: Jobs = 8,
+    retries: Retries = 2,
+    retry: Retry = False,
 ) -> Answer:
     """Open a session to devices and look whether they can do what their driver needs. Changes nothing there."""
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.cli import progress
     from casm_ctrl.sync import reconciler
 
-    options = reconciler.Options(wait=parse_duration(wait), accept_new=accept_new)
+    options = reconciler.Options(
+        wait=parse_duration(wait), accept_new=accept_new, jobs=jobs, retries=retries, retry=retry
+    )
     done = progress.run(
         lambda tell: reconciler.check(call.database, call.author, devices or (), options, tell)
     )

@@ -165,6 +165,41 @@ Wait = Annotated[
 ]
 
 
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        max=256,
+        help="How many devices are worked on at the same time. One that makes us wait is not counted.",
+    ),
+]
+Retries = Annotated[
+    int,
+    typer.Option(
+        "--retries",
+        metavar="N",
+        min=0,
+        max=100,
+        help="How often a device is tried again that cannot be reached, or whose session ends early.",
+    ),
+]
+Retry = Annotated[
+    bool,
+    typer.Option(
+        "--retry",
+        help="Also try devices that did not answer in the last runs. One that is named is always tried.",
+    ),
+]
+RemoveZombies = Annotated[
+    bool,
+    typer.Option(
+        "--remove-zombies", help="Also remove blocks of ours from devices that do not own them any more."
+    ),
+]
+
+
 def _option(name: str, annotation: object, default: object) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from casm_ctrl.cli.call import Document
 
 Progress = Callable[[str, str], None]
-"""Called with a device's name and its phase in words."""
+"""Called with a device's name and its phase in words, '' when it is done; the name '' is the whole run."""
 
 Work = Callable[[Progress], Coroutine[Any, Any, "Document"]]
 
@@ -25,7 +25,7 @@ def run(work: Work) -> Document:
 
 @contextlib.contextmanager
 def _shown() -> Iterator[Progress]:
-    """Live lines on stderr where that is a terminal, one for each device; else nothing."""
+    """Live lines on stderr where that is a terminal, one for each device at work; else nothing."""
     if not sys.stderr.isatty():
         yield lambda device, phase: None
         return
@@ -44,10 +44,13 @@ def _shown() -> Iterator[Progress]:
         tasks: dict[str, Any] = {}
 
         def progress(device: str, phase: str) -> None:
-            if device in tasks:
+            if not phase:
+                if device in tasks:
+                    bars.remove_task(tasks.pop(device))
+            elif device in tasks:
                 bars.update(tasks[device], phase=phase)
             else:
-                tasks[device] = bars.add_task(device, total=None, phase=phase)
+                tasks[device] = bars.add_task(device or "all", total=None, phase=phase)
 
         yield progress
 

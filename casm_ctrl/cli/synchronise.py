@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from casm_ctrl.cli.call import Answer, Call, Document, command
-from casm_ctrl.cli.options import AcceptNew, DeviceNames, Wait
+from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, RemoveZombies, Retries, Retry, Wait
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-BAD = ("failed", "unknown", "held")
+BAD = ("failed", "unknown", "held", "rolled-back", "skipped")
 """Results that end a command with 1."""
 
 _RESULTS = {
@@ -23,34 +24,82 @@ _RESULTS = {
     "held": "held back",
     "failed": "failed, nothing is half-written",
     "unknown": "not known until it is read again",
+    "rolled-back": "holds the old, for another device failed",
+    "skipped": "did not answer lately, and is left alone",
 }
 
 
 def register(app: typer.Typer, panel: str) -> None:
-    command(app, "plan", panel=panel, examples=("casm plan", "casm plan bng1 bng2", "casm plan --json"))(plan)
+    command(
+        app,
+        "plan",
+        panel=panel,
+        examples=("casm plan", "casm plan bng1 bng2", "casm plan --out monday.plan", "casm plan --json"),
+    )(plan)
     command(
         app,
         "apply",
         panel=panel,
-        examples=("casm apply", "casm apply bng1 --wait 2m", "casm apply bng1 --confirm-removal 3"),
+        examples=(
+            "casm apply",
+            "casm apply bng1 --wait 2m",
+            "casm apply bng1 --confirm-removal 3",
+            "casm apply --plan monday.plan",
+        ),
         seals=True,
     )(apply)
 
 
 def plan(
-    call: Call, devices: DeviceNames = None, accept_new: AcceptNew = False, wait: Wait = "30s"
+    call: Call,
+    devices: DeviceNames = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Keep the plan there, for 'casm apply --plan'.", show_default=False
+        ),
+    ] = None,
+    remove_zombies: RemoveZombies = False,
+    accept_new: AcceptNew = False,
+    wait: Wait = "30s",
+    jobs: Jobs = 8,
+    retries: Retries = 2,
+    retry: Retry = False,
 ) -> Answer:
     """Show the exact edit-config for each device. Reads the devices, and changes nothing."""
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.cli import progress
     from casm_ctrl.sync import reconciler
 
-    options = reconciler.Options(wait=parse_duration(wait), accept_new=accept_new)
+    options = reconciler.Options(
+        wait=parse_duration(wait),
+        accept_new=accept_new,
+        remove_zombies=remove_zombies,
+        jobs=jobs,
+        retries=retries,
+        retry=retry,
+    )
     done = progress.run(
-        lambda tell: reconciler.plan(call.database, call.author, devices or (), options, tell)
+        lambda tell: reconciler.plan(call.database, call.author, devices or (), options, tell, out)
     )
     found: list[Document] = done["device"]
-    return Answer(done, lambda: _plan(found), notes=warnings(found), faults=faults(found))
+    return Answer(
+        done,
+        lambda: (*_plan(found), *_kept(done.get("plan"))),
+        notes=warnings(found),
+        faults=faults(found),
+    )
+
+
+def _kept(plan: Document | None) -> Iterable[RenderableType]:
+    from casm_ctrl.cli.output import plural
+
+    if plan is not None:
+        yield ""
+        yield (
+            f"Kept the plan for {plural(int(plan['devices']), 'device')} in {plan['file']}."
+            f" Next: casm apply --plan {plan['file']}"
+        )
 
 
 def _plan(found: Sequence[Document]) -> Iterable[RenderableType]:
@@ -61,6 +110,8 @@ def _plan(found: Sequence[Document]) -> Iterable[RenderableType]:
             yield ""
         if device["result"] == "failed":
             yield _heading(device["name"], "failed")
+        elif device["result"] == "skipped":
+            yield _heading(device["name"], "passed over")
         elif "edit-config" not in device:
             yield _heading(device["name"], "in sync, nothing to do")
         else:
@@ -77,9 +128,11 @@ def _heading(name: str, words: str) -> RenderableType:
 
 
 def _counted(changes: Sequence[Document]) -> str:
-    from casm_ctrl.cli.output import plural
+    from casm_ctrl.cli.output import number, plural
 
-    return plural(len(changes), "change")
+    words = plural(len(changes), "change")
+    counted = [int(change["used-addresses"]) for change in changes if "used-addresses" in change]
+    return f"{words}, {number(sum(counted))} addresses in use are touched" if counted else words
 
 
 def _xml(text: str) -> RenderableType:
@@ -98,9 +151,10 @@ def _xml(text: str) -> RenderableType:
 
 
 def change_table(found: Sequence[Document], *, named: bool = True) -> RenderableType:
-    """What changes on devices, one object a line."""
-    from casm_ctrl.cli.output import table
+    """What changes on devices, one object a line, with the addresses in use where the device counts them."""
+    from casm_ctrl.cli.output import number, table
 
+    counted = any("used-addresses" in change for device in found for change in device.get("change", ()))
     rows = (
         (
             *((device["name"],) if named else ()),
@@ -108,13 +162,23 @@ def change_table(found: Sequence[Document], *, named: bool = True) -> Renderable
             change.get("block"),
             change["object"],
             change.get("words"),
+            *(
+                (number(int(change["used-addresses"])) if "used-addresses" in change else None,)
+                if counted
+                else ()
+            ),
         )
         for device in found
         for change in device.get("change", ())
     )
     return table(
-        (*(("DEVICE",) if named else ()), "ACTION", "BLOCK", "OBJECT", "WHAT"),
+        (
+            *(("DEVICE",) if named else ()),
+            *("ACTION", "BLOCK", "OBJECT", "WHAT"),
+            *(("IN USE",) if counted else ()),
+        ),
         rows,
+        right=("IN USE",) if counted else (),
         flexible=("OBJECT", "WHAT"),
     )
 
@@ -133,34 +197,96 @@ def apply(
             help="Let an apply remove N blocks from a device that it would otherwise stop at.",
         ),
     ] = None,
-    remove_zombies: Annotated[
+    remove_zombies: RemoveZombies = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            help="Send exactly what 'casm plan --out FILE' kept, where nothing moved on since.",
+            show_default=False,
+        ),
+    ] = None,
+    atomic: Annotated[
+        bool,
+        typer.Option("--atomic", help="All devices or none: commit on all, then confirm on all."),
+    ] = False,
+    best_effort: Annotated[
         bool,
         typer.Option(
-            "--remove-zombies", help="Also remove blocks of ours from devices that do not own them any more."
+            "--best-effort",
+            help="With --atomic: devices without confirmed commit take part too, and are edited last.",
         ),
     ] = False,
+    jobs: Jobs = 8,
+    retries: Retries = 2,
+    retry: Retry = False,
 ) -> Answer:
     """Make devices hold what is wanted: lock, edit, confirmed commit, read back, confirm.
 
     After any failure the device is left as it was. Run it again: it goes on from what the devices hold.
     """
     from casm_ctrl.base.clock import parse_duration
+    from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.cli import progress
     from casm_ctrl.service import rest
     from casm_ctrl.sync import reconciler
+    from casm_ctrl.sync.plan_file import read_plan
 
+    kept = None if plan is None else read_plan(plan)
+    if kept is not None and remove_zombies:
+        raise InvalidValue(
+            "--remove-zombies does not go with --plan: the plan says what is removed",
+            "make the plan with 'casm plan --remove-zombies --out FILE'",
+        )
+    if best_effort and not atomic:
+        raise InvalidValue("--best-effort goes with --atomic only", "add --atomic, or leave it out")
+    if atomic and kept is not None:
+        raise InvalidValue("--atomic does not go with --plan", "leave out one of them")
     rest.sweep_store(call.database)
     options = reconciler.Options(
         wait=parse_duration(wait),
         accept_new=accept_new,
         confirm_removal=confirm_removal,
         remove_zombies=remove_zombies,
+        jobs=jobs,
+        retries=retries,
+        retry=retry,
     )
-    done = progress.run(
-        lambda tell: reconciler.apply(call.database, call.author, devices or (), options, tell)
-    )
+
+    def work(tell: progress.Progress) -> Coroutine[Any, Any, Document]:
+        if atomic:
+            return reconciler.apply_atomic(
+                call.database, call.author, devices or (), options, tell, best_effort=best_effort
+            )
+        if kept is None:
+            return reconciler.apply(call.database, call.author, devices or (), options, tell)
+        return reconciler.apply_plan(call.database, call.author, kept, devices or (), options, tell)
+
+    done = progress.run(work)
     found: list[Document] = done["device"]
-    return Answer(done, lambda: _applied(found), notes=warnings(found), faults=faults(found))
+    run: Document = done.get("atomic-run", {})
+    return Answer(
+        done,
+        lambda: (*_applied(found), *_atomic(run)),
+        notes=warnings(found),
+        faults=[*([_error(run)] if "error" in run else []), *faults(found)],
+    )
+
+
+def _atomic(run: Document) -> Iterable[RenderableType]:
+    """How a run over all devices ended, in a line."""
+    if run:
+        yield _DECISIONS[run["decision"]] + (
+            "" if run["settled"] else " (not on all yet: 'casm apply' goes on)"
+        )
+
+
+_DECISIONS = {
+    "none": "Nothing was sent.",
+    "commit": "All or nothing: all hold the new.",
+    "roll-back": "All or nothing: all hold the old.",
+}
 
 
 def _applied(found: Sequence[Document]) -> Iterable[RenderableType]:
@@ -211,4 +337,5 @@ def _error(device: Document) -> str:
     if error is None:
         return f"{device['result']}: see 'casm device show {device['name']}'"
     remedy = f": {error['remedy']}" if error.get("remedy") else ""
-    return f"{error['message']}{remedy}"
+    tries = f" (tried {device['tries']} times)" if "tries" in device else ""
+    return f"{error['message']}{tries}{remedy}"

@@ -41,11 +41,7 @@ def enter(database: Database, device: str) -> bool:
         if circuit is None or circuit.open_until is None:
             return False
         if circuit.open_until > tx.now:
-            raise CircuitOpen(
-                f"{device} is left alone until {to_rfc3339(circuit.open_until)}: it did not answer in"
-                f" {circuit.failures} runs, the last time with: {circuit.error}",
-                f"see whether it is up; 'casm apply {device}' tries it at once",
-            )
+            raise _circuit_open(device, circuit)
         circuits.put_circuit(tx, replace(circuit, open_until=Micros(tx.now + PROBE * SECOND)))
         return True
 
@@ -53,6 +49,24 @@ def enter(database: Database, device: str) -> bool:
         if circuits.find_circuit(tx, the_device(tx, device).id) is None:
             return False
     return database.run(body)
+
+
+def left_alone(database: Database, device: str) -> CircuitOpen | None:
+    """Why nobody is to wait for the device now; None where its circuit is not open."""
+    with database.read() as tx:
+        circuit = circuits.find_circuit(tx, the_device(tx, device).id)
+        if circuit is None or circuit.open_until is None or circuit.open_until <= tx.now:
+            return None
+        return _circuit_open(device, circuit)
+
+
+def _circuit_open(device: str, circuit: CircuitRow) -> CircuitOpen:
+    assert circuit.open_until is not None
+    return CircuitOpen(
+        f"{device} is left alone until {to_rfc3339(circuit.open_until)}: it did not answer in"
+        f" {circuit.failures} runs, the last time with: {circuit.error}",
+        f"see whether it is up; 'casm apply {device}' tries it at once",
+    )
 
 
 def record_silence(database: Database, device: str, error: str, chance: float) -> None:

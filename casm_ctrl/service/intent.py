@@ -157,11 +157,17 @@ def release_lease(database: Database, lease: Lease) -> None:
     database.run(body)
 
 
-def record_result(database: Database, lease: Lease, state: str, error: str | None, *, seen: bool) -> None:
-    """How a visit ended: `state` is in-sync, out-of-sync, unknown or failed."""
+def record_result(database: Database, lease: Lease, state: str, error: str | None, *, seen: bool) -> str:
+    """How a visit ended: `state` is in-sync, out-of-sync, unknown or failed. Returns what is recorded.
 
-    def body(tx: Transaction) -> None:
+    A visit that fails while a commit of ours may be pending leaves the outcome unknown, until one reads.
+    """
+
+    def body(tx: Transaction) -> str:
         leases.check(tx, lease)
-        devices.set_sync(tx, lease.device_id, state, error, seen=seen)
+        pending = leases.get_pending(tx, lease.device_id) is not None
+        known = "unknown" if state == "failed" and pending else state
+        devices.set_sync(tx, lease.device_id, known, error, seen=seen)
+        return known
 
-    database.run(body)
+    return database.run(body)

@@ -2,71 +2,58 @@
 
 from __future__ import annotations
 
-from casm_ctrl.base.errors import CasmError, LeaseLost
-from casm_ctrl.service import intent
-from casm_ctrl.service.desired import previous_holders
+from functools import partial
+
+from casm_ctrl.base.errors import CasmError, Held
+from casm_ctrl.service import atomic, circuits
+from casm_ctrl.service.desired import desired, previous_holders
 from casm_ctrl.service.observation import observe
 from casm_ctrl.store.leases import Lease
-from casm_ctrl.sync.boundary import Boundary, reach
-from casm_ctrl.sync.converge import Convergence, Limits, OutcomeUnknown
-from casm_ctrl.sync.fitness import announced_modules, check_fitness
+from casm_ctrl.sync.basis import StoreBasis
 from casm_ctrl.sync.lease import hold_lease
+from casm_ctrl.sync.planned import Planned, PlannedConvergence
 from casm_ctrl.sync.reading import read_ours
 from casm_ctrl.sync.report import Report, Result
 from casm_ctrl.sync.run import Run, entered
-from casm_ctrl.sync.visit import Visit, sight_of
+from casm_ctrl.sync.settling import settle_run_of
+from casm_ctrl.sync.visit import sight_of
+from casm_ctrl.sync.visiting import converge_held
+
+_SETTLED = 3
+"""Times that atomic runs may die while their lease is waited for."""
 
 
-async def apply_one(run: Run, report: Report) -> None:
-    await _look_at_previous_holders(run, report)
-    async with hold_lease(run.store, report.device, run.options.wait, run.progress) as lease:
-        for last in (False, True):
-            try:
-                await _converge(run, lease, report)
-            except OutcomeUnknown as unknown:
-                report.result = Result.UNKNOWN
-                if last:
-                    await _note(run, lease, "unknown", unknown.error)
-                    raise unknown.error from unknown
-                report.warn(f"{unknown.error.message}: the device is read again")
-            except LeaseLost:
-                raise
-            except CasmError as error:
-                await _note(run, lease, "unknown" if report.result is Result.UNKNOWN else "failed", error)
-                raise
-            else:
-                settled = report.result in (Result.CHANGED, Result.IN_SYNC)
-                await _note(run, lease, "in-sync" if settled else "out-of-sync", None)
-                reach(Boundary.DONE)
-                return
+async def apply_one(run: Run, report: Report, planned: Planned | None = None) -> None:
+    """Make the device hold what the store wants, or exactly what was planned; the report says how it ended.
 
-
-async def _note(run: Run, lease: Lease, state: str, error: CasmError | None) -> None:
-    """How it ended, for `status`; a store that fails now has failed the run already.
-
-    LeaseLost where the lease was taken: that is why it failed, whatever it failed with.
+    An atomic run of which the device is a part, and which died, is settled first: also one that dies while
+    its lease is waited for.
     """
-    words = None if error is None else str(error)
-    try:
-        await run.store.run(intent.record_result, lease, state, words, seen=error is None)
-    except LeaseLost as lost:
-        raise lost from error
-    except CasmError:
+    if planned is not None and planned.begun is None:
+        planned.check_store(StoreBasis.of(await run.store.run(desired, report.device)))
+    await settle_run_of(run, report)
+    await look_at_previous_holders(run, report)
+    for _ in range(_SETTLED):
+        async with hold_lease(run.store, report.device, run.options.wait, run.progress) as lease:
+            if await run.store.run(atomic.may_go_on, report.device):
+                await _converge(run, lease, report, planned)
+                return
+        await settle_run_of(run, report)
+    raise Held(f"{report.device} is part of one atomic run after another", "apply again")
+
+
+async def _converge(run: Run, lease: Lease, report: Report, planned: Planned | None) -> None:
+    if planned is None:
+        await converge_held(run, lease, report)
         return
+    try:
+        await converge_held(run, lease, report, partial(PlannedConvergence, planned=planned))
+    except CasmError:
+        report.final = planned.begun is not None and report.result is not Result.UNKNOWN
+        raise
 
 
-async def _converge(run: Run, lease: Lease, report: Report) -> None:
-    async with entered(run, report.device) as (session, driver):
-        await run.store.run(intent.renew_lease, lease, session.session_id)
-        reach(Boundary.SESSION)
-        modules = await announced_modules(session)
-        check_fitness(session, driver, modules)
-        visit = Visit(run.store, lease, session, driver, modules, run.options.wait, run.progress)
-        limits = Limits(run.options.confirm_removal, run.options.remove_zombies)
-        await Convergence(visit, run.author, limits, report).run()
-
-
-async def _look_at_previous_holders(run: Run, report: Report) -> None:
+async def look_at_previous_holders(run: Run, report: Report) -> None:
     """Read the devices that once held what is about to be installed here: a restored backup would show
     as a zombie there, and holds the install (promise 1).
 
@@ -74,6 +61,10 @@ async def _look_at_previous_holders(run: Run, report: Report) -> None:
     waits for us meanwhile, for we hold no lease yet.
     """
     for other in await run.store.run(previous_holders, report.device):
+        silent = await run.store.run(circuits.left_alone, other)
+        if silent is not None:
+            report.warn(f"{other} held some of these addresses before and is not looked at: {silent.message}")
+            continue
         run.progress(report.device, f"looking whether {other} really gave its blocks up")
         try:
             async with (

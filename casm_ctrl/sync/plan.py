@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from lxml import etree
-
-from casm_ctrl.drivers.interface import Element, UsageKind
-from casm_ctrl.netconf.names import nc
+from casm_ctrl.drivers.interface import Action, UsageKind
+from casm_ctrl.service.desired import desired
 from casm_ctrl.service.observation import preview
+from casm_ctrl.sync.basis import DeviceBasis, StoreBasis
 from casm_ctrl.sync.decision import decide
 from casm_ctrl.sync.difference import work_out
 from casm_ctrl.sync.fitness import announced_modules, check_fitness
+from casm_ctrl.sync.plan_file import DevicePlan, show_edit
 from casm_ctrl.sync.reading import blocks_shown, read_counts, read_ours
 from casm_ctrl.sync.report import Report, Result
 from casm_ctrl.sync.run import Run, entered
 from casm_ctrl.sync.visit import sight_of
 
 
-async def plan_one(run: Run, report: Report) -> None:
+async def plan_one(run: Run, report: Report) -> DevicePlan:
+    """What to send to one device; the report tells it in words."""
+    basis = StoreBasis.of(await run.store.run(desired, report.device))
     async with entered(run, report.device) as (session, driver):
         modules = await announced_modules(session)
         check_fitness(session, driver, modules)
@@ -33,22 +33,24 @@ async def plan_one(run: Run, report: Report) -> None:
         )
         decision = decide(wanted, on_device, counts, abilities)
         difference = work_out(driver, modules, wanted, decision, running, zombies=run.options.remove_zombies)
-        report.changes = list(difference.edit.changes)
-        report.result = Result.CHANGES if report.changes else Result.IN_SYNC
-        if difference.edit.config:
-            report.more["edit-config"] = _pretty(difference.edit.config)
-        report.more["waiting"] = list(decision.waiting.values())
-        for words in (*decision.warnings, *decision.held.values()):
-            report.warn(words)
-        for finding in wanted.findings:
-            report.warn(f"{finding.kind}: {finding.words}")
-        if wanted.pending is not None:
-            report.warn("a confirmed commit of an earlier visit may be pending: apply settles it first")
-
-
-def _pretty(config: Sequence[Element]) -> str:
-    root = etree.Element(nc("config"), nsmap={"nc": nc("")[1:-1]})
-    for element in config:
-        root.append(etree.fromstring(etree.tostring(element)))
-    etree.indent(root)
-    return etree.tostring(root, encoding="unicode")
+    report.changes = list(difference.edit.changes)
+    report.result = Result.CHANGES if report.changes else Result.IN_SYNC
+    report.used = {
+        change.block: counts[change.block]
+        for change in report.changes
+        if change.block in counts and change.action is not Action.ADD
+    }
+    edit = show_edit(difference.edit.config)
+    if edit:
+        report.more["edit-config"] = edit
+    report.more["waiting"] = list(decision.waiting.values())
+    for words in (*decision.warnings, *decision.held.values()):
+        report.warn(words)
+    for finding in wanted.findings:
+        report.warn(f"{finding.kind}: {finding.words}")
+    if wanted.pending is not None:
+        report.warn("a confirmed commit of an earlier visit may be pending: apply settles it first")
+    changes = tuple(report.document()["change"])
+    return DevicePlan(
+        report.device, difference.generation, edit, changes, basis, DeviceBasis.of(running, seen)
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -11,7 +11,8 @@ from casm_ctrl.drivers.interface import Change
 from casm_ctrl.service.verb import Document
 
 Progress = Callable[[str, str], None]
-"""Called with a device's name and what is being done there."""
+"""Called with a device's name and what is being done there: '' when the run is done with it. Of the run as
+a whole it is told under the name ''."""
 
 
 class Result(Enum):
@@ -24,6 +25,8 @@ class Result(Enum):
     HELD = "held"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    ROLLED_BACK = "rolled-back"
+    SKIPPED = "skipped"
     FIT = "fit"
 
 
@@ -37,6 +40,10 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     error: CasmError | None = None
     more: Document = field(default_factory=dict)
+    used: Mapping[int | None, int] = field(default_factory=dict)
+    """By block, its addresses that subscribers use now, where the device counts them."""
+    final: bool = False
+    """What failed is not to be tried again in this run."""
 
     def warn(self, words: str) -> None:
         """Once for each text."""
@@ -53,6 +60,7 @@ class Report:
                     "object": str(change.key),
                     **({} if change.block is None else {"block": f"b{change.block}"}),
                     "words": change.words,
+                    **({"used-addresses": str(self.used[change.block])} if change.block in self.used else {}),
                 }
                 for change in self.changes
             ],

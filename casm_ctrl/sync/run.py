@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.drivers.registry import load_driver
-from casm_ctrl.netconf.opening import open_session
 from casm_ctrl.netconf.session import Session
+from casm_ctrl.netconf.session_pool import SessionPool, Upkeep
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow
@@ -19,15 +19,30 @@ from casm_ctrl.sync.identity import check_identity
 from casm_ctrl.sync.report import Progress
 from casm_ctrl.sync.visit import target_of
 
+AT_ONCE = 8
+"""Devices that are worked on at the same time, where nothing else is said."""
+
+RETRIES = 2
+"""How often a device is tried again whose session could not be opened, or ended too early."""
+
+_WITHIN_A_RUN = Upkeep(idle_limit=10, most=64)
+"""Sessions are kept for a device that is visited twice: for itself, and because it held another's addresses."""
+
 
 @dataclass(frozen=True)
 class Options:
-    """How a run behaves. `wait`: seconds to wait for a lease or a lock that somebody else holds."""
+    """How a run behaves. `wait`: seconds to wait for a lease or a lock that somebody else holds. `retry`: try
+    those devices too that did not answer in the last runs."""
 
     wait: float = 30.0
     accept_new: bool = False
     confirm_removal: int | None = None
     remove_zombies: bool = False
+    jobs: int = AT_ONCE
+    retries: int = RETRIES
+    retry: bool = False
+    sessions: SessionPool | None = None
+    """Sessions that are kept between runs, by whoever makes several of them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,23 @@ class Run:
     author: Author
     options: Options
     progress: Progress
+    sessions: SessionPool
+
+
+@contextlib.asynccontextmanager
+async def running(
+    database: Database, author: Author, options: Options, progress: Progress
+) -> AsyncIterator[Run]:
+    """A run, with an executor for the store and sessions that end with it, unless the options have some."""
+    store = StoreAccess(database)
+    try:
+        if options.sessions is not None:
+            yield Run(store, author, options, progress, options.sessions)
+            return
+        async with SessionPool(_WITHIN_A_RUN) as sessions:
+            yield Run(store, author, options, progress, sessions)
+    finally:
+        store.close()
 
 
 @contextlib.asynccontextmanager
@@ -46,9 +78,9 @@ async def entered(run: Run, name: str) -> AsyncIterator[tuple[Session, Driver]]:
     row = await run.store.run(_device, name)
     driver = load_driver(row.driver)
     run.progress(name, "connecting")
-    async with await open_session(target_of(row, run.options.accept_new, driver)) as session:
-        await check_identity(run.store, run.author, row, session, run.options.wait)
-        yield session, driver
+    async with run.sessions.use(target_of(row, run.options.accept_new, driver)) as lent:
+        await check_identity(run.store, run.author, row, lent.session, run.options.wait)
+        yield lent.session, driver
 
 
 def _device(database: Database, name: str) -> DeviceRow:

@@ -79,7 +79,7 @@ def test_no_section_is_about_a_command_that_is_gone() -> None:
 
 def test_schemas_and_commands_match() -> None:
     schemas = {path.name.removesuffix(".schema.json") for path in (DOCS / "json").glob("*.json")}
-    assert schemas == {name.replace(" ", "-") for name in COMMANDS} | {"common", "error"}
+    assert schemas == {name.replace(" ", "-") for name in COMMANDS} | {"common", "error", "plan-file"}
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "json").glob("*.json")), ids=lambda path: path.stem)
