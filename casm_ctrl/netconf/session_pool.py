@@ -31,6 +31,8 @@ class Upkeep:
     """An idle session is asked so often: devices and firewalls between drop what is silent."""
     idle_limit: float = 600.0
     """A session that nobody used for so long is closed."""
+    most: int = 2000
+    """How many are kept: beyond it the one that was idle longest is closed. Each is a file descriptor."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class SessionPool:
         self._places: dict[str, _Place] = {}
         self._closed = False
         self._tending: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         """How many sessions are kept and not in use."""
@@ -82,6 +85,7 @@ class SessionPool:
                 finally:
                     if kept:
                         place.keep(lent.session, self._now())
+                        self._give_up_oldest()
                     else:
                         await lent.session.close()
 
@@ -98,7 +102,7 @@ class SessionPool:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._tending
         kept = [place.take() for place in self._places.values()]
-        await asyncio.gather(*(session.close() for session in kept if session is not None))
+        await asyncio.gather(*self._leaving, *(session.close() for session in kept if session is not None))
 
     async def __aenter__(self) -> Self:
         self._tending = asyncio.create_task(self._keep_tending())
@@ -177,6 +181,17 @@ class SessionPool:
                         return
                 place.take()
                 await session.close()
+
+    def _give_up_oldest(self) -> None:
+        """Close, without waiting for it, what is too many."""
+        if len(self) <= self.upkeep.most:
+            return
+        idle = [place for place in self._places.values() if place.session is not None]
+        session = min(idle, key=lambda place: place.used).take()
+        assert session is not None
+        task = asyncio.create_task(session.close())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     @contextlib.contextmanager
     def _present(self, name: str, place: _Place) -> Iterator[None]:

@@ -151,6 +151,7 @@ class Convergence:
             await self.visit.unlock()
         except PeerFault as error:
             self.report.warn(f"the locks are given back with the session's end: {error.message}")
+            await self.visit.session.close()
         reach(Boundary.UNLOCK)
 
     async def fail(self, error: BaseException) -> None:
