@@ -19,18 +19,28 @@ from casm_ctrl.sync.identity import check_identity
 from casm_ctrl.sync.report import Progress
 from casm_ctrl.sync.visit import target_of
 
+AT_ONCE = 8
+"""Devices that are worked on at the same time, where nothing else is said."""
+
+RETRIES = 2
+"""How often a device is tried again whose session could not be opened, or ended too early."""
+
 _WITHIN_A_RUN = Upkeep(idle_limit=10, most=64)
 """Sessions are kept for a device that is visited twice: for itself, and because it held another's addresses."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a run behaves. `wait`: seconds to wait for a lease or a lock that somebody else holds."""
+    """How a run behaves. `wait`: seconds to wait for a lease or a lock that somebody else holds. `retry`: try
+    those devices too that did not answer in the last runs."""
 
     wait: float = 30.0
     accept_new: bool = False
     confirm_removal: int | None = None
     remove_zombies: bool = False
+    jobs: int = AT_ONCE
+    retries: int = RETRIES
+    retry: bool = False
     sessions: SessionPool | None = None
     """Sessions that are kept between runs, by whoever makes several of them."""
 
