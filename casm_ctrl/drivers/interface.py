@@ -245,6 +245,8 @@ class ModuleNeed:
     name: str
     namespace: str
     revision: str | None = None
+    features: tuple[str, ...] = ()
+    """Features of it that the device must have too."""
 
 
 @dataclass(frozen=True)

@@ -2,44 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from lxml import etree
+from collections.abc import Mapping, Sequence
 
 from casm_ctrl.base.errors import DeviceUnfit
 from casm_ctrl.drivers.interface import Driver, ModuleNeed
-from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.session import Session
+from casm_ctrl.sync.announced import Announced, read_announced
 from casm_ctrl.sync.way import NO_WAY, way_of
-
-_LIBRARY = "urn:ietf:params:xml:ns:yang:ietf-yang-library"
 
 
 async def announced_modules(session: Session) -> Mapping[str, str | None]:
-    """Revision by module name: from the hello, and from yang-library where the hello points to it, since
-    YANG 1.1 modules are listed only there (RFC 7950, 5.6.4; RFC 7895, RFC 8525)."""
-    modules = dict(session.capabilities.modules)
-    if session.capabilities.has(":yang-library"):
-        subtree = [etree.Element(f"{{{_LIBRARY}}}{name}") for name in ("modules-state", "yang-library")]
-        data = await Client(session).get(subtree)
-        for entry in data.iter(f"{{{_LIBRARY}}}module"):
-            name = entry.findtext(f"{{{_LIBRARY}}}name")
-            if name:
-                modules.setdefault(name, entry.findtext(f"{{{_LIBRARY}}}revision") or None)
-    return modules
+    """Revision by module name, as drivers take it."""
+    return (await read_announced(session)).revisions
 
 
 def check_fitness(session: Session, driver: Driver, modules: Mapping[str, str | None]) -> None:
     """DeviceUnfit with everything that is missing."""
+    missing = missing_of(session, driver, modules)
+    if missing:
+        raise unfit(session, driver, missing)
+
+
+def missing_of(session: Session, driver: Driver, modules: Mapping[str, str | None]) -> list[str]:
+    """The capabilities and modules that the driver needs and the device does not announce, in words."""
     missing = []
     if way_of(session.capabilities) is None:
         missing.append(f"capability {NO_WAY}")
     missing += [f"module {describe(need)}" for need in driver.needs if not _met(need, modules)]
-    if missing:
-        raise DeviceUnfit(
-            f"{session.target} cannot be served by driver '{driver.name}': it lacks {', '.join(missing)}",
-            "load what is missing on the device, or choose another driver",
-        )
+    return missing
+
+
+def missing_features(driver: Driver, announced: Announced) -> list[str]:
+    """The features that the driver needs of modules that say which they have, and that they lack."""
+    return [
+        f"feature {feature} of module {need.name}"
+        for need in driver.needs
+        if (has := announced.features_of(need.name)) is not None
+        for feature in need.features
+        if feature not in has
+    ]
+
+
+def unfit(session: Session, driver: Driver, missing: Sequence[str]) -> DeviceUnfit:
+    """One error for everything that is missing."""
+    return DeviceUnfit(
+        f"{session.target} cannot be served by driver '{driver.name}': it lacks {', '.join(missing)}",
+        "load what is missing on the device, give the texts of modules by --yang-path, or choose another driver",
+    )
 
 
 def describe(need: ModuleNeed) -> str:
