@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from casm_ctrl.cli import complete
+from casm_ctrl.cli import complete, device_pool_change
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.options import Access, Announcement, Strategy
 
@@ -324,3 +324,6 @@ def remove(call: Call, name: _Known) -> Answer:
 
     done = change(call.database, call.author, [RemoveDevicePool(name)])
     return Answer({"device-pool": {"device-pool": name}, **done}, lines(f"Removed device pool {name}."))
+
+
+device_pool_change.register(app)

@@ -133,7 +133,7 @@ def _allocate(tx: Transaction, author: Author, request: Request) -> Document:
     if expires_at is not None:
         clock_watch.look(tx)  # so that a jump before its end is known
     cutting = _Cutting(tx, row, sources, request.strategy)
-    prefix = particular(request, sources)
+    prefix = particular(tx, row, request, sources)
     if prefix is not None:
         limits.check_maximum(tx, row, 1)
         _cut_particular(cutting, prefix)

@@ -18,6 +18,8 @@ from casm_ctrl.service.device_edits import ChangeDevice as ChangeDevice
 from casm_ctrl.service.device_edits import RemoveDevice as RemoveDevice
 from casm_ctrl.service.device_edits import SetHostKey as SetHostKey
 from casm_ctrl.service.device_edits import add_device, change_device, remove_device, set_host_key
+from casm_ctrl.service.device_pool_change import ChangeDevicePool as ChangeDevicePool
+from casm_ctrl.service.device_pool_change import change_device_pool
 from casm_ctrl.service.device_pool_edits import AddDevicePool as AddDevicePool
 from casm_ctrl.service.device_pool_edits import RemoveDevicePool as RemoveDevicePool
 from casm_ctrl.service.device_pool_edits import add_device_pool, remove_device_pool
@@ -74,6 +76,7 @@ Edit = (
     | SetHostKey
     | RemoveDevice
     | AddDevicePool
+    | ChangeDevicePool
     | RemoveDevicePool
     | AddGroup
     | RemoveGroup
@@ -141,6 +144,7 @@ _HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
     SetHostKey: set_host_key,
     RemoveDevice: remove_device,
     AddDevicePool: add_device_pool,
+    ChangeDevicePool: change_device_pool,
     RemoveDevicePool: remove_device_pool,
     AddGroup: add_group,
     RemoveGroup: remove_group,

@@ -63,48 +63,11 @@ def add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
     device = the_device(tx, device_name)
     if devices.find_device_pool(tx, device_name, name) is not None:
         raise AlreadyExists(f"there is a device pool '{edit.name}' already", "choose another name")
-    owner_id, holders = _owner(tx, edit, device)
+    owner_id, holders = owner_of(tx, edit, device)
     aaa_name = edit.aaa_name or name
     for holder in holders:
         _refuse_taken_name(tx, holder, aaa_name)
-    if not edit.pools:
-        raise InvalidValue(
-            f"device pool '{edit.name}' may draw from no pool", "name at least one with --pool"
-        )
-    refuse_twice("pool", edit.pools)
-    refuse_twice("service", edit.services)
-    sources = [the_pool(tx, pool) for pool in edit.pools]
-    if len({pool.family for pool in sources}) > 1:
-        raise InvalidValue(
-            "the pools are not of one family", "make one device pool for IPv4 and one for IPv6"
-        )
-    family = sources[0].family
-    if len({pool.space_id for pool in sources}) > 1:
-        raise InvalidValue(
-            "the pools are not of one address space", "make one device pool for each address space"
-        )
-    if len({pool.delegated_length for pool in sources}) > 1:
-        raise InvalidValue(
-            "the pools do not delegate prefixes of one length", "make one device pool for each length"
-        )
-    for holder in holders:
-        _refuse_foreign_space(tx, holder, sources)
-        own = edit.network_instance if holder.id == device.id else None
-        network_instance(tx, holder, sources[0].space_id, own)
-    _check_lengths(tx, edit, sources)
-    _check_policy(edit)
-    check_gateway(edit.gateway, family)
-    shortest = min(edit.length, edit.first_length or edit.length, edit.next_length or edit.length)
-    if edit.gateway_mask is not None and not 0 <= edit.gateway_mask <= shortest:
-        raise InvalidValue(
-            f"the gateway mask /{edit.gateway_mask} is longer than the blocks (/{shortest})",
-            f"give 0 to {shortest}",
-        )
-    if edit.access is not None and edit.access not in ACCESS:
-        raise InvalidValue(f"'{edit.access}' is not a kind of access", f"use {', '.join(ACCESS)}")
-    check_withdraw(edit.withdraw_when_unknown)
-    check_announcement(edit.announcement, edit.next_hop, edit.route_tag, family)
-    check_usage_marks(edit.usage_high, edit.usage_low)
+    sources = check_device_pool(tx, edit, device, holders)
     number = devices.insert_device_pool(
         tx,
         device=device,
@@ -135,7 +98,52 @@ def add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
     return Done("device-pool-add", "device-pool", number, edit.name, f"from {', '.join(edit.pools)}")
 
 
-def _owner(tx: Transaction, edit: AddDevicePool, device: DeviceRow) -> tuple[int, list[DeviceRow]]:
+def check_device_pool(
+    tx: Transaction, edit: AddDevicePool, device: DeviceRow, holders: Sequence[DeviceRow]
+) -> list[PoolRow]:
+    """The pools of a device pool whose blocks are on `holders`; a Refusal where it cannot be as `edit` says."""
+    if not edit.pools:
+        raise InvalidValue(
+            f"device pool '{edit.name}' may draw from no pool", "name at least one with --pool"
+        )
+    refuse_twice("pool", edit.pools)
+    refuse_twice("service", edit.services)
+    sources = [the_pool(tx, pool) for pool in edit.pools]
+    if len({pool.family for pool in sources}) > 1:
+        raise InvalidValue(
+            "the pools are not of one family", "make one device pool for IPv4 and one for IPv6"
+        )
+    family = sources[0].family
+    if len({pool.space_id for pool in sources}) > 1:
+        raise InvalidValue(
+            "the pools are not of one address space", "make one device pool for each address space"
+        )
+    if len({pool.delegated_length for pool in sources}) > 1:
+        raise InvalidValue(
+            "the pools do not delegate prefixes of one length", "make one device pool for each length"
+        )
+    for holder in holders:
+        _refuse_foreign_space(tx, holder, sources)
+        own = edit.network_instance if holder.id == device.id else None
+        network_instance(tx, holder, sources[0].space_id, own)
+    _check_lengths(tx, edit, sources, whole=any(holder.role == "cgn" for holder in holders))
+    _check_policy(edit)
+    check_gateway(edit.gateway, family)
+    shortest = min(edit.length, edit.first_length or edit.length, edit.next_length or edit.length)
+    if edit.gateway_mask is not None and not 0 <= edit.gateway_mask <= shortest:
+        raise InvalidValue(
+            f"the gateway mask /{edit.gateway_mask} is longer than the blocks (/{shortest})",
+            f"give 0 to {shortest}",
+        )
+    if edit.access is not None and edit.access not in ACCESS:
+        raise InvalidValue(f"'{edit.access}' is not a kind of access", f"use {', '.join(ACCESS)}")
+    check_withdraw(edit.withdraw_when_unknown)
+    check_announcement(edit.announcement, edit.next_hop, edit.route_tag, family)
+    check_usage_marks(edit.usage_high, edit.usage_low)
+    return sources
+
+
+def owner_of(tx: Transaction, edit: AddDevicePool, device: DeviceRow) -> tuple[int, list[DeviceRow]]:
     """Who has the blocks: the owner's id, and the devices on which they are configured."""
     if edit.group is None:
         return device.owner_id, [device]
@@ -223,9 +231,12 @@ def check_usage_marks(high: int | None, low: int | None) -> None:
         )
 
 
-def _check_lengths(tx: Transaction, edit: AddDevicePool, sources: Sequence[PoolRow]) -> None:
+def _check_lengths(tx: Transaction, edit: AddDevicePool, sources: Sequence[PoolRow], *, whole: bool) -> None:
+    """`whole`: a CGN gets whole addresses; it shares their ports out itself."""
     family = sources[0].family
     longest = min(pool.longest for pool in sources)
+    if whole and family is Family.PORTS:
+        longest = Family.IPV4.width
     shortest = min(prefix.length for pool in sources for prefix in pools.pool_prefixes(tx, pool.id))
     for option, length in (
         ("--length", edit.length),

@@ -24,7 +24,7 @@ def check_maximum(tx: Transaction, row: DevicePoolRow, more: int) -> None:
     if have + more > row.max_blocks:
         raise LimitReached(
             f"{more} block(s) were asked for '{row.label}', which has {have} and may have at most {row.max_blocks}",
-            "release blocks, ask for fewer, or make the device pool anew with a higher --max-blocks",
+            f"release blocks, ask for fewer, or allow more with 'casm device-pool change {row.label} --max-blocks N'",
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from casm_ctrl.addressing.ports import parse_block, parse_offset
-from casm_ctrl.addressing.prefix import Prefix
+from casm_ctrl.addressing.prefix import Family, Prefix
 from casm_ctrl.addressing.strategy import STRATEGIES, cover
 from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.service.edits import refuse_twice
@@ -113,24 +113,32 @@ def pieces(tx: Transaction, row: DevicePoolRow, sources: Sequence[PoolRow], requ
     if request.addresses is not None:
         return _cover(tx, row, sources, request, request.addresses)
     if request.length is not None:
-        return [_whole(request.length, request.count, sources)]
+        return [_whole(tx, row, request.length, request.count, sources)]
     if row.first_length is None and row.next_length is None:
-        return [_whole(row.length, request.count, sources)]
+        return [_whole(tx, row, row.length, request.count, sources)]
     first = row.length if row.first_length is None else row.first_length
     later = row.length if row.next_length is None else row.next_length
     holdings.lock_device_pool(tx, row.id)
     if holdings.count_kept(tx, row.id, 1):
-        return [_whole(later, request.count, sources)]
-    rest = [_whole(later, request.count - 1, sources)] if request.count > 1 else []
-    return [_whole(first, 1, sources), *rest]
+        return [_whole(tx, row, later, request.count, sources)]
+    rest = [_whole(tx, row, later, request.count - 1, sources)] if request.count > 1 else []
+    return [_whole(tx, row, first, 1, sources), *rest]
 
 
-def _whole(length: int, count: int, sources: Sequence[PoolRow]) -> Piece:
-    return Piece(check_length(length, sources), count, length)
+def _whole(tx: Transaction, row: DevicePoolRow, length: int, count: int, sources: Sequence[PoolRow]) -> Piece:
+    return Piece(check_length(tx, row, length, sources), count, length)
 
 
-def check_length(length: int, sources: Sequence[PoolRow]) -> int:
+def check_length(tx: Transaction, row: DevicePoolRow, length: int, sources: Sequence[PoolRow]) -> int:
     longest = min(pool.longest for pool in sources)
+    if length > Family.IPV4.width and sources[0].family is Family.PORTS:
+        members = [devices.get_device(tx, m.device_id) for m in devices.owner_members(tx, row.owner_id)]
+        cgn = [device.name for device in members if device.role == "cgn"]
+        if cgn:
+            raise InvalidValue(
+                f"/{length} is a port set, and '{cgn[0]}' is a CGN, which gets whole addresses",
+                f"give --length 1 to {Family.IPV4.width}: the CGN shares their ports out itself",
+            )
     if not 1 <= length <= longest:
         raise InvalidValue(
             f"/{length} is not a block length of {sources[0].family.value}", f"give --length 1 to {longest}"
@@ -141,7 +149,7 @@ def check_length(length: int, sources: Sequence[PoolRow]) -> int:
 def _cover(
     tx: Transaction, row: DevicePoolRow, sources: Sequence[PoolRow], request: Request, addresses: int
 ) -> list[Piece]:
-    unit = check_length(row.length if request.length is None else request.length, sources)
+    unit = check_length(tx, row, row.length if request.length is None else request.length, sources)
     shortest = min(prefix.length for pool in sources for prefix in pools.pool_prefixes(tx, pool.id))
     found = cover(addresses, sources[0].family, unit, max(1, min(unit, shortest)))
     if sum(count for _, count in found) > MOST_AT_ONCE:
@@ -151,7 +159,9 @@ def _cover(
     return [Piece(length, count, unit) for length, count in found]
 
 
-def particular(request: Request, sources: Sequence[PoolRow]) -> Prefix | None:
+def particular(
+    tx: Transaction, row: DevicePoolRow, request: Request, sources: Sequence[PoolRow]
+) -> Prefix | None:
     """The prefix that was asked for; InvalidValue where it is of another family or longer than a block."""
     if request.prefix is None:
         return None
@@ -161,7 +171,7 @@ def particular(request: Request, sources: Sequence[PoolRow]) -> Prefix | None:
             f"{prefix} is {prefix.family.value}, and the pools of '{request.device_pool}' are {family.value}",
             "give a prefix of their family",
         )
-    check_length(prefix.length, sources)
+    check_length(tx, row, prefix.length, sources)
     offset = parse_offset(request.prefix)
     fitting = [pool.psid_offset for pool in sources]
     if offset is not None and offset not in fitting:

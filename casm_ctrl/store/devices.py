@@ -321,6 +321,14 @@ def insert_device_pool(
         usage_high=usage_high,
         usage_low=usage_low,
     )
+    insert_device_pool_lists(tx, number, pool_ids, services)
+    return number
+
+
+def insert_device_pool_lists(
+    tx: Transaction, number: int, pool_ids: Iterable[int], services: Iterable[str]
+) -> None:
+    """What it may draw from, in order, and what draws from it."""
     tx.run_many(
         "INSERT INTO device_pool_source (device_pool_id, position, pool_id) VALUES (:id, :position, :pool)",
         ({"id": number, "position": position, "pool": pool} for position, pool in enumerate(pool_ids)),
@@ -329,7 +337,6 @@ def insert_device_pool(
         "INSERT INTO device_pool_service (device_pool_id, name) VALUES (:id, :name)",
         ({"id": number, "name": service} for service in services),
     )
-    return number
 
 
 def find_device_pool(tx: Transaction, device: str, name: str) -> DevicePoolRow | None:

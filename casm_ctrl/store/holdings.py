@@ -53,6 +53,14 @@ def count_kept(tx: Transaction, device_pool_id: int, most: int) -> int:
     return int(tx.one(COUNT_KEPT, id=device_pool_id, most=most)[0])
 
 
+def first_block(tx: Transaction, device_pool_id: int, pool_id: int | None = None) -> BlockRow | None:
+    """A device pool's oldest block in any state, of one pool where it is given."""
+    of_pool = "" if pool_id is None else " AND pool_id = :pool"
+    sql = f"SELECT id FROM block WHERE device_pool_id = :id{of_pool} ORDER BY id LIMIT 1"
+    row = tx.first(sql, id=device_pool_id, pool=pool_id)
+    return None if row is None else get_block(tx, row[0])
+
+
 def count_on_device(tx: Transaction, device_pool_id: int, most: int) -> int:
     """How many blocks it has that are, or may still be, on a device; counted up to `most`."""
     return int(tx.one(COUNT_ON_DEVICE, id=device_pool_id, most=most)[0])

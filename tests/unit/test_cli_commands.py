@@ -130,6 +130,10 @@ ANSWERS = (
         "device-pool add bng1/grow --pool p4 --length 28 --first-length 27 --next-length 29 --min-blocks 1"
         " --max-blocks 4 --strategy adjacent --group duo",
     ),
+    (
+        "device-pool-change",
+        "device-pool change bng1/home --length 25 --service a --max-blocks 9 --no-serve-edges --unset strategy",
+    ),
     ("device-pool-list", "device-pool list --device bng1"),
     ("device-pool-show", "device-pool show bng1/home"),
     ("allocate", "allocate bng1/home --length 28"),

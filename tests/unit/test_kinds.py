@@ -24,6 +24,7 @@ from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import (
     AddDevice,
     AddDevicePool,
+    AddGroup,
     AddPool,
     AddSpace,
     Edit,
@@ -38,9 +39,8 @@ from casm_ctrl.service.rest import free_rested
 from casm_ctrl.service.trace import trace
 from casm_ctrl.store import devices, free_space, pools
 from casm_ctrl.store.database import Database
-from casm_ctrl.store.events import Author
+from tests.allocation_world import ME, configure, refused
 
-ME = Author("tester", reason="test")
 HOUR = 3600
 
 
@@ -542,3 +542,38 @@ def test_a_space_counts_its_pools_together(spaces: Database) -> None:
         "length-count": [{"length": 30, "blocks": "2"}, {"length": 36, "blocks": "8"}],
     }
     assert (six["family"], six["total-addresses"], six["fragmentation"]) == ("ipv6", "4", 0)
+
+
+# --- CGN ------------------------------------------------------------------------------------------
+
+
+def test_a_cgn_gets_whole_addresses(shared: Database) -> None:
+    """It shares their ports out itself: a port set would be shared twice."""
+    configure(
+        shared,
+        AddDevice("cgn1", "cgn", "ietf-nat", "192.0.2.99", 830, "casm", "env:SECRET", "s"),
+        AddPool("six", "s", ("2001:db8::/32",)),
+    )
+
+    def outside(length: int, name: str = "cgn1/outside") -> None:
+        configure(shared, AddDevicePool(name, ("map",), length))
+
+    refused(shared, InvalidValue, "/36 is not a block length", lambda: outside(36))
+    outside(32)
+    configure(shared, AddDevicePool("cgn1/six", ("six",), 56))
+    for asked in ({"length": 33}, {"prefix": "192.0.2.9/32 psid 1/4"}, {"addresses": 1, "length": 36}):
+        refused(
+            shared,
+            InvalidValue,
+            "is a port set, and 'cgn1' is a CGN, which gets whole addresses",
+            lambda asked=asked: allocate(shared, ME, "cgn1/outside", **asked),  # type: ignore[misc]
+        )
+    assert len(allocate(shared, ME, "cgn1/outside", count=2)["block"]) == 2
+    assert allocate(shared, ME, "cgn1/six")["block"][0]["prefix"] == "2001:db8::/56"
+    configure(shared, AddGroup("both", (("bng1", "serves"), ("cgn1", "stands-by"))))
+    refused(
+        shared,
+        InvalidValue,
+        "/36 is not a block length",
+        lambda: configure(shared, AddDevicePool("bng1/both", ("map",), 36, group="both")),
+    )

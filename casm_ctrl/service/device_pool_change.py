@@ -1,0 +1,165 @@
+"""Change what a device pool says of itself, but for what its blocks stand on.
+
+What it would be is checked as a new device pool is. Names that others know, and the owner, never change:
+the AAA name is in other systems, and the owner is that of every block.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from casm_ctrl.base.errors import InUse, InvalidValue, NotSupported
+from casm_ctrl.service.device_pool_edits import AddDevicePool, check_device_pool, owner_of
+from casm_ctrl.service.edits import Done
+from casm_ctrl.service.lookup import the_device_pool
+from casm_ctrl.store import devices, holdings, owners, pools
+from casm_ctrl.store.device_pool_changes import update_device_pool
+from casm_ctrl.store.devices import DevicePoolRow
+from casm_ctrl.store.pools import PoolRow
+from casm_ctrl.store.transaction import Transaction
+
+FIXED = {
+    "aaa_name": "other systems know it by that name",
+    "group": "its blocks are the owner's",
+}
+"""What never changes, and why not."""
+
+OPTIONAL = (
+    "gateway-mask",
+    "service",
+    "access",
+    "strategy",
+    "first-length",
+    "next-length",
+    "max-blocks",
+    "network-instance",
+    "next-hop",
+    "route-tag",
+    "usage-high",
+    "usage-low",
+)
+"""What may be taken away (`unset`)."""
+
+
+@dataclass(frozen=True)
+class ChangeDevicePool:
+    """`values` are those of AddDevicePool that are to be other; `unset` names of OPTIONAL to be taken away."""
+
+    name: str
+    values: tuple[tuple[str, Any], ...] = ()
+    unset: tuple[str, ...] = ()
+
+
+def change_device_pool(tx: Transaction, edit: ChangeDevicePool) -> Done:
+    row = the_device_pool(tx, edit.name)
+    before = _as_it_is(tx, row)
+    after = dataclasses.replace(before, **_changes(edit))
+    words = _differences(before, after)
+    device = devices.get_device(tx, row.device_id)
+    _, holders = owner_of(tx, after, device)
+    sources = check_device_pool(tx, after, device, holders)
+    _refuse_under_blocks(tx, row, before, after, sources)
+    update_device_pool(
+        tx, row.id, vars(after), pool_ids=[pool.id for pool in sources], services=after.services
+    )
+    return Done("device-pool-change", "device-pool", row.id, edit.name, words)
+
+
+def _changes(edit: ChangeDevicePool) -> dict[str, Any]:
+    values = dict(edit.values)
+    for name, why in FIXED.items():
+        if name in values:
+            raise NotSupported(
+                f"the {name.replace('_', '-')} of device pool '{edit.name}' cannot change: {why}",
+                "add another device pool, and release the blocks of this one",
+            )
+    for name in edit.unset:
+        if name not in OPTIONAL:
+            raise InvalidValue(
+                f"'{name}' of device pool '{edit.name}' cannot be taken away", f"use {', '.join(OPTIONAL)}"
+            )
+        field = "services" if name == "service" else name.replace("-", "_")
+        if field in values:
+            raise InvalidValue(f"'{name}' was to be changed, and taken away", "say one of them")
+        values[field] = () if name == "service" else None
+    if not values:
+        raise InvalidValue(
+            f"nothing of device pool '{edit.name}' was to be changed", "say what, as --length 25"
+        )
+    return values
+
+
+def _as_it_is(tx: Transaction, row: DevicePoolRow) -> AddDevicePool:
+    """The device pool as it would be added anew."""
+    return AddDevicePool(
+        name=row.label,
+        pools=tuple(pools.get_pool(tx, number).name for number in devices.device_pool_sources(tx, row.id)),
+        length=row.length,
+        aaa_name=row.aaa_name,
+        gateway=row.gateway,
+        gateway_mask=row.gateway_mask,
+        services=tuple(devices.device_pool_services(tx, row.id)),
+        access=row.access,
+        withdraw_when_unknown=row.withdraw_when_unknown,
+        description=row.description,
+        group=owners.group_of(tx, row.owner_id),
+        strategy=row.strategy,
+        first_length=row.first_length,
+        next_length=row.next_length,
+        min_blocks=row.min_blocks,
+        max_blocks=row.max_blocks,
+        serve_edges=row.serve_edges,
+        network_instance=row.network_instance,
+        announcement=row.announcement,
+        next_hop=row.next_hop,
+        route_tag=row.route_tag,
+        usage_high=row.usage_high,
+        usage_low=row.usage_low,
+    )
+
+
+def _differences(before: AddDevicePool, after: AddDevicePool) -> str:
+    """What becomes other, in words for the audit."""
+    parts = []
+    for field in dataclasses.fields(before):
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if old != new:
+            parts.append(f"{field.name.replace('_', '-')} {_word(old)} → {_word(new)}")
+    return ", ".join(parts) or "nothing"
+
+
+def _word(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "none"
+    return "none" if value is None or value == "" else str(value)
+
+
+def _refuse_under_blocks(
+    tx: Transaction,
+    row: DevicePoolRow,
+    before: AddDevicePool,
+    after: AddDevicePool,
+    sources: list[PoolRow],
+) -> None:
+    """InUse where blocks are of a pool that it would not draw from, or in another network instance."""
+    kept = {pool.id for pool in sources}
+    for number in devices.device_pool_sources(tx, row.id):
+        if number in kept:
+            continue
+        block = holdings.first_block(tx, row.id, number)
+        if block is not None:
+            raise InUse(
+                f"'{row.label}' cannot stop drawing from pool '{block.pool}': it has {block.label} from it"
+                f" ({block.state.value})",
+                "release its blocks of that pool, apply, and wait until their quarantine has ended",
+            )
+    if before.network_instance != after.network_instance:
+        block = holdings.first_block(tx, row.id)
+        if block is not None:
+            raise InUse(
+                f"'{row.label}' cannot move to another network instance: it has {block.label}"
+                f" ({block.state.value})",
+                "release its blocks, apply, and wait until their quarantine has ended",
+            )
