@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from casm_ctrl.addressing.ports import write_block
-from casm_ctrl.addressing.prefix import Family, Prefix, Range, from_key, to_key
+from casm_ctrl.addressing.prefix import Prefix, Range, from_key, to_key
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.base.errors import IllegalTransition
 from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.store.devices import DevicePoolRow, Member
-from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.events import Author, Event, record, record_alike
 from casm_ctrl.store.free_space import give
 from casm_ctrl.store.history import note_forced
 from casm_ctrl.store.pools import PoolRow, get_pool
-from casm_ctrl.store.reserve import reserve_one
+from casm_ctrl.store.reserve import reserve_many, reserve_one
 from casm_ctrl.store.states import Seen, State, Wanted, is_edge
 from casm_ctrl.store.transaction import Row, Transaction
 
@@ -349,74 +349,26 @@ def insert_blocks(
     """Reserve `prefixes` (already taken from the pool's free rows) for a device pool. Returns the ids."""
     shared = bool(pool.tenant(1))
     values: dict[str, object] = {
-        "pool": pool.id,
-        "space": pool.space_id,
+        "pool_id": pool.id,
+        "space_id": pool.space_id,
         "public": int(pool.public),
-        "device_pool": device_pool.id,
-        "owner": device_pool.owner_id,
-        "expires": expires_at,
+        "device_pool_id": device_pool.id,
+        "owner_id": device_pool.owner_id,
+        "expires_at": expires_at,
     }
     if tx.dialect == "postgresql" and len(prefixes) == 1:
-        of_prefix = _of_prefix(prefixes[0], shared)
-        numbers = [reserve_one(tx, values | of_prefix, members)]
+        numbers = [reserve_one(tx, values, members, prefixes[0], shared=shared)]
     else:
         numbers = _next_numbers(tx, len(prefixes))
-        _insert_rows(tx, values, members, numbers, [_of_prefix(prefix, shared) for prefix in prefixes])
+        reserve_many(tx, values, members, prefixes, numbers, shared=shared)
         for length, blocks in Counter(prefix.length for prefix in prefixes).items():
             _count(tx, pool.id, State.RESERVED, length, blocks)
-    record(
-        tx,
-        author,
-        (
-            Event(
-                "allocate",
-                "block",
-                number,
-                f"{block_id(number)} {write_block(prefix, pool.psid_offset)}",
-                State.FREE.value,
-                State.RESERVED.value,
-            )
-            for number, prefix in zip(numbers, prefixes, strict=True)
-        ),
+    subjects = (
+        (number, f"{block_id(number)} {write_block(prefix, pool.psid_offset)}")
+        for number, prefix in zip(numbers, prefixes, strict=True)
     )
+    record_alike(tx, author, "allocate", "block", subjects, State.FREE.value, State.RESERVED.value)
     return numbers
-
-
-def _of_prefix(prefix: Prefix, shared: bool) -> dict[str, object]:
-    return {
-        "family": prefix.family.number,
-        "first": prefix.first_key,
-        "last": prefix.last_key,
-        "length": prefix.length,
-        "shared": int(shared and prefix.length > Family.IPV4.width),
-    }
-
-
-def _insert_rows(
-    tx: Transaction,
-    values: dict[str, object],
-    members: Sequence[Member],
-    numbers: Sequence[int],
-    prefixes: Sequence[dict[str, object]],
-) -> None:
-    tx.run_many(
-        "INSERT INTO block (id, pool_id, space_id, public, family, first, last, length, device_pool_id,"
-        " owner_id, shared, wanted, state, allocated_at, changed_at, expires_at)"
-        " VALUES (:id, :pool, :space, :public, :family, :first, :last, :length, :device_pool,"
-        " :owner, :shared, 'present', 'reserved', :now, :now, :expires)",
-        (
-            {**values, **of_prefix, "id": number, "now": tx.now}
-            for number, of_prefix in zip(numbers, prefixes, strict=True)
-        ),
-    )
-    tx.run_many(
-        "INSERT INTO block_member (block_id, device_id, role, since) VALUES (:block, :device, :role, :now)",
-        (
-            {"block": number, "device": member.device_id, "role": member.role, "now": tx.now}
-            for number in numbers
-            for member in members
-        ),
-    )
 
 
 def set_wanted(tx: Transaction, author: Author, block: BlockRow, wanted: Wanted, verb: str) -> BlockRow:
