@@ -354,3 +354,18 @@ async def test_a_pool_that_is_closed_keeps_nothing_more(target: Target, device: 
         await lent.session.rpc(get_nothing())
     assert len(pool) == 0
     await gone(device, lent.session.session_id)
+
+
+async def test_of_too_many_the_one_that_was_idle_longest_goes(
+    target: Target, clock: Time, device: SimulatedDevice
+) -> None:
+    pool = SessionPool(Upkeep(most=2), now=clock)
+    numbers = []
+    for name in ("bng1", "bng2", "bng3"):
+        clock.advance(1)
+        numbers.append((await use(pool, replace(target, device=name)))[0])
+    assert len(pool) == 2
+    await gone(device, numbers[0])
+    assert await use(pool, replace(target, device="bng3")) == (numbers[2], False)
+    assert await use(pool, replace(target, device="bng2")) == (numbers[1], False)
+    await pool.close()
