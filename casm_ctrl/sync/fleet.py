@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from casm_ctrl.base.errors import (
     CasmError,
@@ -56,16 +56,17 @@ class _Fleet:
     backoff: Backoff
     pace: Pace
     total: int
-    done: list[Report] = field(default_factory=list)
+    done: int = 0
+    bad: int = 0
 
     async def visit(self, name: str) -> Report:
         """The device's result, whatever it is."""
         report = await self._visit(name)
-        self.done.append(report)
+        self.done += 1
+        self.bad += report.error is not None
         self.run.progress(name, "")
-        bad = sum(one.error is not None for one in self.done)
-        failed = f", {bad:,} without success" if bad else ""
-        self.run.progress("", f"{len(self.done):,} of {self.total:,} devices{failed}")
+        failed = f", {self.bad:,} without success" if self.bad else ""
+        self.run.progress("", f"{self.done:,} of {self.total:,} devices{failed}")
         return report
 
     async def _visit(self, name: str) -> Report:

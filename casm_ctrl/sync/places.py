@@ -3,13 +3,15 @@
 There are a few places, for a few is what keeps this machine busy. Who has one for longer than a moment is
 waiting for somebody else (a dead host, a slow device, a lock) and costs us nothing: it is set aside, and its
 place goes to the next. Those set aside are bounded too; when as many are, the next slow one keeps its place
-until one of them is done, which its deadlines see to.
+until one of them is done, which its deadlines see to. Where this process was busy all that moment it is we
+who are slow: more at a time would make nobody faster, and so nobody is set aside.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -18,7 +20,10 @@ from typing import Protocol
 PATIENCE = 1.0
 """Seconds for which the work on a device may keep its place from others."""
 
-ASIDE = 256
+BUSY = 0.8
+"""The part of the time for which this process computed, from which on it is what the others wait for."""
+
+ASIDE = 128
 """Devices, at most, whose work goes on beside those that have a place. Each has a session, or soon may."""
 
 
@@ -35,7 +40,8 @@ class _Holder:
 
 
 class Places:
-    """`call_later(seconds, action)` is the event loop's where none is given."""
+    """`call_later(seconds, action)` is the event loop's where none is given; `computed` tells the seconds for
+    which this process has been computing."""
 
     def __init__(
         self,
@@ -44,11 +50,13 @@ class Places:
         aside: int = ASIDE,
         patience: float = PATIENCE,
         call_later: Callable[[float, Callable[[], None]], Timer] | None = None,
+        computed: Callable[[], float] = time.process_time,
     ) -> None:
         self._places = asyncio.Semaphore(count)
         self._room = aside
         self._patience = patience
         self._call_later = call_later
+        self._computed = computed
         self._slow: deque[_Holder] = deque()
         """Those that would be set aside, were there room."""
 
@@ -57,13 +65,25 @@ class Places:
         """Wait for a place, in the order of asking, and have it while the block runs."""
         await self._places.acquire()
         holder = _Holder()
-        call_later = self._call_later or asyncio.get_running_loop().call_later
-        holder.timer = call_later(self._patience, lambda: self._set_aside(holder))
+        self._wait_for(holder)
         try:
             yield
         finally:
-            holder.timer.cancel()
+            if holder.timer is not None:
+                holder.timer.cancel()
             self._leave(holder)
+
+    def _wait_for(self, holder: _Holder) -> None:
+        call_later = self._call_later or asyncio.get_running_loop().call_later
+        began = self._computed()
+
+        def look() -> None:
+            if self._computed() - began > BUSY * self._patience:
+                self._wait_for(holder)
+            else:
+                self._set_aside(holder)
+
+        holder.timer = call_later(self._patience, look)
 
     def _set_aside(self, holder: _Holder) -> None:
         if self._room:

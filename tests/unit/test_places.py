@@ -16,6 +16,11 @@ class Timers:
 
     def __init__(self) -> None:
         self.set: list[Timer] = []
+        self.busy = 0.0
+        """Seconds that were computed, in all."""
+
+    def computed(self) -> float:
+        return self.busy
 
     def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
         timer = Timer(action)
@@ -37,6 +42,10 @@ class Timer:
 
     def cancel(self) -> None:
         self.cancelled = True
+
+
+def places(count: int, timers: Timers, *, aside: int = 10) -> Places:
+    return Places(count, aside=aside, call_later=timers.call_later, computed=timers.computed)
 
 
 class Crowd:
@@ -78,7 +87,7 @@ async def settle() -> None:
 
 
 async def test_no_more_work_than_there_are_places() -> None:
-    crowd = Crowd(Places(2, call_later=Timers().call_later))
+    crowd = Crowd(places(2, Timers()))
     await crowd.come("a", "b", "c", "d")
     assert crowd.working == ["a", "b"]
     await crowd.go("a")
@@ -88,7 +97,7 @@ async def test_no_more_work_than_there_are_places() -> None:
 
 async def test_the_slow_give_their_places_up() -> None:
     timers = Timers()
-    crowd = Crowd(Places(2, call_later=timers.call_later))
+    crowd = Crowd(places(2, timers))
     await crowd.come("dead1", "dead2", "a", "b", "c")
     assert crowd.working == ["dead1", "dead2"]
     timers.all_expire()
@@ -104,7 +113,7 @@ async def test_the_slow_give_their_places_up() -> None:
 
 async def test_those_aside_are_bounded_and_make_room_for_the_next() -> None:
     timers = Timers()
-    crowd = Crowd(Places(2, aside=1, call_later=timers.call_later))
+    crowd = Crowd(places(2, timers, aside=1))
     await crowd.come("slow1", "slow2", "a", "b")
     timers.all_expire()
     await settle()
@@ -119,7 +128,7 @@ async def test_those_aside_are_bounded_and_make_room_for_the_next() -> None:
 
 async def test_who_waits_to_be_set_aside_and_ends_gives_one_place_back() -> None:
     timers = Timers()
-    crowd = Crowd(Places(2, aside=0, call_later=timers.call_later))
+    crowd = Crowd(places(2, timers, aside=0))
     await crowd.come("slow1", "slow2", "a", "b", "c")
     timers.all_expire()
     await crowd.go("slow1", "slow2")
@@ -129,7 +138,7 @@ async def test_who_waits_to_be_set_aside_and_ends_gives_one_place_back() -> None
 
 async def test_who_is_done_in_time_is_not_set_aside() -> None:
     timers = Timers()
-    crowd = Crowd(Places(1, call_later=timers.call_later))
+    crowd = Crowd(places(1, timers))
     await crowd.come("a")
     await crowd.go("a")
     timers.all_expire()
@@ -139,23 +148,38 @@ async def test_who_is_done_in_time_is_not_set_aside() -> None:
 
 
 async def test_who_fails_or_is_cancelled_gives_the_place_back() -> None:
-    places = Places(1, call_later=Timers().call_later)
+    only = places(1, Timers())
     with pytest.raises(ValueError, match="broken"):
-        async with places.place():
+        async with only.place():
             raise ValueError("broken")
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(places.place())
-        waiting = asyncio.create_task(stack.enter_async_context(places.place()))
+        await stack.enter_async_context(only.place())
+        waiting = asyncio.create_task(stack.enter_async_context(only.place()))
         await settle()
         waiting.cancel()
         await settle()
         assert waiting.cancelled()
-    async with asyncio.timeout(5), places.place():
+    async with asyncio.timeout(5), only.place():
         pass
 
 
+async def test_nobody_is_set_aside_while_it_is_we_who_are_slow() -> None:
+    timers = Timers()
+    crowd = Crowd(places(1, timers))
+    await crowd.come("a", "b")
+    timers.busy += 0.9
+    timers.all_expire()
+    await settle()
+    assert crowd.working == ["a"]
+    timers.busy += 0.1
+    timers.all_expire()
+    await settle()
+    assert crowd.working == ["a", "b"]
+    await crowd.all_go()
+
+
 async def test_the_event_loops_clock_is_used_where_none_is_given() -> None:
-    places = Places(1, patience=0.0)
+    hasty = Places(1, patience=0.0, computed=lambda: 0.0)
     async with AsyncExitStack() as stack, asyncio.timeout(5):
         for _ in range(3):
-            await stack.enter_async_context(places.place())
+            await stack.enter_async_context(hasty.place())
