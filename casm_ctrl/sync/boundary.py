@@ -43,10 +43,20 @@ class Boundary(Enum):
     DONE = "done"
 
 
+class RunBoundary(Enum):
+    """Those of an atomic run, in their order; between them its devices reach theirs."""
+
+    BEGUN = "run-begun"
+    COMMITTED = "run-committed"
+    DECIDED = "run-decided"
+    GIVEN_UP = "run-given-up"
+    CONFIRMED = "run-confirmed"
+
+
 _reached: Counter[str] = Counter()
 
 
-def reach(boundary: Boundary) -> None:
+def reach(boundary: Boundary | RunBoundary) -> None:
     """Note that the visit is at `boundary`; dies or stops there where the switch says so."""
     _reached[boundary.value] += 1
     trace = os.environ.get("CASM_TRACE")
@@ -74,5 +84,5 @@ def _switch() -> tuple[str, str, str]:
     return name, occurrence or "1", signal or "9"
 
 
-def _is_target(boundary: Boundary) -> bool:
-    return _switch()[0] == boundary.value
+def _is_target(boundary: Boundary | RunBoundary) -> bool:
+    return _switch()[0] == str(boundary.value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from casm_ctrl.base.errors import CasmError, Unproven
 from casm_ctrl.base.identifiers import new_token
+from casm_ctrl.drivers.interface import Element
 from casm_ctrl.service import intent
 from casm_ctrl.service.desired import Desired
 from casm_ctrl.store.events import Author
@@ -91,11 +92,19 @@ class Change:
             self._staged = False
 
     async def extend(self) -> None:
-        """Let the trial begin anew; it is recorded before the device is told."""
+        """Let the trial begin anew; it is recorded before the device is told.
+
+        Unproven where it may have ended before: an ok is then no sign that it had not.
+        """
         timeout = self.steps.trial
         self.pending = await self.visit.store.run(intent.extend_pending, self.visit.lease, timeout=timeout)
         sent = self._now()
         await self.steps.extend()
+        if self.left <= 0:
+            raise Unproven(
+                f"{self.visit.session.target}: the confirmed commit was not extended within its {timeout} s",
+                "give the device a longer commit deadline",
+            )
         self._sent = sent
 
     @property
@@ -104,11 +113,20 @@ class Change:
         return self._sent + self.steps.trial - self._now()
 
     async def prove(self) -> None:
-        """What runs now must need no further edit. Unproven where it does."""
+        """Read what runs now: it must need no further edit. Unproven where it does."""
+        self.check(await read_ours(self.visit.session, self.visit.driver))
+        reach(Boundary.READ_BACK)
+
+    def check(self, running: Element) -> None:
+        """Unproven where `running` is not what this change makes."""
         visit = self.visit
-        running = await read_ours(visit.session, visit.driver)
         again = work_out(
-            visit.driver, visit.modules, self.wanted, self.decision, running, zombies=self.zombies
+            visit.driver,
+            visit.modules,
+            self.difference.recorded(self.wanted),
+            self.decision,
+            running,
+            zombies=self.zombies,
         )
         if again.edit.changes:
             left = again.edit.changes[0]
@@ -118,7 +136,6 @@ class Change:
                 if visit.way.on_trial
                 else "nothing was taken back, for the device cannot; look at its log, and apply again",
             )
-        reach(Boundary.READ_BACK)
 
     async def confirm(self) -> None:
         """Make it final, also in startup where there is one."""

@@ -29,7 +29,7 @@ from casm_ctrl.sync.access import StoreAccess
 from casm_ctrl.sync.boundary import Boundary, reach
 from casm_ctrl.sync.change import Change
 from casm_ctrl.sync.decision import Decision, decide
-from casm_ctrl.sync.difference import guard, work_out
+from casm_ctrl.sync.difference import Difference, guard, work_out
 from casm_ctrl.sync.reading import blocks_shown, read_counts, read_ours
 from casm_ctrl.sync.report import Report, Result
 from casm_ctrl.sync.visit import Visit, sight_of
@@ -55,6 +55,16 @@ class Limits:
     remove_zombies: bool = False
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a visit worked out from what it read last."""
+
+    wanted: Desired
+    decision: Decision
+    difference: Difference
+    seen: Seen
+
+
 class Convergence:
     """One visit that may change the device. `run` is all of it; its steps are there for who must wait
     between them, and who does so calls `fail` with what goes wrong."""
@@ -68,6 +78,7 @@ class Convergence:
         self.report = report
         self._wanted: Desired | None = None
         self._change: Change | None = None
+        self.found: Found | None = None
         self._removed: dict[int, BlockRow] = {}
         """What this visit removed, in all its rounds."""
 
@@ -116,18 +127,23 @@ class Convergence:
         await self._keep_startup(wanted)
         return running
 
-    async def next_change(self, running: Element) -> Change | None:
-        """Record what `running` shows, and work out what is to be changed. None: nothing is."""
+    async def see(self, running: Element) -> Seen:
+        """Record what `running` shows, under the locks and with nothing pending: it is proof."""
         seen = self.driver.parse(running)
         reach(Boundary.SEEN_BEFORE)
-        await self.store.run(
-            observe, self.author, self.visit.lease, sight_of(seen, proof=True, kept=self.visit.kept)
-        )
+        sight = sight_of(seen, proof=True, kept=self.visit.kept)
+        await self.store.run(observe, self.author, self.visit.lease, sight)
         reach(Boundary.SEEN_AFTER)
+        return seen
+
+    async def next_change(self, running: Element) -> Change | None:
+        """Record what `running` shows, and work out what is to be changed. None: nothing is."""
+        seen = await self.see(running)
         wanted = await self.store.run(desired, self.report.device)
         decision = await self._decide(wanted, seen)
         zombies = self.limits.remove_zombies
         difference = work_out(self.driver, self.visit.modules, wanted, decision, running, zombies=zombies)
+        self.found = Found(wanted, decision, difference, seen)
         self._tell(wanted, decision)
         if not difference.edit.changes:
             return None
@@ -157,7 +173,7 @@ class Convergence:
     async def fail(self, error: BaseException) -> None:
         """Leave the device as it was. OutcomeUnknown where `error` ended the session and nobody can know."""
         if isinstance(error, (SessionLost, DeadlineExceeded, ProtocolViolation)):
-            if self._change is not None and self._change.pending is not None:
+            if self.pending:
                 raise OutcomeUnknown(error) from error
         elif not isinstance(error, LeaseLost):
             # Else the device is another's now, who takes back what we left; our locks end with the session.
@@ -165,7 +181,13 @@ class Convergence:
             with contextlib.suppress(CasmError):
                 await self.visit.unlock()
 
+    @property
+    def pending(self) -> bool:
+        """Something was sent, and what became of it is not known."""
+        return self._change is not None and self._change.pending is not None
+
     async def abandon(self) -> None:
+        """Take back what this visit left on the device, as far as it still listens."""
         if self._change is not None:
             await self._change.abandon()
 
