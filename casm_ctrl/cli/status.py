@@ -100,6 +100,9 @@ def _show(found: Document) -> Iterable[RenderableType]:
             if "pending-commit-until" in device
         ]
         yield from pending
+    for run in found["atomic-run"]:
+        held = ", ".join(f"{device['name']} {device['holds']}" for device in run["device"])
+        yield f"atomic run {run['id']} of {run['actor']} is not over, {_DECISIONS[run['decision']]}: {held}"
         for device in found["device"]:
             if "open-until" in device["sync"].get("circuit", {}):
                 yield f"{device['name']}: {circuit_words(device['sync']['circuit'])}"
@@ -116,6 +119,13 @@ def _audit(standing: Document) -> str:
         return "all sealed"
     age = show_duration(standing["oldest-unsealed-age"])
     return f"{plural(int(standing['unsealed']), 'event')} not sealed yet, the oldest {age} old"
+
+
+_DECISIONS = {
+    "none": "and not decided: the next 'casm apply' to one of its devices takes it back",
+    "commit": "and decided: the next 'casm apply' to one of its devices goes on with it",
+    "roll-back": "and being taken back: the next 'casm apply' to one of its devices goes on with it",
+}
 
 
 def _blocks(counted: Document) -> str | None:

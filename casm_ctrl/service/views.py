@@ -5,11 +5,12 @@ from __future__ import annotations
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import NotFound
 from casm_ctrl.base.identifiers import parse_block_id
-from casm_ctrl.service import circuits, documents, sealing
+from casm_ctrl.service import atomic, circuits, documents, sealing
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import (
+    atomic_runs,
     blocks,
     clock_watch,
     devices,
@@ -196,6 +197,7 @@ def status(database: Database) -> Document:
                 for row in pools.list_pools(tx)
             ],
             "device": device_rows,
+            "atomic-run": [atomic.run_document(run) for run in atomic_runs.list_runs(tx)],
             "finding": [documents.finding_document(row) for row in observations.list_findings(tx)],
             "audit": sealing.standing(tx),
         }
