@@ -27,7 +27,7 @@ def _roots(modules: tuple[str, ...], folder: Path) -> tuple[Any, ...]:
     context.validate()
     assert all(statements), f"pyang finds not all of {modules}"
     assert not [error for error in context.errors if error[1] in ("SYNTAX_ERROR", "MODULE_NOT_FOUND")]
-    return tuple(statements)
+    return tuple(context.modules.values())
 
 
 def complaints(modules: tuple[str, ...], folder: Path, config: Iterable[Element]) -> list[str]:

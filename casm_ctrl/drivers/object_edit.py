@@ -250,8 +250,9 @@ class ObjectEdit:
                     )
                     words.append(f"{_local(node)} {leaves}")
                 else:
-                    inside = [n for n in node.iterchildren(etree.Element) if n.get(OPERATION) is not None]
-                    words.append(self._tell(inside, found) if inside else _local(node))
+                    keys = self._model.keys.get(node.tag, ())
+                    inside = [n for n in node.iterchildren(etree.Element) if n.tag not in keys]
+                    words.append(self._tell(inside, found))
                 continue
             was = "was missing" if found is None else f"was {text_of(found).strip() or 'set'}"
             if node.get(OPERATION) == "delete":
@@ -271,10 +272,13 @@ def _without_removals(node: Element) -> Element | None:
     if node.get(OPERATION) == "remove":
         return None
     made = copy.deepcopy(node)
-    for inner in list(made.iter("*")):
-        parent = inner.getparent()
-        if inner.get(OPERATION) == "remove" and parent is not None:
-            parent.remove(inner)
+    for inner in [one for one in made.iter("*") if one is not made and one.get(OPERATION) == "remove"]:
+        gone: Element | None = inner
+        while gone is not None and gone is not made and not len(gone):
+            parent = gone.getparent()
+            if parent is not None:
+                parent.remove(gone)
+            gone = parent
     return made if len(made) or is_leaf(node) else None
 
 

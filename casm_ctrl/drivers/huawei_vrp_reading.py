@@ -1,0 +1,155 @@
+"""What a VRP device holds, read: ranges, containers, locks, and counts of addresses in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from casm_ctrl.addressing.prefix import Range
+from casm_ctrl.drivers.elements import leaves_of
+from casm_ctrl.drivers.huawei_vrp_model import (
+    IPV4_LOCK,
+    IPV4_POOL,
+    IPV6_LOCKS,
+    IPV6_POOL,
+    IPV6_TOP,
+    MEMBER,
+    POOL_GROUP,
+    PREFIX,
+    SECTION,
+    find_text,
+    four,
+    six,
+)
+from casm_ctrl.drivers.interface import (
+    BlockMark,
+    Element,
+    ObjectKey,
+    Seen,
+    SeenPool,
+    SeenRange,
+    UsageKind,
+    UsageReading,
+)
+from casm_ctrl.drivers.objects import objects
+from casm_ctrl.drivers.values import extent_of, network_of, whole
+
+OWN_SECTION = "0"
+"""The number of the one section in a pool of ours. It is a part of the pool's object: nothing else is in it."""
+HOLDING = ("local", "delegation")
+"""The types of IPv6 pools and prefixes that hold addresses; others pass requests on to a server."""
+
+
+def section_key(pool: str, number: str) -> ObjectKey:
+    """The object that a section is, or is a part of."""
+    if number == OWN_SECTION and BlockMark.parse(pool) is not None:
+        return IPV4_POOL.key(pool)
+    return SECTION.key(pool, number)
+
+
+def bindings(data: Element) -> Iterator[tuple[str, str, str]]:
+    """(name of the prefix, name of the pool, type of the pool) of each IPv6 pool that binds a prefix."""
+    for key, entry in objects(data, IPV6_POOL):
+        for kind in HOLDING:
+            name = find_text(entry, six(kind), six("bind-prefix"), six("prefix-name"))
+            if name:
+                yield name, key.keys[0], kind
+
+
+def parse(data: Element) -> Seen:
+    """Everything in the two models that holds addresses, anybody's."""
+    groups = [SeenPool(key) for key, _ in objects(data, POOL_GROUP)]
+    pools4, ranges4 = _parse_ipv4(data)
+    pools6, ranges6 = _parse_ipv6(data)
+    parts = [key for kind in (IPV4_LOCK, MEMBER, *IPV6_LOCKS.values()) for key, _ in objects(data, kind)]
+    return Seen((*groups, *pools4, *pools6), (*ranges4, *ranges6), tuple(parts))
+
+
+def _parse_ipv4(data: Element) -> tuple[list[SeenPool], list[SeenRange]]:
+    pools = dict(objects(data, IPV4_POOL))
+    locked = {key.keys[0] for key, _ in objects(data, IPV4_LOCK)}
+    vpns = {
+        key.keys[0]: find_text(pool, four("local"), four("vpn-instance"), four("name")) or None
+        for key, pool in pools.items()
+    }
+    ranges = {}
+    for key, entry in objects(data, SECTION):
+        name, number = key.keys
+        whose = section_key(name, number)
+        mark = BlockMark.parse(name) if whose != key else None
+        ranges[whose] = SeenRange(whose, _extent(entry), mark, name in locked, vpns[name])
+    for key in pools:
+        (name,) = key.keys
+        mark = BlockMark.parse(name)
+        if mark is not None and key not in ranges:
+            ranges[key] = SeenRange(key, None, mark, name in locked, vpns[name])
+    return [SeenPool(key) for key in pools if key not in ranges], list(ranges.values())
+
+
+def _extent(section: Element) -> Range | None:
+    leaves = leaves_of(section)
+    return extent_of(leaves.get(four("start-ip-address")), leaves.get(four("end-ip-address")))
+
+
+def _parse_ipv6(data: Element) -> tuple[list[SeenPool], list[SeenRange]]:
+    locked = {key.keys[0] for kind in IPV6_LOCKS.values() for key, _ in objects(data, kind)}
+    drained = {prefix for prefix, pool, _ in bindings(data) if pool in locked}
+    pools = [SeenPool(key) for key, _ in objects(data, IPV6_POOL)]
+    return pools, [_prefix(key, entry, key.keys[0] in drained) for key, entry in objects(data, PREFIX)]
+
+
+def _prefix(key: ObjectKey, entry: Element, drained: bool) -> SeenRange:
+    """A prefix of another type than HOLDING is reported without a range: a server elsewhere holds it."""
+    mark = BlockMark.parse(key.keys[0])
+    for kind in map(six, HOLDING):
+        text = find_text(entry, kind, six("prefix-address"), six("prefix"))
+        vpn = find_text(entry, kind, six("vpn-instance"), six("name")) or None
+        if text is not None or vpn is not None:
+            return SeenRange(key, network_of(text), mark, drained, vpn)
+    return SeenRange(key, None, mark, drained)
+
+
+# --- Usage ----------------------------------------------------------------------------------------
+
+
+def parse_usage(data: Element) -> tuple[UsageReading, ...]:
+    """Counts by section and by IPv6 pool; a value that cannot be true leaves its object without a reading."""
+    readings = [
+        _section_reading(section_key(*key.keys), entry.find(four("statistic")))
+        for key, entry in objects(data, SECTION)
+    ]
+    shared = find_text(data, IPV6_TOP, six("statistic-include-shared-user"), six("enable"))
+    pools = {key.keys[0]: entry for key, entry in objects(data, IPV6_POOL)}
+    for prefix, pool, kind in bindings(data):
+        if kind == "delegation" or shared == "true":
+            readings.append(_pool_reading(PREFIX.key(prefix), kind, pools[pool].find(six("statistic"))))
+    return tuple(reading for reading in readings if reading is not None)
+
+
+def _section_reading(key: ObjectKey, statistic: Element | None) -> UsageReading | None:
+    """Reserved and delayed addresses still belong to subscribers who are gone: a lease holds them."""
+    leaves = {} if statistic is None else leaves_of(statistic)
+    used = _sum(leaves, *map(four, ("used-number", "reserved-number", "delayed-number")))
+    return _reading(key, used, leaves, four("total-number"))
+
+
+def _pool_reading(key: ObjectKey, kind: str, statistic: Element | None) -> UsageReading | None:
+    """Of a delegation pool prefixes, however they were given out; of a local one addresses and shared prefixes."""
+    leaves = {} if statistic is None else leaves_of(statistic)
+    first, others = ("pd", ("ndra", "address")) if kind == "delegation" else ("address", ("ndra",))
+    used = _sum(leaves, *(six(f"{name}-used-number") for name in (first, *others)))
+    return _reading(key, used, leaves, six(f"{first}-total-number"))
+
+
+def _sum(leaves: Mapping[str, str], first: str, *others: str) -> int | None:
+    """None where the first is missing, or any is no count."""
+    counts = [whole(leaves[tag]) for tag in (first, *others) if tag in leaves]
+    known = [count for count in counts if count is not None]
+    return sum(known) if first in leaves and len(known) == len(counts) else None
+
+
+def _reading(key: ObjectKey, used: int | None, leaves: Mapping[str, str], total: str) -> UsageReading | None:
+    """An int32 total that is negative has overflown: what it counts has more addresses than it can say."""
+    capacity = whole(leaves.get(total))
+    if used is None or (capacity is not None and used > capacity):
+        return None
+    return UsageReading(key, UsageKind.COUNT, used, capacity)
