@@ -17,6 +17,7 @@ from casm_ctrl.cli import (
     failures,
     group,
     init,
+    inspect_network,
     pool,
     quiet,
     quota,
@@ -88,6 +89,7 @@ app.add_typer(quota.app, name="quota", rich_help_panel="Configuration")
 allocation.register(app, "Blocks")
 app.add_typer(block.app, name="block", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")
+inspect_network.register(app, "Devices")
 exchange.register(app, "Exchange")
 status.register(app, "Look")
 trace.register(app, "Look")

@@ -28,6 +28,8 @@ class Result(Enum):
     ROLLED_BACK = "rolled-back"
     SKIPPED = "skipped"
     FIT = "fit"
+    DRIFT = "drift"
+    RESTORED = "restored"
 
 
 @dataclass

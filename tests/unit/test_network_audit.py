@@ -38,7 +38,7 @@ def device(name: str, space: int = 1) -> Desired:
         sync_state="in-sync",
         seen_at=None,
         error=None,
-        client=None,
+        client="asyncssh",
     )
     return Desired("k3f9qa", Micros(0), row, (), (), {}, (), None, 0)
 
