@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from casm_ctrl.addressing.prefix import Prefix
+from casm_ctrl.base.errors import CasmError
 from casm_ctrl.drivers.interface import Action, Edit, Element, ObjectKey, Wanted, WantedBlock, WantedPool
 from casm_ctrl.yang.engine import forest
 from tests.driver_cases import STORE, Bench, keys_of
@@ -37,8 +38,10 @@ def play(
     sequence: Sequence[Wish],
     pools: Callable[[Sequence[WantedBlock]], tuple[WantedPool, ...]],
     prefix: Callable[[int], Prefix],
+    refusals: tuple[type[CasmError], ...] = (),
 ) -> list[Step]:
-    """Bring one wish after the other to the device, with what the store would have recorded.
+    """Bring one wish after the other to the device, with what the store would have recorded. A wish that the
+    driver refuses with one of `refusals` changes nothing.
 
     Each edit and each configuration is valid; each block is there as wanted, under the same key as long as it
     stays; nothing of others has changed; and the same wish again needs no edit.
@@ -50,7 +53,10 @@ def play(
     for generation, wish in enumerate(sequence, 1):
         blocks = [WantedBlock(n, prefix(n), drained, keys.get(n)) for n, drained in wish.items()]
         wanted = Wanted(STORE, generation, pools(blocks), ours)
-        edit = bench.render(wanted, running)
+        try:
+            edit = bench.render(wanted, running)
+        except refusals:
+            continue
         bench.engine.validate(forest(edit.config), what="edit")
         running = bench.apply(running, edit)
         bench.engine.validate(forest(running), what="config")
