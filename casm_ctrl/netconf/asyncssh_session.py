@@ -311,7 +311,8 @@ class _Client(asyncssh.SSHClient):
         known = self._trust.algorithms
         if kind == "host key" and known and not ("rsa-sha2-256" in known and "ssh-rsa" in offers.split(",")):
             return self._trust.missing(f"it has {offers}")
-        return outdated_ssh(self._trust.target, kind, offers)
+        named = [name for name in offers.split(",") if not name.startswith(("ext-info-", "kex-strict-"))]
+        return outdated_ssh(self._trust.target, f"for {kind} it has only {', '.join(named)}")
 
 
 def _options(target: Target, trust: Trust, client: _Client) -> asyncssh.SSHClientConnectionOptions:

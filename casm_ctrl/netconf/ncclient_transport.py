@@ -31,7 +31,7 @@ from casm_ctrl.netconf.conversation import OURS, Conversation
 from casm_ctrl.netconf.credentials import Password, PrivateKey, unusable_key
 from casm_ctrl.netconf.host_keys import HostKey, Trust
 from casm_ctrl.netconf.messages import Reply, build_hello
-from casm_ctrl.netconf.session import Target, no_ssh, not_authenticated, session_lost
+from casm_ctrl.netconf.session import Target, no_ssh, not_authenticated, outdated_ssh, session_lost
 
 _READ = 1 << 16
 _SOCKET_TICK = 1.0
@@ -134,7 +134,7 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
         except paramiko.IncompatiblePeer as error:
             if trust.algorithms and "host key" in str(error):
                 raise trust.missing(str(error)) from None
-            raise no_ssh(self.target, str(error)) from None
+            raise outdated_ssh(self.target, str(error)) from None
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise no_ssh(self.target, str(error)) from None
 

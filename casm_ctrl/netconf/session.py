@@ -172,11 +172,11 @@ def no_ssh(target: Target, why: str) -> ProtocolViolation:
     )
 
 
-def outdated_ssh(target: Target, kind: str, offered: str) -> ProtocolViolation:
-    """`kind`: key exchange, host key, encryption or MAC; `offered`: the names that the device has."""
+def outdated_ssh(target: Target, what: str) -> ProtocolViolation:
+    """`what` says what the device has, or what is missing."""
     return ProtocolViolation(
-        f"{target}: the device offers only outdated or unknown SSH {kind} algorithms: {offered}",
-        "enable a current one on the device, such as curve25519-sha256, ssh-ed25519 or rsa-sha2-256",
+        f"{target}: we have no SSH algorithm in common with the device, which is outdated perhaps: {what}",
+        "enable a current one there, such as curve25519-sha256, aes128-ctr, hmac-sha2-256 and ssh-ed25519",
     )
 
 

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from casm_ctrl.base.errors import (
     SessionLost,
     Unreachable,
 )
+from casm_ctrl.netconf import phases, rpc_session
 from casm_ctrl.netconf.framing import END_OF_MESSAGE, Decoder, Framing, encode
 from casm_ctrl.netconf.messages import build_hello, parse_rpc
 from casm_ctrl.netconf.names import BASE, BASE_1_0, BASE_1_1
@@ -46,16 +48,50 @@ PASSWORD = "pa55-w0rd-of-the-test"
 
 
 class _Authentication(asyncssh.SSHServer):
+    """Takes the password, and counts how often it was shown one."""
+
+    shown = 0
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        conn.send_auth_banner("Welcome to bng1.\nAuthorised use only.\n")
+
     def password_auth_supported(self) -> bool:
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
+        _Authentication.shown += 1
         return password == PASSWORD
+
+
+_Challenge = tuple[str, str, str, Sequence[tuple[str, bool]]]
+
+
+class _Interactive(_Authentication):
+    """Has only keyboard-interactive, as devices with RADIUS or TACACS+ do, after a message without a prompt."""
+
+    def password_auth_supported(self) -> bool:
+        return False
+
+    def kbdint_auth_supported(self) -> bool:
+        return True
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> _Challenge:
+        return "Welcome", "", "", []
+
+    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool | _Challenge:
+        if not responses:
+            return "", "", "", [("Password: ", False)]
+        return self.validate_password(username, responses[0])
 
 
 @contextlib.asynccontextmanager
 async def ssh_server(
-    converse: Converse, *, subsystem: str = "netconf", host_key: asyncssh.SSHKey | None = None
+    converse: Converse,
+    *,
+    subsystem: str = "netconf",
+    host_key: asyncssh.SSHKey | None = None,
+    server: type[asyncssh.SSHServer] = _Authentication,
+    **options: object,
 ) -> AsyncIterator[Target]:
     """An SSH server whose subsystem is `converse`."""
     key = host_key or asyncssh.generate_private_key("ssh-ed25519")
@@ -68,19 +104,20 @@ async def ssh_server(
             await converse(process)
         process.exit(0)
 
-    server = await asyncssh.listen(
+    listening = await asyncssh.listen(
         "127.0.0.1",
         0,
-        server_factory=_Authentication,
+        server_factory=server,
         server_host_keys=[key],
         process_factory=handle,
         encoding=None,
+        **options,
     )
     try:
-        yield target(server.get_port(), " ".join(key.export_public_key().decode().split()[:2]))
+        yield target(listening.get_port(), " ".join(key.export_public_key().decode().split()[:2]))
     finally:
-        server.close()
-        await server.wait_closed()
+        listening.close()
+        await listening.wait_closed()
 
 
 @contextlib.asynccontextmanager
@@ -279,6 +316,97 @@ async def test_a_wrong_password(client_name: str, monkeypatch: pytest.MonkeyPatc
     assert "password" in error.message
 
 
+async def test_a_password_is_shown_once(client_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time counts: three lock an account."""
+    monkeypatch.setenv("CASM_TEST_WRONG", "not-" + PASSWORD)
+    monkeypatch.setattr(_Authentication, "shown", 0)
+    async with ssh_server(silence) as target:
+        await failure(replace(target, credential="env:CASM_TEST_WRONG"), client_name, 4, AuthenticationFailed)
+    assert _Authentication.shown == 1
+
+
+async def test_a_password_for_a_device_that_asks_for_it_interactively() -> None:
+    """Not ncclient: paramiko asks for the service a second time then, which sshd passes and asyncssh's server
+    does not."""
+    async with (
+        ssh_server(answers(OK.encode() + END_OF_MESSAGE), server=_Interactive) as target,
+        await open_session(target, "asyncssh") as session,
+    ):
+        await session.rpc(get_nothing())
+
+
+async def test_a_wrong_password_that_is_asked_for_interactively(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASM_TEST_WRONG", "not-" + PASSWORD)
+    monkeypatch.setattr(_Authentication, "shown", 0)
+    async with ssh_server(silence, server=_Interactive) as target:
+        wrong = replace(target, credential="env:CASM_TEST_WRONG")
+        error = await failure(wrong, "asyncssh", 4, AuthenticationFailed)
+    assert "the password was refused" in error.message
+    assert _Authentication.shown == 1
+
+
+async def test_what_a_server_says_before_its_version_is_passed_over(client_name: str) -> None:
+    """RFC 4253, 4.2: other lines may come before."""
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+        writer.close()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"Welcome to bng1\r\nAuthorised use only\r\n")
+        to_server, from_server = await asyncio.open_connection("127.0.0.1", behind.port)
+        await asyncio.gather(relay(reader, from_server), relay(to_server, writer))
+
+    async with ssh_server(answers(OK.encode() + END_OF_MESSAGE)) as behind:
+        front = await asyncio.start_server(greet, "127.0.0.1", 0)
+        port = front.sockets[0].getsockname()[1]
+        async with await open_session(replace(behind, port=port), client_name) as session:
+            await session.rpc(get_nothing())
+        front.close()
+        await front.wait_closed()
+        await asyncio.sleep(0.1)  # for the relays to end
+
+
+async def test_neither_agent_nor_configuration_nor_other_keys_are_used(
+    client_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration file that would lead elsewhere, a default key that the device takes, and an agent."""
+    ssh = tmp_path / ".ssh"
+    ssh.mkdir()
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    key.write_private_key(ssh / "id_ed25519")
+    (ssh / "id_ed25519").chmod(0o600)
+    (ssh / "config").write_text("Host *\n  HostName 192.0.2.1\n  Port 1\n  User somebody\n")
+    (ssh / "authorized").write_bytes(key.export_public_key())
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent.sock"))
+    monkeypatch.setenv("CASM_TEST_WRONG", "not-" + PASSWORD)
+    async with ssh_server(
+        answers(OK.encode() + END_OF_MESSAGE), authorized_client_keys=str(ssh / "authorized")
+    ) as target:
+        async with await open_session(target, client_name) as session:
+            await session.rpc(get_nothing())
+        wrong = replace(target, credential="env:CASM_TEST_WRONG")
+        await failure(wrong, client_name, 4, AuthenticationFailed)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kex_algs": ["diffie-hellman-group14-sha1"]}, "no SSH algorithm in common"),
+        ({"kex_algs": ["diffie-hellman-group1-sha1"]}, "no SSH algorithm in common"),
+        ({"encryption_algs": ["arcfour128"]}, "no SSH algorithm in common"),
+    ],
+)
+async def test_a_device_with_outdated_algorithms(
+    options: dict[str, object], words: str, client_name: str
+) -> None:
+    async with ssh_server(silence, **options) as target:  # type: ignore[arg-type]
+        error = await failure(target, client_name, 4, ProtocolViolation)
+    assert words in error.message
+    assert "\n" not in str(error)
+
+
 async def test_a_key_where_only_passwords_are_taken(client_name: str, tmp_path: Path) -> None:
     key = tmp_path / "key"
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(key)
@@ -331,6 +459,31 @@ async def expect(session: Session, kind: type[CasmError], words: str) -> None:
         await session.rpc(get_nothing())
 
 
+async def test_the_client_on_asyncssh_needs_no_thread_and_sleeps_while_it_is_idle() -> None:
+    async with ssh_server(says(HELLO)) as target:
+        before = threading.enumerate()
+        async with await open_session(target, "asyncssh"):
+            assert threading.enumerate() == before
+            scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+            assert [handle for handle in scheduled if not handle.cancelled()] == []
+
+
+async def test_idle_connections_are_watched_by_tcp(client_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[socket.socket] = []
+
+    async def connect(target: Target) -> socket.socket:
+        connected.append(await phases.connect_tcp(target))
+        return connected[-1].dup()
+
+    monkeypatch.setattr(rpc_session, "connect_tcp", connect)
+    async with session_with(says(HELLO), client_name):
+        connection = connected[0]
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        connection.close()
+
+
 async def test_no_answer(client_name: str) -> None:
     begin = time.monotonic()
     deadlines = replace(PATIENT, rpc=0.5)
@@ -351,7 +504,7 @@ async def test_closing_is_bounded_where_nothing_answers(client_name: str) -> Non
     [
         b"\x00\xff<<< this is not NETCONF >>>" + END_OF_MESSAGE,
         b"<rpc-reply" + END_OF_MESSAGE,
-        b"<notification/>" + END_OF_MESSAGE,
+        b"<notification/>" + END_OF_MESSAGE,  # in no namespace
         OK.encode().replace(b"%s", b"another") + END_OF_MESSAGE,
         OK.encode().replace(b' message-id="%s"', b"") + END_OF_MESSAGE,
     ],
@@ -359,6 +512,63 @@ async def test_closing_is_bounded_where_nothing_answers(client_name: str) -> Non
 async def test_an_answer_that_is_none(reply: bytes, client_name: str) -> None:
     async with session_with(answers(reply), client_name) as session:
         await expect(session, ProtocolViolation, "during RPC get")
+
+
+async def test_a_notification_is_not_taken_for_a_reply(client_name: str) -> None:
+    """RFC 5277, 4.1; devices send them unasked."""
+    notification = b'<notification xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>' + END_OF_MESSAGE
+    reply = OK.encode() + END_OF_MESSAGE
+    converse = answers(notification + reply + notification, notification + notification + reply)
+    async with session_with(converse, client_name) as session:
+        for _ in range(2):
+            assert (await session.rpc(get_nothing())).find(f"{{{BASE}}}ok") is not None
+
+
+async def test_replies_that_overtake_each_other_are_told_apart_by_their_ids(client_name: str) -> None:
+    async def converse(process: Process) -> None:
+        process.stdout.write(HELLO)
+        decoder = Decoder()
+        ids: list[str] = []
+        while data := await process.stdin.read(1 << 16):
+            for message in decoder.feed(data):
+                if b"capabilities" not in message:
+                    ids.append(parse_rpc(message).heading.attributes["message-id"])
+            if len(ids) == 5:
+                for message_id in reversed(ids):
+                    reply = OK.replace("%s", message_id).replace(
+                        "<ok/>", f'<a xmlns="urn:a">{message_id}</a>'
+                    )
+                    process.stdout.write(reply.encode() + END_OF_MESSAGE)
+                ids.clear()
+
+    async with session_with(converse, client_name) as session:
+        replies = await asyncio.gather(*(session.rpc(get_nothing()) for _ in range(5)))
+    assert [reply.get("message-id") for reply in replies] == ["1", "2", "3", "4", "5"]
+    assert ["".join(map(str, reply.itertext())) for reply in replies] == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("framing", Framing)
+async def test_a_reply_of_ten_megabytes(framing: Framing, client_name: str) -> None:
+    entry = '<entry xmlns="urn:a"><name>casm-k3f9qa-b12</name><lower>198.51.100.0</lower></entry>'
+    many = 10_000_000 // len(entry)
+    reply = OK.replace("<ok/>", f"<data>{entry * many}</data>").encode()
+
+    async def converse(process: Process) -> None:
+        base = BASE_1_0 if framing is Framing.END_OF_MESSAGE else BASE_1_1
+        process.stdout.write(build_hello([base], 7) + END_OF_MESSAGE)
+        decoder = Decoder()
+        while data := await process.stdin.read(1 << 16):
+            for message in decoder.feed(data):
+                if b"capabilities" in message:
+                    decoder.use(framing)
+                    continue
+                message_id = parse_rpc(message).heading.attributes["message-id"]
+                process.stdout.write(encode(reply.replace(b"%s", message_id.encode()), framing, chunk=16_000))
+                await process.stdout.drain()
+
+    async with session_with(converse, client_name) as session:
+        data = (await session.rpc(get_nothing(), deadline=30))[0]
+        assert len(data) == many
 
 
 async def test_wrong_chunks(client_name: str) -> None:
