@@ -7,10 +7,10 @@ It decides object names, their order and their links; it never decides *whether*
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lxml import etree
 
@@ -313,4 +313,20 @@ class Driver(Protocol):
         Objects named in `wanted.ours` that no wanted block stands for are removed; a container of ours
         is removed when nothing is left in it. NotSupported where the device cannot do what is wanted.
         """
+        ...
+
+
+@runtime_checkable
+class AsksUsage(Protocol):
+    """A driver whose devices hold usage in no datastore, but tell it by operations of their own.
+
+    Such a driver's `usage_filter` is empty, and is not asked.
+    """
+
+    def usage_requests(self, ours: Collection[ObjectKey]) -> tuple[Element, ...]:
+        """The operations that tell how full our objects are. One that the device refuses is left out."""
+        ...
+
+    def parse_usage_replies(self, data: Element, ours: Collection[ObjectKey]) -> tuple[UsageReading, ...]:
+        """Read `data`, an element around what all the replies held; objects without a reading are left out."""
         ...

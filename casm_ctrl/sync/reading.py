@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from casm_ctrl.drivers.interface import Driver, Element, Seen, UsageKind
+from lxml import etree
+
+from casm_ctrl.base.errors import DeviceRefused
+from casm_ctrl.drivers.interface import AsksUsage, Driver, Element, ObjectKey, Seen, UsageKind, UsageReading
 from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.session import Session
 from casm_ctrl.store.observations import ObjectRow
@@ -17,14 +20,28 @@ async def read_ours(session: Session, driver: Driver) -> Element:
 
 async def read_counts(session: Session, driver: Driver, objects: Sequence[ObjectRow]) -> dict[int, int]:
     """Addresses in use by block, of those that the device counts."""
-    data = await Client(session).get(driver.usage_filter())
-    by_key = {(row.path, row.keys): row.block for row in objects if row.block is not None}
-    readings = {by_key.get((r.key.path, r.key.keys)): r for r in driver.parse_usage(data)}
+    by_key = {ObjectKey(row.path, row.keys): row.block for row in objects if row.block is not None}
+    readings = {by_key.get(r.key): r for r in await _read_usage(session, driver, by_key.keys())}
     return {
         number: reading.used
         for number, reading in readings.items()
         if number is not None and reading.kind is UsageKind.COUNT
     }
+
+
+async def _read_usage(
+    session: Session, driver: Driver, ours: Collection[ObjectKey]
+) -> tuple[UsageReading, ...]:
+    """What state data says, or what the device answers where its usage is in no datastore."""
+    if not isinstance(driver, AsksUsage):
+        return driver.parse_usage(await Client(session).get(driver.usage_filter()))
+    answers = etree.Element("data")
+    for request in driver.usage_requests(ours):
+        try:
+            answers.extend(await session.rpc(request))
+        except DeviceRefused:
+            continue  # of an object that is not there, for one: it has no reading then
+    return driver.parse_usage_replies(answers, ours)
 
 
 def blocks_shown(objects: Sequence[ObjectRow], seen: Seen) -> frozenset[int]:

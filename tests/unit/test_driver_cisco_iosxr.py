@@ -327,12 +327,13 @@ def pools(blocks: Sequence[WantedBlock]) -> tuple[WantedPool, ...]:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(wishes(range(1, 10)), st.booleans())
 def test_blocks_keep_their_objects_and_others_theirs(sequence: list[Wish], others: bool) -> None:
     play(bench(), FOREIGN if others else NOTHING, sequence, pools, prefix)
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(range(1, 10)), unique=True))
 def test_nothing_is_left_when_everything_went(numbers: list[int]) -> None:
     (*_, last) = play(bench(), NOTHING, [dict.fromkeys(numbers, False), {}], pools, prefix)

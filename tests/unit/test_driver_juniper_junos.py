@@ -389,6 +389,7 @@ def test_blocks_keep_their_objects_and_others_theirs(sequence: list[Wish], other
     assert_chains(steps)
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(range(1, 10)), unique=True))
 def test_nothing_is_left_when_everything_went(numbers: list[int]) -> None:
     (*_, last) = play(bench(), NOTHING, [dict.fromkeys(numbers, False), {}], pools, prefix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from casm_ctrl.base.errors import InUse
@@ -51,6 +51,7 @@ def test_a_pool_that_somebody_links_to_cannot_leave() -> None:
         check_removed({"b2"}, links)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(NAMES), st.none() | st.sampled_from((*NAMES, "nowhere"))),
     st.lists(st.sampled_from(OURS[1:]), unique=True),
