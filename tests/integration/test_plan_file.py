@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import stat
 import time
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevicePool, change
@@ -33,14 +36,24 @@ def world(worlds: Worlds) -> Iterator[World]:
         yield made
 
 
+DOCS = Path(__file__).parents[2] / "docs" / "json"
+SCHEMAS: Registry[Any] = Registry().with_resources(
+    (name, Resource.from_contents(json.loads((DOCS / name).read_text())))
+    for name in ("common.schema.json", "plan-file.schema.json")
+)
+SCHEMA = json.loads((DOCS / "plan-file.schema.json").read_text())
+
+
 def keep(world: World, *arguments: str, code: int = 0) -> Path:
+    """A plan that was kept; it is what its schema says."""
     path = world.folder / "monday.plan"
     world.casm("plan", "--out", str(path), *arguments, code=code)
+    Draft202012Validator(SCHEMA, registry=SCHEMAS).validate(json.loads(path.read_text()))
     return path
 
 
-def apply_plan(world: World, path: Path, *arguments: str, code: int | None = None) -> Done:
-    return world.apply("--plan", str(path), *arguments, code=code)
+def apply_plan(world: World, path: Path, *arguments: str, code: int | None = None, **env: str) -> Done:
+    return world.apply("--plan", str(path), *arguments, code=code, **env)
 
 
 def refused(done: Done, name: str = "bng1") -> str:
@@ -348,3 +361,25 @@ def test_it_stays_unknown_until_it_is_read(world: World) -> None:
     world.apply(code=0)
     assert state() == "in-sync"
     world.check()
+
+
+@pytest.mark.parametrize(
+    "boundary", ["intent-before", "edit", "commit-sent", "read-back", "confirm-sent", "commit-record-cleared"]
+)
+def test_a_plan_whose_apply_was_killed(world: World, boundary: str) -> None:
+    """It is good for one edit: where that was begun the plan is refused, and a plain apply goes on."""
+    world.installed(2, modules=PLAIN)
+    world.give()
+    world.take_back("b1")
+    path = keep(world)
+    assert apply_plan(world, path, CASM_STOP_AT=boundary).code == -signal.SIGKILL
+    world.expire_leases()
+    again = apply_plan(world, path)
+    if boundary == "intent-before":
+        assert again.code == 0
+        assert again.device()["result"] == "changed"
+    else:
+        assert "the store moved on since the plan" in refused(again)
+    world.apply(code=0)
+    world.check()
+    assert world.states() == {"b1": State.QUARANTINED, "b2": State.INSTALLED, "b3": State.INSTALLED}
