@@ -687,7 +687,7 @@ class yc_member_casm_devices__devices_device_device_pool_block_member(PybindBase
 
   YANG Description: The members of its owner.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__device','__role','__seen','__since',)
+  __slots__ = ('_path_helper', '_extmethods', '__device','__role','__seen','__since','__used_addresses','__used_time',)
 
   _yang_name = 'member'
   _yang_namespace = 'urn:casm:yang:casm-devices'
@@ -703,6 +703,8 @@ class yc_member_casm_devices__devices_device_device_pool_block_member(PybindBase
     self.__role = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'serves': {}, 'stands-by': {}, 'relays': {}},), is_leaf=True, yang_name="role", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='member-role', is_config=False)
     self.__seen = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'present': {}, 'absent': {}, 'unknown': {}},), is_leaf=True, yang_name="seen", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='enumeration', is_config=False)
     self.__since = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="since", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)
+    self.__used_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
+    self.__used_time = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="used-time", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)
 
     load = kwargs.pop("load", None)
     if args:
@@ -883,13 +885,91 @@ class yc_member_casm_devices__devices_device_device_pool_block_member(PybindBase
   def _unset_since(self):
     self.__since = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="since", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)
 
+
+  def _get_used_addresses(self):
+    """
+    Getter method for used_addresses, mapped from YANG variable /devices/device/device_pool/block/member/used_addresses (casm-p:address-count)
+
+    YANG Description: How many of its addresses were in use there, by the
+last count. Absent where the device does not count.
+    """
+    return self.__used_addresses
+      
+  def _set_used_addresses(self, v, load=False):
+    """
+    Setter method for used_addresses, mapped from YANG variable /devices/device/device_pool/block/member/used_addresses (casm-p:address-count)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_used_addresses is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_used_addresses() directly.
+
+    YANG Description: How many of its addresses were in use there, by the
+last count. Absent where the device does not count.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """used_addresses must be of a type compatible with casm-p:address-count""",
+          'defined-type': "casm-p:address-count",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)""",
+        })
+
+    self.__used_addresses = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_used_addresses(self):
+    self.__used_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
+
+
+  def _get_used_time(self):
+    """
+    Getter method for used_time, mapped from YANG variable /devices/device/device_pool/block/member/used_time (yang:date-and-time)
+
+    YANG Description: When they were counted.
+    """
+    return self.__used_time
+      
+  def _set_used_time(self, v, load=False):
+    """
+    Setter method for used_time, mapped from YANG variable /devices/device/device_pool/block/member/used_time (yang:date-and-time)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_used_time is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_used_time() directly.
+
+    YANG Description: When they were counted.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="used-time", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """used_time must be of a type compatible with yang:date-and-time""",
+          'defined-type': "yang:date-and-time",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="used-time", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)""",
+        })
+
+    self.__used_time = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_used_time(self):
+    self.__used_time = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="used-time", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)
+
   device = __builtin__.property(_get_device)
   role = __builtin__.property(_get_role)
   seen = __builtin__.property(_get_seen)
   since = __builtin__.property(_get_since)
+  used_addresses = __builtin__.property(_get_used_addresses)
+  used_time = __builtin__.property(_get_used_time)
 
 
-  _pyangbind_elements = OrderedDict([('device', device), ('role', role), ('seen', seen), ('since', since), ])
+  _pyangbind_elements = OrderedDict([('device', device), ('role', role), ('seen', seen), ('since', since), ('used_addresses', used_addresses), ('used_time', used_time), ])
 
 
 class yc_block_casm_devices__devices_device_device_pool_block(PybindBase):
@@ -902,7 +982,7 @@ class yc_block_casm_devices__devices_device_device_pool_block(PybindBase):
   YANG Description: The blocks that the device pool has, and those that
 were withdrawn from it and are not yet free.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__id','__prefix','__psid_offset','__psid','__psid_length','__delegated_prefixes','__port_range','__pool','__wanted','__state','__since','__quarantined_until','__expires','__reason','__member','__used_addresses',)
+  __slots__ = ('_path_helper', '_extmethods', '__id','__prefix','__psid_offset','__psid','__psid_length','__delegated_prefixes','__port_range','__pool','__wanted','__state','__since','__quarantined_until','__expires','__reason','__member','__used_addresses','__used_time',)
 
   _yang_name = 'block'
   _yang_namespace = 'urn:casm:yang:casm-devices'
@@ -930,6 +1010,7 @@ were withdrawn from it and are not yet free.
     self.__reason = YANGDynClass(base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='string', is_config=False)
     self.__member = YANGDynClass(base=YANGListType("device",yc_member_casm_devices__devices_device_device_pool_block_member, yang_name="member", parent=self, is_container='list', user_ordered=False, path_helper=self._path_helper, yang_keys='device', extensions=None), is_container='list', yang_name="member", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, extensions=None, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='list', is_config=False)
     self.__used_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
+    self.__used_time = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="used-time", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)
 
     load = kwargs.pop("load", None)
     if args:
@@ -1530,8 +1611,8 @@ Absent: never.
     """
     Getter method for used_addresses, mapped from YANG variable /devices/device/device_pool/block/used_addresses (casm-p:address-count)
 
-    YANG Description: How many of its addresses are in use, by the last
-count. Absent where the device does not count.
+    YANG Description: How many of its addresses are in use: the sum of the last
+counts of its members. Absent where none counts.
     """
     return self.__used_addresses
       
@@ -1543,8 +1624,8 @@ count. Absent where the device does not count.
     method. Backends looking to populate this variable should
     do so via calling thisObj._set_used_addresses() directly.
 
-    YANG Description: How many of its addresses are in use, by the last
-count. Absent where the device does not count.
+    YANG Description: How many of its addresses are in use: the sum of the last
+counts of its members. Absent where none counts.
     """
     if hasattr(v, "_utype"):
       v = v._utype(v)
@@ -1564,6 +1645,45 @@ count. Absent where the device does not count.
   def _unset_used_addresses(self):
     self.__used_addresses = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})(\\.[0-9]{0,15}[1-9])?'}), is_leaf=True, yang_name="used-addresses", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='casm-p:address-count', is_config=False)
 
+
+  def _get_used_time(self):
+    """
+    Getter method for used_time, mapped from YANG variable /devices/device/device_pool/block/used_time (yang:date-and-time)
+
+    YANG Description: When they were counted; of several members, the oldest
+count.
+    """
+    return self.__used_time
+      
+  def _set_used_time(self, v, load=False):
+    """
+    Setter method for used_time, mapped from YANG variable /devices/device/device_pool/block/used_time (yang:date-and-time)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_used_time is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_used_time() directly.
+
+    YANG Description: When they were counted; of several members, the oldest
+count.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="used-time", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """used_time must be of a type compatible with yang:date-and-time""",
+          'defined-type': "yang:date-and-time",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="used-time", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)""",
+        })
+
+    self.__used_time = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_used_time(self):
+    self.__used_time = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="used-time", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='yang:date-and-time', is_config=False)
+
   id = __builtin__.property(_get_id)
   prefix = __builtin__.property(_get_prefix)
   psid_offset = __builtin__.property(_get_psid_offset)
@@ -1580,9 +1700,10 @@ count. Absent where the device does not count.
   reason = __builtin__.property(_get_reason)
   member = __builtin__.property(_get_member)
   used_addresses = __builtin__.property(_get_used_addresses)
+  used_time = __builtin__.property(_get_used_time)
 
 
-  _pyangbind_elements = OrderedDict([('id', id), ('prefix', prefix), ('psid_offset', psid_offset), ('psid', psid), ('psid_length', psid_length), ('delegated_prefixes', delegated_prefixes), ('port_range', port_range), ('pool', pool), ('wanted', wanted), ('state', state), ('since', since), ('quarantined_until', quarantined_until), ('expires', expires), ('reason', reason), ('member', member), ('used_addresses', used_addresses), ])
+  _pyangbind_elements = OrderedDict([('id', id), ('prefix', prefix), ('psid_offset', psid_offset), ('psid', psid), ('psid_length', psid_length), ('delegated_prefixes', delegated_prefixes), ('port_range', port_range), ('pool', pool), ('wanted', wanted), ('state', state), ('since', since), ('quarantined_until', quarantined_until), ('expires', expires), ('reason', reason), ('member', member), ('used_addresses', used_addresses), ('used_time', used_time), ])
 
 
 class yc_device_pool_casm_devices__devices_device_device_pool(PybindBase):

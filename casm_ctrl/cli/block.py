@@ -76,6 +76,7 @@ def block_table(found: Sequence[Document]) -> RenderableType:
     """Blocks, one a line: what is asked for, and what is proven."""
     from casm_ctrl.cli.output import moment, table
 
+    counted = any("used-addresses" in row for row in found)
     rows = (
         (
             row["id"],
@@ -85,10 +86,19 @@ def block_table(found: Sequence[Document]) -> RenderableType:
             row.get("wanted"),
             row["state"],
             moment(row["since"]),
+            *((_used(row),) if counted else ()),
         )
         for row in found
     )
-    return table(("ID", "PREFIX", "DEVICE POOL", "POOL", "WANTED", "STATE", "SINCE"), rows)
+    used = ("USED",) if counted else ()
+    columns = ("ID", "PREFIX", "DEVICE POOL", "POOL", "WANTED", "STATE", "SINCE", *used)
+    return table(columns, rows, right=used)
+
+
+def _used(row: Document) -> str | None:
+    from casm_ctrl.cli.output import number
+
+    return number(row["used-addresses"]) if "used-addresses" in row else None
 
 
 def written(block: Document) -> str:
@@ -144,7 +154,9 @@ def _facts(block: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.output import facts, moment, number, plural, table, titled
 
     delegated = block.get("delegated-prefixes")
-    used = block.get("used-addresses")
+    used = None
+    if "used-addresses" in block:
+        used = f"{number(block['used-addresses'])} addresses, counted {moment(block['used-time'])}"
     yield facts(
         (
             ("block", block["id"]),
@@ -159,13 +171,24 @@ def _facts(block: Document) -> Iterable[RenderableType]:
             ("since", moment(block["since"])),
             ("quarantined until", moment(block.get("quarantined-until"))),
             ("expires", moment(block.get("expires"))),
-            ("used addresses", None if used is None else number(used)),
+            ("in use", used),
         )
     )
     members = block.get("member", [])
     if members:
-        rows = ((m["device"], m["role"], m["seen"], moment(m["since"])) for m in members)
-        yield from titled("Devices", table(("DEVICE", "ROLE", "SEEN", "SINCE"), rows))
+        counted = any("used-addresses" in member for member in members)
+        rows = (
+            (
+                m["device"],
+                m["role"],
+                m["seen"],
+                moment(m["since"]),
+                *((_used(m), moment(m.get("used-time"))) if counted else ()),
+            )
+            for m in members
+        )
+        columns = ("DEVICE", "ROLE", "SEEN", "SINCE", *(("USED", "COUNTED") if counted else ()))
+        yield from titled("Devices", table(columns, rows, right=("USED",) if counted else ()))
     if block["finding"]:
         findings = ((f["device"], f["kind"], f["words"]) for f in block["finding"])
         yield from titled("Held back by", table(("DEVICE", "KIND", "WHAT"), findings))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.service.device_pool_edits import network_instance
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, devices, leases, observations, owners, pools, spaces
+from casm_ctrl.store import blocks, counts, devices, leases, observations, owners, pools, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.leases import PendingCommit
 from casm_ctrl.store.observations import FindingRow, ObjectRow
-from casm_ctrl.store.states import State
+from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.store.transaction import Transaction
 
 
@@ -50,6 +50,8 @@ class Desired:
     findings: tuple[FindingRow, ...]
     pending: PendingCommit | None
     last_block: int
+    counted_elsewhere: Mapping[int, int] = field(default_factory=dict)
+    """By block that is released, how many of its addresses the other members use, by their last counts."""
 
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
@@ -82,6 +84,9 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         findings=tuple(observations.list_findings(tx, device_id=device.id)),
         pending=leases.get_pending(tx, device.id),
         last_block=blocks.last_block_number(tx),
+        counted_elsewhere=counts.counted_elsewhere(
+            tx, (b.id for held in by_pool.values() for b in held if b.wanted is Wanted.ABSENT), device.id
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from casm_ctrl.addressing.capacity import gateway_address, parse_gateway, served
 from casm_ctrl.addressing.ports import port_ranges
 from casm_ctrl.addressing.prefix import Family, Prefix, format_address
 from casm_ctrl.addressing.strategy import count_routes
-from casm_ctrl.base.clock import to_rfc3339
+from casm_ctrl.base.clock import Micros, to_rfc3339
 from casm_ctrl.service.usage import pool_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import blocks, devices, owners, pools
@@ -42,13 +42,26 @@ def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Docume
     if block.expires_at is not None:
         document["expires"] = to_rfc3339(block.expires_at)
     if block.used is not None:
-        document["used-addresses"] = str(block.used)
+        document |= used_document(block.used, block.used_at)
     if members:
         document["member"] = [
-            {"device": m.device, "role": m.role, "seen": m.seen.value, "since": to_rfc3339(m.since)}
+            {
+                "device": m.device,
+                "role": m.role,
+                "seen": m.seen.value,
+                "since": to_rfc3339(m.since),
+                **used_document(m.used, m.used_at),
+            }
             for m in members
         ]
     return document
+
+
+def used_document(used: int | None, at: Micros | None) -> Document:
+    """How many addresses subscribers use, and when that was counted; nothing where nobody counts."""
+    if used is None or at is None:
+        return {}
+    return {"used-addresses": str(used), "used-time": to_rfc3339(at)}
 
 
 def prefix_document(prefix: Prefix, offset: int | None = None) -> Document:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.errors import IllegalTransition
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, devices, history, leases, observations
-from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store import blocks, counts, devices, history, leases, observations
+from casm_ctrl.store.blocks import BlockRow, MemberRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.leases import Lease, PendingCommit
@@ -77,7 +77,7 @@ def record_pending(
         device = devices.get_device(tx, lease.device_id)
         for block in (_as_it_is(tx, block) for block in intent.removed):
             members = blocks.list_members(tx, [block.id])[block.id]
-            if block.id in intent.emptied and len(members) == 1:  # one's counts say nothing of another's
+            if block.id in intent.emptied and _others_empty(tx, block, members, device.id):
                 block = blocks.mark_proven_empty(tx, block)
             if block.state is not State.WITHDRAWING:
                 reason = f"a removal is about to be sent to {device.name}"
@@ -111,6 +111,17 @@ def extend_pending(database: Database, lease: Lease, *, timeout: int) -> Pending
         return leases.extend_pending(tx, lease.device_id, Micros(tx.now + timeout * SECOND))
 
     return database.run(body)
+
+
+def _others_empty(tx: Transaction, block: BlockRow, members: Sequence[MemberRow], device_id: int) -> bool:
+    """True where every other member that has the block counted none in use since it drains: one's counts say
+    nothing of another's."""
+    known = {count.device_id: count for count in counts.member_counts(tx, block.id)}
+    others = [member.device_id for member in members if member.device_id != device_id]
+    return all(
+        number in known and known[number].used == 0 and known[number].at >= block.changed_at
+        for number in others
+    )
 
 
 def _as_it_is(tx: Transaction, block: BlockRow) -> BlockRow:

@@ -26,9 +26,9 @@ from casm_ctrl.store.transaction import Row, Transaction
 class BlockRow:
     """A live block. `generation` grows with every change: who changes it says which one was read.
 
-    `sent`: an edit that holds it may have left for a device. `used` is the last count of subscribers'
-    addresses, where the device gives one. `rest_until` is when its quarantine ends, `expires_at` when its
-    release starts unless it is renewed.
+    `sent`: an edit that holds it may have left for a device. `used` is how many addresses subscribers use,
+    by the last counts (store.counts), where devices count. `rest_until` is when its quarantine ends,
+    `expires_at` when its release starts unless it is renewed.
     """
 
     id: int
@@ -53,6 +53,8 @@ class BlockRow:
     expires_at: Micros | None
     psid_offset: int | None = None
     """Of the pool, where it shares ports."""
+    used_at: Micros | None = None
+    """When that was counted."""
 
     @property
     def name(self) -> str:
@@ -74,6 +76,9 @@ class MemberRow:
     role: str
     seen: Seen
     since: Micros
+    used: int | None = None
+    """How many addresses of the block it counted in use, where it counts."""
+    used_at: Micros | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ _COLUMNS = """
     block.device_pool_id, device_pool.device_id, device.name || '/' || device_pool.name, block.owner_id,
     block.wanted, block.state, block.generation, block.sent, block.proven_empty,
     block.allocated_at, block.changed_at, block.rest_until, block.used, block.expires_at,
-    pool.psid_offset
+    pool.psid_offset, block.used_at
     FROM block JOIN pool ON pool.id = block.pool_id JOIN space ON space.id = block.space_id
     JOIN device_pool ON device_pool.id = block.device_pool_id JOIN device ON device.id = device_pool.device_id
 """
@@ -107,7 +112,7 @@ _COLUMNS = """
 def _block(row: Row) -> BlockRow:
     number, pool_id, pool, space_id, space, family, first, length = row[:8]
     device_pool_id, device_id, device_pool, owner_id, wanted, state, generation = row[8:15]
-    sent, proven_empty, allocated_at, changed_at, rest_until, used, expires_at, psid_offset = row[15:]
+    sent, proven_empty, allocated_at, changed_at, rest_until, used, expires_at, psid_offset = row[15:23]
     return BlockRow(
         id=number,
         pool_id=pool_id,
@@ -130,6 +135,7 @@ def _block(row: Row) -> BlockRow:
         used=None if used is None else int(used),
         expires_at=expires_at,
         psid_offset=psid_offset,
+        used_at=row[23],
     )
 
 
@@ -209,9 +215,19 @@ def list_members(tx: Transaction, block_ids: Iterable[int]) -> dict[int, list[Me
     members: dict[int, list[MemberRow]] = {}
     for number in block_ids:
         members[number] = [
-            MemberRow(row[0], row[1], row[2], row[3], Seen(row[4]), row[5])
+            MemberRow(
+                row[0],
+                row[1],
+                row[2],
+                row[3],
+                Seen(row[4]),
+                row[5],
+                None if row[6] is None else int(row[6]),
+                row[7],
+            )
             for row in tx.all(
-                "SELECT block_id, device_id, device.name, block_member.role, seen, since FROM block_member"
+                "SELECT block_id, device_id, device.name, block_member.role, seen, since, used, used_at"
+                " FROM block_member"
                 " JOIN device ON device.id = device_id WHERE block_id = :block ORDER BY device.name",
                 block=number,
             )
@@ -465,13 +481,6 @@ def set_seen(tx: Transaction, number: int, device_id: int, seen: Seen) -> bool:
             device=device_id,
         )
         == 1
-    )
-
-
-def set_used(tx: Transaction, number: int, used: int | None) -> None:
-    """Keep the last count of addresses in use; a decimal string, for IPv6."""
-    tx.run(
-        "UPDATE block SET used = :used WHERE id = :id", used=None if used is None else str(used), id=number
     )
 
 

@@ -14,6 +14,7 @@ from casm_ctrl.base.errors import CasmError, Unproven
 from casm_ctrl.base.identifiers import new_token
 from casm_ctrl.drivers.interface import Element
 from casm_ctrl.service import intent
+from casm_ctrl.service.counting import record_counts
 from casm_ctrl.service.desired import Desired
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.leases import PendingCommit
@@ -177,6 +178,7 @@ class Change:
         if not emptied:
             return False
         counts = await read_counts(self.visit.session, self.visit.driver, self.wanted.objects)
+        await self.visit.store.run(record_counts, self.visit.lease, counts)
         refilled = [
             block for block in self.difference.removed if counts.get(block.id) and block.id in emptied
         ]

@@ -20,6 +20,7 @@ from casm_ctrl.base.errors import (
     Unproven,
 )
 from casm_ctrl.drivers.interface import Driver, Element, Seen, UsageKind
+from casm_ctrl.service.counting import record_counts
 from casm_ctrl.service.desired import Desired, desired
 from casm_ctrl.service.observation import observe
 from casm_ctrl.store.blocks import BlockRow
@@ -32,6 +33,7 @@ from casm_ctrl.sync.decision import Decision, decide
 from casm_ctrl.sync.difference import Difference, guard, work_out
 from casm_ctrl.sync.reading import blocks_shown, read_counts, read_ours
 from casm_ctrl.sync.report import Report, Result
+from casm_ctrl.sync.validation import validate_edit
 from casm_ctrl.sync.visit import Visit, sight_of
 
 ROUNDS = 4
@@ -147,6 +149,7 @@ class Convergence:
         self._tell(wanted, decision)
         if not difference.edit.changes:
             return None
+        await validate_edit(await self.visit.models(), self.driver, difference.edit, running)
         removed = self._removed | {block.id: block for block in difference.removed}
         guard(difference, tuple(removed.values()), wanted, seen, self.limits.confirm_removal)
         self._change = Change(self.visit, self.author, self.report, wanted, decision, difference, zombies)
@@ -229,4 +232,5 @@ class Convergence:
             if leaving and abilities.usage is UsageKind.COUNT
             else {}
         )
+        await self.store.run(record_counts, self.visit.lease, counts)
         return decide(wanted, on_device, counts, abilities)

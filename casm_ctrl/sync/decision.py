@@ -70,7 +70,8 @@ def _take_back(
     elif block.id not in on_device:
         decision.removed.append(block)
     elif count is not None and abilities.usage is UsageKind.COUNT:
-        _take_back_counted(decision, block, count, abilities.drain)
+        elsewhere = desired.counted_elsewhere.get(block.id, 0)
+        _take_back_counted(decision, block, count, elsewhere, abilities.drain)
     else:
         _take_back_unknown(decision, pool, block, desired.now, abilities.drain)
 
@@ -91,7 +92,11 @@ def _still_used(
     return True
 
 
-def _take_back_counted(decision: Decision, block: BlockRow, count: int, can_drain: bool) -> None:
+def _take_back_counted(
+    decision: Decision, block: BlockRow, count: int, elsewhere: int, can_drain: bool
+) -> None:
+    """`elsewhere`: what the other members of a group count. Its block drains until none of them has a
+    subscriber: they move from one to the other."""
     if not can_drain:
         decision.removed.append(block)
         if count:
@@ -99,13 +104,16 @@ def _take_back_counted(decision: Decision, block: BlockRow, count: int, can_drai
                 f"{block.label} is withdrawn while {count:,} of its addresses are in use: the device cannot drain,"
                 " and an operator released it"
             )
-    elif block.state is State.DRAINING and count == 0:
+    elif block.state is State.DRAINING and count + elsewhere == 0:
         decision.removed.append(block)
         decision.emptied.add(block.id)
     else:
         decision.present[block.id] = True
         if block.state is State.DRAINING:
-            decision.waiting[block.id] = f"{block.label} drains: {count:,} of its addresses are still in use"
+            there = f" ({elsewhere:,} of them on other members)" if elsewhere else ""
+            decision.waiting[block.id] = (
+                f"{block.label} drains: {count + elsewhere:,} of its addresses are still in use{there}"
+            )
         else:
             decision.waiting[block.id] = f"{block.label} is drained first"
 

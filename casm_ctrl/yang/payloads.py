@@ -224,6 +224,8 @@ class BlockMember:
     role: str | None = None
     seen: str | None = None
     since: str | None = None
+    used_addresses: str | None = None
+    used_time: str | None = None
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,7 @@ class Block:
     reason: str | None = None
     member: tuple[BlockMember, ...] = ()
     used_addresses: str | None = None
+    used_time: str | None = None
     psid_offset: int | None = None
     psid: int | None = None
     psid_length: int | None = None

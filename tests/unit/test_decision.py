@@ -221,3 +221,18 @@ def test_blocks_are_decided_each_for_itself() -> None:
     assert [row.id for row in found.removed] == [2]
     assert found.emptied == {2}
     assert set(found.waiting) == {3}
+
+
+def test_a_group_drains_until_no_member_counts_a_subscriber() -> None:
+    """They move from one member to the other."""
+    row = block(Wanted.ABSENT, State.DRAINING)
+    wanted = dataclasses.replace(desired(row), counted_elsewhere={1: 4})
+    found = decide(wanted, frozenset({1}), {1: 0}, BOTH)
+    assert outcome(found) == "drained, waits"
+    assert found.waiting[1] == (
+        "b1 10.0.1.0/24 drains: 4 of its addresses are still in use (4 of them on other members)"
+    )
+    assert (
+        decide(wanted, frozenset({1}), {1: 3}, BOTH).waiting[1].startswith("b1 10.0.1.0/24 drains: 7 of its")
+    )
+    assert outcome(decide(desired(row), frozenset({1}), {1: 0}, BOTH)) == "emptied"

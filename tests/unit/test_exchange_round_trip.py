@@ -138,15 +138,16 @@ def networks(draw: st.DrawFn) -> tuple[list[Edit], list[str]]:
         for index, pool in enumerate(p for p in pools if p.space in served):
             if draw(st.booleans()):
                 labels.append(f"{name}/dp{index}")
-                edits.append(_device_pool(draw, labels[-1], pool))
+                edits.append(_device_pool(draw, labels[-1], pool, role))
     if device_names:
         edits.append(AddGroup("group-1", tuple((name, "serves") for name in device_names)))
     edits.append(SetQuota("quota-1", "space", spaces[0], 2**40, "ipv6"))
     return edits, labels
 
 
-def _device_pool(draw: st.DrawFn, label: str, pool: AddPool) -> AddDevicePool:
-    length = 36 if pool.psid_offset else 24 if "." in pool.prefixes[0] else 56
+def _device_pool(draw: st.DrawFn, label: str, pool: AddPool, role: str) -> AddDevicePool:
+    whole = 32 if role == "cgn" else 36
+    length = whole if pool.psid_offset else 24 if "." in pool.prefixes[0] else 56
     gateway = draw(st.sampled_from(["none", "first", "last", "unnumbered:loopback 0"]))
     return AddDevicePool(
         label,

@@ -176,6 +176,8 @@ BLOCK = Noun(
         Leaf("since", told=True),
         Leaf("quarantined-until", told=True),
         Leaf("used-addresses", Kind.COUNT, told=True),
+        Leaf("psid-offset", Kind.NUMBER, told=True),
+        Leaf("used-time", told=True),
     ),
     key="prefix",
     ignored=frozenset({"member", "reason", "port-range", "delegated-prefixes"}),

@@ -7,7 +7,7 @@ from typing import Any
 
 from casm_ctrl.addressing.prefix import Family
 from casm_ctrl.base.clock import to_rfc3339
-from casm_ctrl.service.documents import deadlines_document, prefix_document
+from casm_ctrl.service.documents import deadlines_document, prefix_document, used_document
 from casm_ctrl.service.exchange.nouns import (
     BLOCK,
     DEVICE,
@@ -152,7 +152,7 @@ def quota_entry(row: QuotaRow) -> Entry:
 
 
 def block_entry(row: BlockRow) -> Entry:
-    values: dict[str, Any] = prefix_document(row.prefix)
+    values: dict[str, Any] = prefix_document(row.prefix, row.psid_offset)
     key = values.pop("prefix")
     values["device-pool"] = row.device_pool
     values["pool"] = row.pool
@@ -164,8 +164,7 @@ def block_entry(row: BlockRow) -> Entry:
     values["since"] = to_rfc3339(row.changed_at)
     if row.rest_until is not None:
         values["quarantined-until"] = to_rfc3339(row.rest_until)
-    if row.used is not None:
-        values["used-addresses"] = str(row.used)
+    values |= used_document(row.used, row.used_at)
     return Entry(BLOCK, key, values)
 
 

@@ -253,6 +253,7 @@ CREATE TABLE block (
     rest_until INTEGER,
     expires_at INTEGER,
     used TEXT,
+    used_at INTEGER,
     FOREIGN KEY (pool_id, space_id, family, public) REFERENCES pool (id, space_id, family, public),
     FOREIGN KEY (device_pool_id, owner_id) REFERENCES device_pool (id, owner_id)
 );
@@ -262,12 +263,15 @@ CREATE INDEX block_device_pool ON block (device_pool_id, id);
 CREATE INDEX block_rest ON block (rest_until) WHERE rest_until IS NOT NULL;
 CREATE INDEX block_expiry ON block (expires_at) WHERE expires_at IS NOT NULL AND wanted != 'absent';
 
+-- What of the block a member showed, and how many of its addresses it counted in use, and when.
 CREATE TABLE block_member (
     block_id INTEGER NOT NULL REFERENCES block ON DELETE CASCADE,
     device_id INTEGER NOT NULL REFERENCES device,
     role TEXT NOT NULL,
     seen TEXT NOT NULL DEFAULT 'unknown' CHECK (seen = 'present' OR seen = 'absent' OR seen = 'unknown'),
     since INTEGER NOT NULL,
+    used TEXT,
+    used_at INTEGER,
     PRIMARY KEY (block_id, device_id)
 ) WITHOUT ROWID;
 CREATE INDEX block_member_device ON block_member (device_id);
