@@ -19,6 +19,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         reporter.write_line("CI: tests were skipped, and none may be", red=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def yang_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The cache of YANG modules, which is a user's, is the run's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CASM_YANG_CACHE", str(tmp_path_factory.mktemp("yang-cache")))
+        patch.delenv("CASM_YANG_PATH", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:
     """A throw-away server for all tests of a run; each that needs quiet makes a database of its own."""

@@ -7,13 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from casm_ctrl.cli.call import Answer, Call, Document
-from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, Retries, Retry, Wait
+from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, Retries, Retry, Wait, YangPath
 from casm_ctrl.cli.synchronise import faults, warnings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _CAPABILITY = re.compile(r"urn:ietf:params:netconf:capability:([a-z0-9-]+):")
+_ORIGIN = {
+    "device": "handed out by the device",
+    "yang-path": "from --yang-path",
+    "package": "of this package",
+}
 _USAGE = {"count": "counts addresses", "percent": "percent only", "none": "does not tell"}
 
 
@@ -25,14 +30,21 @@ def check(
     jobs: Jobs = 8,
     retries: Retries = 2,
     retry: Retry = False,
+    yang_path: YangPath = None,
 ) -> Answer:
     """Open a session to devices and look whether they can do what their driver needs. Changes nothing there."""
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.cli import progress
     from casm_ctrl.sync import reconciler
+    from casm_ctrl.yang.modules import read_path
 
     options = reconciler.Options(
-        wait=parse_duration(wait), accept_new=accept_new, jobs=jobs, retries=retries, retry=retry
+        wait=parse_duration(wait),
+        accept_new=accept_new,
+        jobs=jobs,
+        retries=retries,
+        retry=retry,
+        yang_path=None if yang_path is None else read_path(yang_path),
     )
     done = progress.run(
         lambda tell: reconciler.check(call.database, call.author, devices or (), options, tell)
@@ -65,6 +77,13 @@ def _show(found: Sequence[Document]) -> Iterable[RenderableType]:
             (
                 ("NETCONF", ", ".join(capability_names(device.get("capability", ()))) or None),
                 ("changes", device.get("way", {}).get("words")),
+                (
+                    "drain",
+                    None if _drain(device) != "no" else "cannot drain: blocks leave as a person decides",
+                ),
+                ("judged by", _modules(device)),
+                ("deviations", ", ".join(device.get("deviation", ())) or None),
+                ("missing", list(device.get("missing", ()))),
                 ("quirks", [f"{quirk['name']}: {quirk['reason']}" for quirk in device.get("quirk", ())]),
                 (
                     "findings",
@@ -74,6 +93,15 @@ def _show(found: Sequence[Document]) -> Iterable[RenderableType]:
         )
         if details.row_count:
             yield from titled(device["name"], details)
+
+
+def _modules(device: Document) -> list[str]:
+    """`ietf-nat@2019-01-10, handed out by the device, sha256 0123456789ab`."""
+    return [
+        f"{module['name']}{'@' + module['revision'] if 'revision' in module else ''}"
+        f", {_ORIGIN[module['origin']]}, sha256 {module['sha256'][:12]}"
+        for module in device.get("needed-module", ())
+    ]
 
 
 def _drain(device: Document) -> str | None:

@@ -192,6 +192,16 @@ Retry = Annotated[
         help="Also try devices that did not answer in the last runs. One that is named is always tried.",
     ),
 ]
+YangPath = Annotated[
+    str | None,
+    typer.Option(
+        "--yang-path",
+        metavar="DIR[:DIR…]",
+        envvar="CASM_YANG_PATH",
+        help="Folders with the devices' YANG modules, for those that a device does not hand out.",
+        show_default=False,
+    ),
+]
 RemoveZombies = Annotated[
     bool,
     typer.Option(

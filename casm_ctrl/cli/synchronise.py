@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from casm_ctrl.cli.call import Answer, Call, Document, command
-from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, RemoveZombies, Retries, Retry, Wait
+from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, RemoveZombies, Retries, Retry, Wait, YangPath
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,11 +65,13 @@ def plan(
     jobs: Jobs = 8,
     retries: Retries = 2,
     retry: Retry = False,
+    yang_path: YangPath = None,
 ) -> Answer:
     """Show the exact edit-config for each device. Reads the devices, and changes nothing."""
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.cli import progress
     from casm_ctrl.sync import reconciler
+    from casm_ctrl.yang.modules import read_path
 
     options = reconciler.Options(
         wait=parse_duration(wait),
@@ -78,6 +80,7 @@ def plan(
         jobs=jobs,
         retries=retries,
         retry=retry,
+        yang_path=None if yang_path is None else read_path(yang_path),
     )
     done = progress.run(
         lambda tell: reconciler.plan(call.database, call.author, devices or (), options, tell, out)
@@ -221,6 +224,7 @@ def apply(
     jobs: Jobs = 8,
     retries: Retries = 2,
     retry: Retry = False,
+    yang_path: YangPath = None,
 ) -> Answer:
     """Make devices hold what is wanted: lock, edit, confirmed commit, read back, confirm.
 
@@ -232,6 +236,7 @@ def apply(
     from casm_ctrl.service import rest
     from casm_ctrl.sync import reconciler
     from casm_ctrl.sync.plan_file import read_plan
+    from casm_ctrl.yang.modules import read_path
 
     kept = None if plan is None else read_plan(plan)
     if kept is not None and remove_zombies:
@@ -252,6 +257,7 @@ def apply(
         jobs=jobs,
         retries=retries,
         retry=retry,
+        yang_path=None if yang_path is None else read_path(yang_path),
     )
 
     def work(tell: progress.Progress) -> Coroutine[Any, Any, Document]:

@@ -19,7 +19,7 @@ from casm_ctrl.base.errors import DeviceUnfit, NotFound
 from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.netconf.session import Session
 from casm_ctrl.sync.announced import Announced, read_announced
-from casm_ctrl.sync.fitness import missing_features, unfit
+from casm_ctrl.sync.fitness import missing_features, missing_of, unfit
 from casm_ctrl.sync.inventory import FoundModule, Inventory, Sources, take_inventory
 from casm_ctrl.yang.engine import Engine
 from casm_ctrl.yang.header import Header
@@ -78,13 +78,17 @@ async def obtain_models(session: Session, driver: Driver, sources: Sources, key:
 async def take_stock(session: Session, driver: Driver, sources: Sources, key: str) -> Stock:
     """Ask the device again for everything, and remember what was found where it is complete and compiles.
 
-    DeviceUnfit where it does not compile, or where the device sends what is no module.
+    Of a module that the driver needs and the device does not announce only that is said. DeviceUnfit where
+    what was found does not compile, or where the device sends what is no module.
     """
     announced = await read_announced(session)
+    lacks = missing_of(session, driver, announced.revisions)
     names = needed_names(driver, announced)
+    absent = {need.name for need in driver.needs} - announced.modules.keys()
     before = await asyncio.to_thread(sources.library.recall, key)
-    inventory = await take_inventory(session, names, announced, sources, fresh=True)
-    missing = [*missing_features(driver, announced), *map(str, inventory.missing)]
+    there = tuple(name for name in names if name not in absent)
+    inventory = await take_inventory(session, there, announced, sources, fresh=True)
+    missing = [*lacks, *missing_features(driver, announced), *map(str, inventory.missing)]
     if not missing:
         await _use(session, driver, announced, sources, key, inventory)
     known = {(module.name, module.revision): module.hash for module in before.modules} if before else {}

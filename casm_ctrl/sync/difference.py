@@ -1,15 +1,11 @@
-"""From what is wanted and what runs to one edit, guarded and validated. Pure."""
+"""From what is wanted and what runs to one edit, and its guards. Pure. `sync.validation` judges the edit."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lxml import etree
-
 from casm_ctrl.addressing.capacity import parse_gateway
-from casm_ctrl.base.errors import StoreBroken, YangInvalid
 from casm_ctrl.drivers.interface import (
     Action,
     Announcement,
@@ -24,7 +20,6 @@ from casm_ctrl.drivers.interface import (
     WantedBlock,
     WantedPool,
 )
-from casm_ctrl.netconf.names import nc
 from casm_ctrl.service.desired import Desired
 from casm_ctrl.service.guard import guard_generation, guard_removal
 from casm_ctrl.service.intent import Intent
@@ -32,10 +27,6 @@ from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.observations import ObjectRow
 from casm_ctrl.store.states import State
 from casm_ctrl.sync.decision import Decision
-from casm_ctrl.yang.engine import engine_for, forest
-
-_OPERATION = nc("operation")
-_REMOVALS = ("delete", "remove")
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ def work_out(
     *,
     zombies: bool,
 ) -> Difference:
-    """The edit that takes `running` to what was decided. YangInvalid where our own modules refuse it.
+    """The edit that takes `running` to what was decided. Who sends it has it judged first.
 
     `zombies`: also remove objects with our mark whose blocks are long given up.
     """
@@ -70,7 +61,6 @@ def work_out(
     generation = 1 + max([desired.device.edit_generation, *_generations(desired, seen)])
     wanted = _wanted(desired, decision, generation, zombies)
     edit = driver.render(wanted, running, modules)
-    _validate(driver.modules(modules), edit)
     by_number = {block.id: block for block in desired.blocks}
     by_key = {(row.path, row.keys): row.block for row in desired.objects}
     touched: dict[int, BlockRow] = {}
@@ -171,37 +161,6 @@ def _wanted(desired: Desired, decision: Decision, generation: int, zombies: bool
 def _gateway(text: str, mask: int | None) -> Gateway:
     kind, address, interface = parse_gateway(text)
     return Gateway(kind, address=address, interface=interface, mask=mask)
-
-
-def _validate(modules: tuple[str, ...], edit: Edit) -> None:
-    """Everything that leaves for a device has passed the engine: the edit, and what it makes."""
-    if not edit.config:
-        return
-    engine = engine_for(*modules)
-    try:
-        engine.validate(forest(edit.config), what="edit")
-        engine.validate(forest(_made(edit.config)), what="config")
-    except YangInvalid as error:
-        raise YangInvalid(
-            f"the edit that was worked out is not valid: {error.message}",
-            "nothing was sent; correct the device pool, or report this",
-            path=error.path,
-        ) from error
-
-
-def _made(config: Iterable[Element]) -> list[Element]:
-    """What an edit makes, as configuration: without removals and operations."""
-    made = [copy.deepcopy(element) for element in config if element.get(_OPERATION) not in _REMOVALS]
-    for root in made:
-        for node in list(root.iter("*")):
-            operation = node.attrib.pop(_OPERATION, "")
-            if operation in _REMOVALS:
-                parent = node.getparent()
-                if parent is None:
-                    raise StoreBroken("an edit removes its own root", "report this")
-                parent.remove(node)
-        etree.cleanup_namespaces(root)
-    return made
 
 
 def in_words(change: Change) -> str:

@@ -12,7 +12,8 @@ from casm_ctrl.sync.decision import Decision, decide
 from casm_ctrl.sync.difference import Difference, work_out
 from casm_ctrl.sync.fitness import announced_modules, check_fitness
 from casm_ctrl.sync.reading import blocks_shown, read_counts, read_ours
-from casm_ctrl.sync.run import Run, entered
+from casm_ctrl.sync.run import Run, entered, models_of
+from casm_ctrl.sync.validation import validate_edit
 from casm_ctrl.sync.visit import sight_of
 
 
@@ -29,8 +30,11 @@ class Look:
     difference: Difference
 
 
-async def look_at(run: Run, device: str, *, zombies: bool = False) -> Look:
-    """DeviceUnfit where the device is not one for its driver; what opening a session and reading raise."""
+async def look_at(run: Run, device: str, *, zombies: bool = False, judged: bool = False) -> Look:
+    """`judged`: YangInvalid where the edit is not valid by the device's own modules.
+
+    DeviceUnfit where the device is not one for its driver; what opening a session and reading raise.
+    """
     before = await run.store.run(desired, device)
     async with entered(run, device) as (session, driver):
         modules = await announced_modules(session)
@@ -45,4 +49,6 @@ async def look_at(run: Run, device: str, *, zombies: bool = False) -> Look:
         )
         decision = decide(wanted, blocks_shown(wanted.objects, seen), counts, abilities)
         difference = work_out(driver, modules, wanted, decision, running, zombies=zombies)
+        if judged and difference.edit.changes:
+            await validate_edit(await models_of(run, session, driver), driver, difference.edit, running)
     return Look(before, wanted, running, seen, counts, decision, difference)

@@ -12,7 +12,7 @@ from casm_ctrl.sync.run import Run
 
 async def plan_one(run: Run, report: Report) -> DevicePlan:
     """What to send to one device; the report tells it in words."""
-    look = await look_at(run, report.device, zombies=run.options.remove_zombies)
+    look = await look_at(run, report.device, zombies=run.options.remove_zombies, judged=True)
     wanted, decision, difference = look.wanted, look.decision, look.difference
     report.changes = list(difference.edit.changes)
     report.result = Result.CHANGES if report.changes else Result.IN_SYNC

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.drivers.registry import load_driver
@@ -14,10 +16,14 @@ from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.events import Author
+from casm_ctrl.store.spaces import get_store
 from casm_ctrl.sync.access import StoreAccess
+from casm_ctrl.sync.device_modules import DeviceModels, obtain_models
 from casm_ctrl.sync.identity import check_identity
+from casm_ctrl.sync.inventory import Sources
 from casm_ctrl.sync.report import Progress
 from casm_ctrl.sync.visit import target_of
+from casm_ctrl.yang.modules import path_of_environment
 
 AT_ONCE = 8
 """Devices that are worked on at the same time, where nothing else is said."""
@@ -41,6 +47,8 @@ class Options:
     jobs: int = AT_ONCE
     retries: int = RETRIES
     retry: bool = False
+    yang_path: tuple[Path, ...] | None = None
+    """Folders with the texts of devices' YANG modules; None: those that CASM_YANG_PATH names."""
     sessions: SessionPool | None = None
     """Sessions that are kept between runs, by whoever makes several of them."""
 
@@ -54,6 +62,12 @@ class Run:
     options: Options
     progress: Progress
     sessions: SessionPool
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Where the texts of YANG modules come from."""
+        named = self.options.yang_path
+        return Sources(yang_path=path_of_environment() if named is None else named)
 
 
 @contextlib.asynccontextmanager
@@ -81,6 +95,21 @@ async def entered(run: Run, name: str) -> AsyncIterator[tuple[Session, Driver]]:
     async with run.sessions.use(target_of(row, run.options.accept_new, driver)) as lent:
         await check_identity(run.store, run.author, row, lent.session, run.options.wait)
         yield lent.session, driver
+
+
+async def models_of(run: Run, session: Session, driver: Driver) -> DeviceModels:
+    """The device's own YANG modules, ready to judge edits. DeviceUnfit names what is missing."""
+    return await obtain_models(session, driver, run.sources, await models_key(run, session))
+
+
+async def models_key(run: Run, session: Session) -> str:
+    """Names the device among all devices of all stores."""
+    return f"{await run.store.run(_store_id)}/{session.target.device}"
+
+
+def _store_id(database: Database) -> str:
+    with database.read() as tx:
+        return get_store(tx).store_id
 
 
 def _device(database: Database, name: str) -> DeviceRow:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from lxml import etree
 
 from casm_ctrl.base.clock import SECOND, to_rfc3339
 from casm_ctrl.base.deadlines import COMMIT_MARGIN, Deadlines
-from casm_ctrl.base.errors import CandidateModified, DeviceRefused, Held, LockDenied
+from casm_ctrl.base.errors import (
+    CandidateModified,
+    DeviceRefused,
+    DeviceUnfit,
+    Held,
+    LockDenied,
+    NotSupported,
+)
 from casm_ctrl.drivers.interface import BlockMark, Driver, Element, Seen
 from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.names import MONITORING
@@ -26,9 +33,9 @@ from casm_ctrl.service.observation import Sight, Sighting
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.leases import Lease, PendingCommit
 from casm_ctrl.sync.access import StoreAccess
+from casm_ctrl.sync.device_modules import DeviceModels
 from casm_ctrl.sync.report import Progress
 from casm_ctrl.sync.way import Way, way_of
-from casm_ctrl.yang.schema import load_schema
 
 _PATIENCE = 0.5
 """Seconds between two tries to get a lock that somebody else holds."""
@@ -70,6 +77,8 @@ class Visit:
     modules: Mapping[str, str | None]
     wait: float
     progress: Progress
+    models: Callable[[], Awaitable[DeviceModels]]
+    """Gives the device's own YANG modules, as `models_of` does: they are needed only where something differs."""
     way: Way = field(init=False)
     kept: bool = field(init=False)
     """Startup, where there is one, was made the same as running in this visit."""
@@ -202,8 +211,11 @@ class Visit:
             return
         if same_configuration(running, candidate):
             return
-        # With the driver's schema list entries are named by their keys; nodes that it does not know too.
-        schema = load_schema(self.driver.modules(self.modules))
+        # With its schema list entries are named by their keys, and without it as far as one can guess.
+        try:
+            schema = (await self.models()).schema
+        except (DeviceUnfit, NotSupported):
+            schema = None
         lines = describe_difference(running, candidate, 3, schema)
         raise CandidateModified(
             f"{self.session.target}: somebody's uncommitted edits are in the candidate: {'; '.join(lines)}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from casm_ctrl.base.errors import CasmError, LeaseLost, PlanOutdated
 from casm_ctrl.service import intent
@@ -13,7 +14,7 @@ from casm_ctrl.sync.boundary import Boundary, reach
 from casm_ctrl.sync.converge import Convergence, Limits, OutcomeUnknown
 from casm_ctrl.sync.fitness import announced_modules, check_fitness
 from casm_ctrl.sync.report import Report, Result
-from casm_ctrl.sync.run import Options, Run, entered
+from casm_ctrl.sync.run import Options, Run, entered, models_of
 from casm_ctrl.sync.visit import Visit
 
 Make = Callable[[Visit, Author, Limits, Report], Convergence]
@@ -28,7 +29,8 @@ async def visiting(run: Run, lease: Lease, name: str) -> AsyncIterator[Visit]:
         reach(Boundary.SESSION)
         modules = await announced_modules(session)
         check_fitness(session, driver, modules)
-        yield Visit(run.store, lease, session, driver, modules, run.options.wait, run.progress)
+        models = partial(models_of, run, session, driver)
+        yield Visit(run.store, lease, session, driver, modules, run.options.wait, run.progress, models)
 
 
 @contextlib.asynccontextmanager

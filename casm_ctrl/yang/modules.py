@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.resources
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from casm_ctrl.base.errors import NotFound, NotSupported
 from casm_ctrl.yang.header import Header, read_header
+
+PATH_VARIABLE = "CASM_YANG_PATH"
 
 _FILE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9._-]*?)(?:@(?P<revision>\d{4}-\d{2}-\d{2}))?\.yang\Z")
 
@@ -72,6 +75,20 @@ def standard_folders() -> tuple[Path, ...]:
         f"pyang's common YANG modules were looked for in {' and '.join(map(str, roots))} and are not there",
         "install pyang again from its wheel",
     )
+
+
+def read_path(text: str) -> tuple[Path, ...]:
+    """The folders of `DIR[:DIR…]`. NotFound where one is not there."""
+    folders = tuple(Path(name) for name in text.split(os.pathsep) if name)
+    for folder in folders:
+        if not folder.is_dir():
+            raise NotFound(f"there is no folder {folder} with YANG modules", "name folders that are there")
+    return folders
+
+
+def path_of_environment() -> tuple[Path, ...]:
+    """The folders that `CASM_YANG_PATH` names; none where it is not set."""
+    return read_path(os.environ.get(PATH_VARIABLE, ""))
 
 
 def list_modules(folder: Path | None = None) -> tuple[Module, ...]:
