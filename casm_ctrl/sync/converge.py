@@ -20,6 +20,7 @@ from casm_ctrl.base.errors import (
     Unproven,
 )
 from casm_ctrl.drivers.interface import Driver, Element, Seen, UsageKind
+from casm_ctrl.service.counting import record_counts
 from casm_ctrl.service.desired import Desired, desired
 from casm_ctrl.service.observation import observe
 from casm_ctrl.store.blocks import BlockRow
@@ -231,4 +232,5 @@ class Convergence:
             if leaving and abilities.usage is UsageKind.COUNT
             else {}
         )
+        await self.store.run(record_counts, self.visit.lease, counts)
         return decide(wanted, on_device, counts, abilities)
