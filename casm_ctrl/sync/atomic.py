@@ -172,7 +172,8 @@ class AtomicApply:
     async def _commit_all(self) -> None:
         self._unproven = len(self._trials)
         await self._each(self._trials, self._commit, bounded=False)
-        await self._each([m for m in self._trials if m.left < EXTENDED], Member.extend)
+        # Who died meanwhile is found out now: it has no session any more, or knows no such commit.
+        await self._each(self._trials, Member.extend)
 
     async def _commit(self, member: Member) -> None:
         """Commit on trial, read back, and keep the trial alive until all others are as far."""
