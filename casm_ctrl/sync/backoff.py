@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from casm_ctrl.base.errors import CasmError, DeadlineExceeded, SessionLost, Unreachable
@@ -28,6 +29,15 @@ class Backoff:
             return None
         pause = min(self.longest, self.first * 2 ** min(failed - 1, 32)) * chance()
         return pause if elapsed + pause <= self.limit else None
+
+
+def pauses(first: float, longest: float, chance: Callable[[], float] = random.random) -> Iterator[float]:
+    """Seconds between looks at what somebody else holds, for as long as one looks: twice as long each time, and
+    random, so that those who wait for one thing do not all come at once."""
+    bound = first
+    while True:
+        yield bound * (1 + chance()) / 2
+        bound = min(2 * bound, longest)
 
 
 def is_passing(error: CasmError) -> bool:

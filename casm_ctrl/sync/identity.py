@@ -18,10 +18,11 @@ from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.events import Author
 from casm_ctrl.sync.access import StoreAccess
+from casm_ctrl.sync.backoff import pauses
 from casm_ctrl.sync.visit import target_of
 
-_PATIENCE = 0.25
-"""Seconds between two tries to get a lock that somebody else holds."""
+_PATIENCE = (0.25, 2.0)
+"""Seconds between the first two tries to get a lock that somebody else holds, and between later ones."""
 
 
 async def check_identity(
@@ -95,12 +96,13 @@ async def _lock_candidate(session: Session, wait: float, final: Container[int | 
     session of `final` has it."""
     clock = asyncio.get_running_loop().time
     until = clock() + wait
+    waits = pauses(*_PATIENCE)
     while True:
         try:
             await Client(session).lock("candidate")
         except LockDenied as denied:
             if denied.session_id in final or clock() >= until:
                 raise
-            await asyncio.sleep(_PATIENCE)
+            await asyncio.sleep(min(next(waits), until - clock()))
         else:
             return

@@ -14,11 +14,12 @@ from casm_ctrl.base.identifiers import new_token
 from casm_ctrl.service import intent
 from casm_ctrl.store.leases import Lease
 from casm_ctrl.sync.access import StoreAccess
+from casm_ctrl.sync.backoff import pauses
 from casm_ctrl.sync.boundary import Boundary, reach
 from casm_ctrl.sync.report import Progress
 
-_PATIENCE = 0.25
-"""Seconds between two looks at a lease that somebody else holds."""
+_PATIENCE = (0.25, 2.0)
+"""Seconds between the first two looks at a lease that somebody else holds, and between later ones."""
 
 
 @contextlib.asynccontextmanager
@@ -43,14 +44,15 @@ async def _claim(store: StoreAccess, device: str, wait: float, progress: Progres
     holder, who = new_token("lease"), f"process {os.getpid()} on {socket.gethostname()}"
     clock = asyncio.get_running_loop().time
     until = clock() + wait
-    while True:
+    for pause in pauses(*_PATIENCE):
         try:
             return await store.run(intent.claim_lease, device, holder, who)
         except LeaseHeld as error:
             if clock() >= until:
                 raise LeaseHeld(f"{device}: {error.message}; waited {wait:g} s", error.remedy) from None
             progress(device, f"waiting: {error.message}")
-            await asyncio.sleep(_PATIENCE)
+            await asyncio.sleep(min(pause, until - clock()))
+    raise AssertionError("pauses have no end")
 
 
 async def _renew(store: StoreAccess, lease: Lease) -> None:

@@ -33,12 +33,13 @@ from casm_ctrl.service.observation import Sight, Sighting
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.leases import Lease, PendingCommit
 from casm_ctrl.sync.access import StoreAccess
+from casm_ctrl.sync.backoff import pauses
 from casm_ctrl.sync.device_modules import DeviceModels
 from casm_ctrl.sync.report import Progress
 from casm_ctrl.sync.way import Way, way_of
 
-_PATIENCE = 0.5
-"""Seconds between two tries to get a lock that somebody else holds."""
+_PATIENCE = (0.5, 2.0)
+"""Seconds between the first two tries to get a lock that somebody else holds, and between later ones."""
 
 _MODIFIED = ("lock-denied", "resource-denied")
 """How a lock is denied for edits in the candidate: as RFC 6241, 7.5 says, and as netconfd does."""
@@ -127,6 +128,7 @@ class Visit:
         """`anybodys`: wait also where the device names no session that holds the candidate's lock."""
         clock = asyncio.get_running_loop().time
         until = clock() + self.wait
+        waits = pauses(*_PATIENCE)
         ghosts = {self.lease.previous_session, pending.session_id if pending else None} - {None}
         while True:
             try:
@@ -147,7 +149,7 @@ class Visit:
                 if not passes or clock() >= until:
                     raise
                 self.progress(self.name, f"waiting: {error.message}")
-                await asyncio.sleep(_PATIENCE)
+                await asyncio.sleep(min(next(waits), until - clock()))
                 await self._cancel(pending)
             else:
                 return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ from casm_ctrl.base.errors import (
     Unproven,
     Unreachable,
 )
-from casm_ctrl.sync.backoff import Backoff, is_passing
+from casm_ctrl.sync.backoff import Backoff, is_passing, pauses
 
 
 def test_pauses_double_up_to_the_longest() -> None:
@@ -42,6 +44,11 @@ def test_it_is_bounded_in_time() -> None:
 
 def test_none_is_once() -> None:
     assert Backoff(tries=0).pause(1, 0.0, lambda: 0.0) is None
+
+
+def test_looks_at_what_others_hold_become_rarer() -> None:
+    assert list(islice(pauses(0.25, 2.0, lambda: 1.0), 6)) == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]
+    assert list(islice(pauses(0.25, 2.0, lambda: 0.0), 3)) == [0.125, 0.25, 0.5]
 
 
 @given(
