@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 
 import pytest
@@ -31,7 +33,8 @@ from casm_ctrl.drivers.interface import (
     WantedPool,
 )
 from casm_ctrl.drivers.juniper_junos import DRIVER, JuniperJunos
-from tests.driver_cases import STORE, Bench, block, wanted
+from casm_ctrl.yang.engine import forest
+from tests.driver_cases import STORE, Bench, block, keys_of, wanted
 from tests.driver_sequences import Step, Wish, play, wishes
 from tests.published import MODELS, folder_of
 
@@ -387,6 +390,97 @@ def assert_chains(steps: Sequence[Step]) -> None:
 def test_blocks_keep_their_objects_and_others_theirs(sequence: list[Wish], others: bool) -> None:
     steps = play(bench(), FOREIGN if others else NOTHING, sequence, pools, prefix, refusals=(NotSupported,))
     assert_chains(steps)
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What somebody does to the pools on the device: the pool with the number `which`, as many as there are."""
+
+    what: str
+    which: int
+    other: int
+
+
+HANDS = ("link", "unlink", "link nowhere", "delete", "network", "hold-down", "active-drain", "own pool")
+
+
+def meddle(data: Element, hand: Hand) -> Element:
+    """The configuration after it, as the device would take it: a link to what is not there stays."""
+    after = deepcopy(data)
+    found = list(after.iter(f"{{{NS}}}pool"))
+    if not found:
+        return after
+    one, other = found[hand.which % len(found)], found[hand.other % len(found)]
+    name = other.findtext(f"{{{NS}}}name") or ""
+    leaf = one.find(f"{{{NS}}}link")
+    if hand.what in ("link", "unlink", "link nowhere"):
+        if leaf is not None:
+            one.remove(leaf)
+        if hand.what != "unlink":
+            etree.SubElement(one, f"{{{NS}}}link").text = name if hand.what == "link" else "nowhere"
+    elif hand.what == "delete":
+        parent = one.getparent()
+        assert parent is not None
+        parent.remove(one)
+    elif hand.what == "network":
+        for network_leaf in one.iterfind(f"{{{NS}}}family/{{{NS}}}inet/{{{NS}}}network"):
+            network_leaf.text = "203.0.113.128/25"
+    elif hand.what == "own pool":
+        parent = one.getparent()
+        assert parent is not None
+        theirs = etree.SubElement(parent, f"{{{NS}}}pool")
+        etree.SubElement(theirs, f"{{{NS}}}name").text = f"hand{len(found)}"
+        etree.SubElement(theirs, f"{{{NS}}}link").text = name
+    elif one.find(f"{{{NS}}}{hand.what}") is None:
+        etree.SubElement(one, f"{{{NS}}}{hand.what}")
+    return after
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from((1, 2, 4, 5, 7)), st.booleans()),
+            st.lists(
+                st.builds(Hand, st.sampled_from(HANDS), st.integers(0, 5), st.integers(0, 5)), max_size=2
+            ),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_chains_are_whole_again_whatever_somebody_does_to_them(rounds: list[tuple[Wish, list[Hand]]]) -> None:
+    """What a device shows no more is not ours any more, as the store has it after a read that proves."""
+    running = device()
+    ours: frozenset[ObjectKey] = frozenset()
+    keys: dict[int, ObjectKey] = {}
+    for generation, (wish, hands) in enumerate(rounds, 1):
+        blocks = [WantedBlock(n, prefix(n), drained, keys.get(n)) for n, drained in wish.items()]
+        asked = Wanted(STORE, generation, pools(blocks), ours)
+        try:
+            edit = bench().render(asked, running)
+        except (NotSupported, InUse, AlreadyExists):
+            pass
+        else:
+            running = bench().apply(running, edit)
+            bench().engine.validate(forest(running), what="config")
+            ours = (ours | keys_of(edit, Action.ADD)) - keys_of(edit, Action.REMOVE)
+            seen = {one.key: one for one in DRIVER.parse(running).ranges}
+            keys |= {c.block: c.key for c in edit.changes if c.action is Action.ADD and c.block is not None}
+            held = {keys[n].keys[0] for n in wish}
+            assert [seen[keys[n]].range for n in wish] == [prefix(n).range for n in wish]
+            assert len(held) == len(wish)
+            mine = {key.keys[0] for key in ours if key.path == "pool"}
+            assert [name for name in follow(running, "internet") if name in mine] == [
+                name for name in follow(running, "internet") if name in held
+            ]
+            assert held <= set(follow(running, "internet")), "each pool of ours is reached"
+        for hand in hands:
+            running = meddle(running, hand)
+        shown = DRIVER.parse(running)
+        there = {one.key for one in shown.ranges} | {one.key for one in shown.pools} | set(shown.parts)
+        ours &= there
+        keys = {n: key for n, key in keys.items() if key in ours}
 
 
 @settings(max_examples=25, deadline=None)
