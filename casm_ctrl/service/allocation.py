@@ -20,7 +20,17 @@ from casm_ctrl.service.request import MOST_AT_ONCE as MOST_AT_ONCE
 from casm_ctrl.service.request import Piece, Request, check, choose_pools, particular, pieces
 from casm_ctrl.service.rest import sweep
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, clock_watch, devices, free_search, free_space, holdings, pools
+from casm_ctrl.store import (
+    blocks,
+    clock_watch,
+    devices,
+    free_search,
+    free_space,
+    holdings,
+    pools,
+    quotas,
+    single,
+)
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow
 from casm_ctrl.store.events import Author, Event, record
@@ -77,6 +87,10 @@ def allocate(
         sweep(tx)
         return _allocate(tx, author, request)
 
+    if author.request_id is not None and not dry_run:
+        answer = single.allocate_one(database, author, digest_of("allocate", request.arguments()), request)
+        if answer is not None:
+            return answer
     if dry_run:
         with database.rehearse() as tx:
             answered = None
@@ -109,7 +123,7 @@ class _Cutting:
         return found
 
     def _take(self, pool: PoolRow, length: int, count: int) -> list[Prefix]:
-        strategy = self.strategy or self.row.strategy or pool.strategy
+        strategy = self.strategy_of(pool)
         tenant = pool.tenant(self.row.owner_id)
         if strategy == BEST_FIT or (tenant and length > Family.IPV4.width):
             return free_space.take(self.tx, pool.id, pool.family, length, count, tenant)
@@ -123,7 +137,10 @@ class _Cutting:
 
     @property
     def adjacent(self) -> bool:
-        return ADJACENT in {self.strategy or self.row.strategy or pool.strategy for pool in self.sources}
+        return ADJACENT in {self.strategy_of(pool) for pool in self.sources}
+
+    def strategy_of(self, pool: PoolRow) -> str:
+        return self.strategy or self.row.strategy or pool.strategy
 
 
 def _allocate(tx: Transaction, author: Author, request: Request) -> Document:
@@ -154,7 +171,26 @@ def _allocate(tx: Transaction, author: Author, request: Request) -> Document:
     if cutting.adjacent:
         answer |= _routes(tx, row)
     record(tx, author, [Event("allocate", "device-pool", row.id, words)])
+    if tx.shares and _is_usual(tx, cutting, request):
+        members = [member for member in devices.owner_members(tx, row.owner_id) if member.holds_blocks]
+        single.draft(tx, request, row, members, sources, wanted[0].length, words)
     return answer
+
+
+def _is_usual(tx: Transaction, cutting: _Cutting, request: Request) -> bool:
+    """Whether only the configuration decides about another request like it: one block by best fit, no limits."""
+    row = cutting.row
+    return (
+        request.count == 1
+        and request.prefix is None
+        and request.addresses is None
+        and request.lifetime is None
+        and request.expires is None
+        and row.max_blocks is None
+        and (request.length is not None or (row.first_length is None and row.next_length is None))
+        and all(cutting.strategy_of(pool) == BEST_FIT for pool in cutting.sources)
+        and not quotas.any_quota(tx)
+    )
 
 
 def _cut_piece(cutting: _Cutting, piece: Piece) -> bool:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
-from casm_ctrl.base.clock import Clock
+from casm_ctrl.base.clock import Clock, Micros
 from casm_ctrl.base.deadlines import STORE_LOCK
 from casm_ctrl.base.errors import CasmError, InvalidValue, NotSupported, StoreMissing, StoreVersion
 from casm_ctrl.store.sqlite import SqliteBackend
-from casm_ctrl.store.transaction import Fault, Mode, Transaction
+from casm_ctrl.store.transaction import Fault, Memo, Mode, Row, Transaction
 
 HEAD = "0001"
 """The schema revision that this program reads and writes."""
@@ -33,6 +33,7 @@ class Backend(Protocol):
     where: str
     clock: Clock
     engine: sa.Engine
+    memo: Memo
     errors: tuple[type[Exception], ...]
     ours: str
     """A query that counts our two marks among the tables."""
@@ -41,6 +42,7 @@ class Backend(Protocol):
     def prepare(self) -> None: ...
     def begin_upgrade(self, connection: sa.Connection) -> Transaction: ...
     def transaction(self, mode: Mode) -> AbstractContextManager[Transaction]: ...
+    def at_once(self, sql: str, parameters: Callable[[Micros | None], Sequence[Any]]) -> Row | None: ...
     def fault(self, error: BaseException | None) -> Fault: ...
     def translate(self, error: Exception) -> CasmError: ...
 
@@ -74,6 +76,13 @@ class Database:
                 raced = fault is Fault.RACE
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def at_once(self, sql: str, parameters: Callable[[Micros | None], Sequence[Any]]) -> Row | None:
+        """The first row of one statement that is a transaction by itself; None where it was not to be had: then
+        it did nothing, or the connection was lost and nobody knows yet. `parameters` are given the time, or None
+        where the database's clock counts."""
+        with store_errors(self.backend):
+            return self.backend.at_once(sql, parameters)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

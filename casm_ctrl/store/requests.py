@@ -13,7 +13,8 @@ from casm_ctrl.store.events import Author
 from casm_ctrl.store.transaction import Transaction
 
 KEPT_DAYS = 30
-_KEPT = KEPT_DAYS * 86400 * 1_000_000
+KEPT = KEPT_DAYS * 86400 * 1_000_000
+"""Microseconds."""
 
 
 def digest_of(verb: str, arguments: Mapping[str, Any]) -> bytes:
@@ -61,7 +62,7 @@ def store_answer(
         digest=digest,
         answer=json.dumps(answer, separators=(",", ":")),
         at=tx.now,
-        until=tx.now + _KEPT,
+        until=tx.now + KEPT,
     )
 
 
@@ -89,7 +90,7 @@ def forget_old(tx: Transaction, limit: int = 1000) -> int:
     gone = tx.run(f"DELETE FROM request WHERE {_OLDEST} AND NOT {_HAS_BLOCKS}", now=tx.now, limit=limit)
     tx.run(
         f"UPDATE request SET kept_until = :later WHERE kept_until < :now AND {_OLDEST} AND {_HAS_BLOCKS}",
-        later=tx.now + _KEPT,
+        later=tx.now + KEPT,
         now=tx.now,
         limit=limit,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from casm_ctrl.base.clock import Clock, SystemClock
+from casm_ctrl.base.clock import Clock, Micros, SystemClock
 from casm_ctrl.base.deadlines import STORE_LOCK
 from casm_ctrl.base.errors import (
     AlreadyExists,
@@ -85,7 +85,7 @@ class SqliteBackend:
         self.where = url.database
         self.path = Path(url.database)
         self.clock = clock or SystemClock()
-        self._memo = Memo()
+        self.memo = Memo()
         self.engine = self._make_engine()
 
     def _make_engine(self) -> sa.Engine:
@@ -155,7 +155,7 @@ class SqliteBackend:
                 memo = None
                 if mode is Mode.SHARE:
                     cursor.execute("SELECT config_revision FROM store")
-                    memo = self._memo.at(cursor.fetchone()[0])
+                    memo = self.memo.at(cursor.fetchone()[0])
                 yield Transaction(cursor, self.dialect, self.clock, self.clock.now(), memo=memo)
                 cursor.execute("ROLLBACK" if mode is Mode.REHEARSE else "COMMIT")
             except BaseException:
@@ -164,6 +164,10 @@ class SqliteBackend:
                 raise
         finally:
             connection.close()
+
+    def at_once(self, sql: str, parameters: Callable[[Micros | None], Sequence[Any]]) -> Row | None:
+        """None: there is no round trip to save here."""
+        return None
 
     def fault(self, error: BaseException | None) -> Fault:
         """Never worth repeating: SQLite itself waited for the lock."""

@@ -38,7 +38,8 @@ class Fault(Enum):
 
 
 class Memo:
-    """Rows of configuration, which one revision of it never changes. Verbs that change none of it use them.
+    """What one revision of the configuration never changes: rows of it, and what was made of them. Verbs that
+    change none of it use them.
 
     Safe between threads: each revision has a dictionary of its own, and two that fill it write the same.
     """
@@ -47,9 +48,13 @@ class Memo:
     """More entries, and it starts anew: a bound on memory, above any configuration that is in use at once."""
 
     def __init__(self) -> None:
-        self._of: tuple[int, dict[tuple[Any, ...], Sequence[Row]]] = (-1, {})
+        self._of: tuple[int, dict[tuple[Any, ...], Any]] = (-1, {})
 
-    def at(self, revision: int) -> dict[tuple[Any, ...], Sequence[Row]]:
+    def latest(self) -> tuple[int, dict[tuple[Any, ...], Any]]:
+        """The last revision that was seen, and what is known of it."""
+        return self._of
+
+    def at(self, revision: int) -> dict[tuple[Any, ...], Any]:
         known, rows = self._of
         if known != revision or len(rows) > self.MOST:
             rows = {}
@@ -104,7 +109,7 @@ class Transaction:
         *,
         stripe: int = 0,
         shares: bool = False,
-        memo: dict[tuple[Any, ...], Sequence[Row]] | None = None,
+        memo: dict[tuple[Any, ...], Any] | None = None,
         due: bool | None = None,
     ) -> None:
         self._cursor = cursor
@@ -164,10 +169,15 @@ class Transaction:
         if self._memo is None:
             return self.all(sql, **parameters)
         key = (sql, *parameters.values())
-        rows = self._memo.get(key)
+        rows: Sequence[Row] | None = self._memo.get(key)
         if rows is None:
             rows = self._memo[key] = self.all(sql, **parameters)
         return rows
+
+    def remember(self, key: tuple[Any, ...], value: object) -> None:
+        """Keep what follows from the configuration alone, as long as its revision stays."""
+        if self._memo is not None:
+            self._memo[key] = value
 
     def is_due(self) -> bool:
         """Whether a block's rest or lifetime is over."""
