@@ -108,7 +108,8 @@ async def _use(
     models = await asyncio.to_thread(_build, session, driver, announced, sources.library, texts)
     claim = _claim(needed_names(driver, announced), announced)
     record = DeviceRecord(claim, tuple(found.record for found in inventory.found))
-    await asyncio.to_thread(sources.library.remember, key, record)
+    for name in (key, _shared(claim)):
+        await asyncio.to_thread(sources.library.remember, name, record)
     return models
 
 
@@ -116,10 +117,19 @@ def _claim(names: Sequence[str], announced: Announced) -> str:
     return hashlib.sha256(f"{' '.join(names)} {announced.digest}".encode()).hexdigest()
 
 
+def _shared(claim: str) -> str:
+    """Names the record that all devices share which announce the same; no store has such an id."""
+    return f"//{claim}"
+
+
 def _recall(library: Library, key: str, claim: str) -> list[KeptText] | None:
+    """The texts of the device, or of another that announces the same, where none of them has two versions."""
     record = library.recall(key)
     if record is None or record.announced != claim:
-        return None
+        record = library.recall(_shared(claim))
+        if record is None or not all(library.is_only(one.name, one.revision) for one in record.modules):
+            return None
+        library.remember(key, record)
     texts = [library.get(module.name, module.revision, module.hash) for module in record.modules]
     kept = [text for text in texts if text is not None]
     return kept if len(kept) == len(texts) else None

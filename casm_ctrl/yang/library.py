@@ -101,6 +101,14 @@ class Library:
             hashes = sorted(path.stem for path in folder.glob("*.yang"))
         return tuple(kept for text in hashes if (kept := self.get(name, revision, text)) is not None)
 
+    def is_only(self, name: str, revision: str | None) -> bool:
+        """True where one text at most has that name and revision, good or not."""
+        folder = self._folder(name, revision)
+        if folder is None or not folder.is_dir():
+            return True
+        with self._reported():
+            return sum(1 for _ in folder.glob("*.yang")) <= 1
+
     def get(self, name: str, revision: str | None, hash: str) -> KeptText | None:  # noqa: A002 - its word
         """The text; None where it is missing or is not what it was."""
         if self._folder(name, revision) is None or not _HASH.match(hash):
