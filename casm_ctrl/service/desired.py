@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.service.device_pool_edits import network_instance
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, counts, devices, leases, observations, owners, pools, spaces
+from casm_ctrl.store import (
+    block_numbers,
+    blocks,
+    counts,
+    devices,
+    leases,
+    observations,
+    owners,
+    past_blocks,
+    pools,
+    spaces,
+)
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
@@ -83,7 +94,7 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         holds={number: findings for number, findings in held.items() if findings},
         findings=tuple(observations.list_findings(tx, device_id=device.id)),
         pending=leases.get_pending(tx, device.id),
-        last_block=blocks.last_block_number(tx),
+        last_block=block_numbers.last_block_number(tx),
         counted_elsewhere=counts.counted_elsewhere(
             tx, (b.id for held in by_pool.values() for b in held if b.wanted is Wanted.ABSENT), device.id
         ),
@@ -113,7 +124,7 @@ def previous_holders(database: Database, device: str) -> list[str]:
         found: set[int] = set()
         for block in blocks.list_blocks(tx, device_id=row.id):
             if block.state is State.RESERVED:
-                for past in blocks.past_holders(tx, block.space_id, block.prefix):
+                for past in past_blocks.past_holders(tx, block.space_id, block.prefix):
                     found.update(past.members)
         found.discard(row.id)
         return sorted(other.name for other in devices.list_devices(tx) if other.id in found)

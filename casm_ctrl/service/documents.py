@@ -12,10 +12,12 @@ from casm_ctrl.base.clock import Micros, to_rfc3339
 from casm_ctrl.service.usage import pool_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import blocks, devices, owners, pools
-from casm_ctrl.store.blocks import BlockRow, MemberRow, PastBlock
+from casm_ctrl.store.block_members import MemberRow
+from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.events import EventRow
 from casm_ctrl.store.observations import FindingRow
+from casm_ctrl.store.past_blocks import PastBlock
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.spaces import SpaceRow
 from casm_ctrl.store.states import State, Wanted

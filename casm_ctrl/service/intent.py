@@ -12,8 +12,18 @@ from dataclasses import dataclass
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.errors import IllegalTransition
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, counts, devices, history, leases, observations
-from casm_ctrl.store.blocks import BlockRow, MemberRow
+from casm_ctrl.store import (
+    block_members,
+    block_numbers,
+    blocks,
+    counts,
+    devices,
+    history,
+    leases,
+    observations,
+)
+from casm_ctrl.store.block_members import MemberRow
+from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.leases import Lease, PendingCommit
@@ -46,10 +56,10 @@ def record_intent(database: Database, author: Author, lease: Lease, intent: Inte
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
         devices.set_edit_generation(tx, device.id, intent.generation)
-        blocks.raise_block_number(tx, intent.newest_mark)
+        block_numbers.raise_block_number(tx, intent.newest_mark)
         for block in intent.sent:
             blocks.mark_sent(tx, _as_it_is(tx, block))
-            blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
+            block_members.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
         history.note_sent(tx, device.id, (block.id for block in intent.sent))
         observations.put_objects(tx, device.id, intent.written)
         words = f"edit {intent.generation}: {'; '.join(intent.words)}"
@@ -76,15 +86,15 @@ def record_pending(
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
         for block in (_as_it_is(tx, block) for block in intent.removed):
-            members = blocks.list_members(tx, [block.id])[block.id]
+            members = block_members.list_members(tx, [block.id])[block.id]
             if block.id in intent.emptied and _others_empty(tx, block, members, device.id):
                 block = blocks.mark_proven_empty(tx, block)
             if block.state is not State.WITHDRAWING:
                 reason = f"a removal is about to be sent to {device.name}"
                 blocks.transition(tx, author, block, State.WITHDRAWING, "apply", reason)
                 for member in members:
-                    blocks.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
-            blocks.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
+                    block_members.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
+            block_members.set_seen(tx, block.id, device.id, Seen.UNKNOWN)
         history.note_removal(tx, device.id, (block.id for block in intent.removed))
         pending = PendingCommit(
             device_id=lease.device_id,

@@ -8,7 +8,7 @@ from casm_ctrl.addressing.ports import parse_block, parse_offset, write_block
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import Ambiguous, NotFound
 from casm_ctrl.base.identifiers import parse_block_id, split_device_pool
-from casm_ctrl.store import blocks, devices, owners, pools, quotas, spaces
+from casm_ctrl.store import blocks, devices, owners, past_blocks, pools, quotas, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.owners import GroupRow
@@ -95,7 +95,7 @@ def the_block(tx: Transaction, text: str, space: str | None = None) -> BlockRow:
         block = blocks.find_block(tx, number)
         if block is not None:
             return block
-        past = blocks.past_block(tx, number)
+        past = past_blocks.past_block(tx, number)
         if past is None:
             raise NotFound(f"there is no block {text}", "list them with 'casm block list'")
         raise NotFound(

@@ -18,7 +18,7 @@ from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.service.desired import Desired, read_desired
 from casm_ctrl.service.holding import hold, release_held
 from casm_ctrl.service.lookup import the_device
-from casm_ctrl.store import blocks, devices, history, leases, observations, spaces
+from casm_ctrl.store import block_members, blocks, devices, history, leases, observations, past_blocks, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow
@@ -228,7 +228,7 @@ def _kind_of(
     if number is None and sighting.mark_store == reading.store:
         number = sighting.mark_block
     if number is not None:
-        past = blocks.past_block(tx, number)
+        past = past_blocks.past_block(tx, number)
         home = mine[number].prefix if number in mine else None if past is None else past.prefix
         if home is not None and sighting.range == home.range:
             reading.zombies.add(number)
@@ -315,9 +315,9 @@ def _prove(
     device = reading.device
     own = [s for s in reading.own.get(block.id, ()) if s.range == block.prefix.range]
     seen = Seen.PRESENT if own else Seen.ABSENT if gone and kept else Seen.UNKNOWN
-    blocks.set_seen(tx, block.id, device.id, seen)
+    block_members.set_seen(tx, block.id, device.id, seen)
     history.note_seen(tx, reading.stays.get(block.id), block.id, device.id, seen)
-    members = blocks.list_members(tx, [block.id])[block.id]
+    members = block_members.list_members(tx, [block.id])[block.id]
     serving = [member.seen for member in members if member.role == "serves"]
     everywhere = all(value is Seen.PRESENT for value in serving)
     nowhere = all(member.seen is Seen.ABSENT for member in members)
@@ -345,7 +345,7 @@ def _prove(
         if block.state is not State.WITHDRAWING:
             go(State.WITHDRAWING, "released, and seen gone")
             for member in others:  # seen gone before the release: that proved no removal
-                blocks.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
+                block_members.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
             if others:
                 return steps
         go(State.QUARANTINED, "proven gone")

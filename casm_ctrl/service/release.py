@@ -13,7 +13,7 @@ from casm_ctrl.service.holding import hold_seen
 from casm_ctrl.service.limits import check_minimum
 from casm_ctrl.service.lookup import the_block
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, observations, pools
+from casm_ctrl.store import blocks, observations, past_blocks, pools
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
@@ -151,7 +151,7 @@ def each_block(
             if after is not None:
                 answer.append(block_document(after))
             else:
-                past = blocks.past_block(tx, block.id)
+                past = past_blocks.past_block(tx, block.id)
                 assert past is not None
                 answer.append(past_block_document(past))
         listed = ", ".join(block.label for block in list(named.values())[:5])

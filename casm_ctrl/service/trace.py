@@ -16,11 +16,12 @@ from casm_ctrl.base.identifiers import block_id, parse_block_id
 from casm_ctrl.service.documents import event_document, prefix_document
 from casm_ctrl.service.lookup import the_space
 from casm_ctrl.service.verb import Document
-from casm_ctrl.store import blocks, events, history, holders, spaces
-from casm_ctrl.store.blocks import BlockRow, PastBlock
+from casm_ctrl.store import block_members, blocks, events, history, holders, past_blocks, spaces
+from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.history import Stay
 from casm_ctrl.store.holders import Place, Spot
+from casm_ctrl.store.past_blocks import PastBlock
 from casm_ctrl.store.states import Seen, State
 from casm_ctrl.store.transaction import Transaction
 
@@ -130,7 +131,7 @@ def _entry(tx: Transaction, block: Holder, moment: Micros) -> Document:
 
 def _history(tx: Transaction, number: int, moment: Micros) -> Document:
     """A block as it is, all its stays on devices and its latest events."""
-    block: Holder | None = blocks.find_block(tx, number) or blocks.past_block(tx, number)
+    block: Holder | None = blocks.find_block(tx, number) or past_blocks.past_block(tx, number)
     if block is None:
         raise NotFound(f"there is no block {block_id(number)}", "list them with 'casm block list'")
     listed = events.list_events(tx, subject_kind="block", subject_id=number, limit=EVENTS)
@@ -146,7 +147,7 @@ def _members(tx: Transaction, block: Holder, stays: Sequence[Stay], moment: Micr
     if isinstance(block, PastBlock):
         members = list(block.devices)
     else:
-        members = [(row.device, row.role) for row in blocks.list_members(tx, [block.id])[block.id]]
+        members = [(row.device, row.role) for row in block_members.list_members(tx, [block.id])[block.id]]
     seen = {stay.device for stay in stays}
     found = [_stay_document(stay, moment) for stay in stays]
     found += (

@@ -11,6 +11,7 @@ from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import (
     atomic_runs,
+    block_members,
     blocks,
     clock_watch,
     devices,
@@ -18,6 +19,7 @@ from casm_ctrl.store import (
     holdings,
     leases,
     observations,
+    past_blocks,
     pools,
     spaces,
 )
@@ -137,13 +139,13 @@ def show_block(database: Database, name: str, space: str | None = None) -> Docum
     """A block, live or freed, with its members, its history, and what holds it back."""
     with database.read() as tx:
         number = parse_block_id(name)
-        past = None if number is None else blocks.past_block(tx, number)
+        past = None if number is None else past_blocks.past_block(tx, number)
         if past is not None:
             document, number = documents.past_block_document(past), past.id
         else:
             block = the_block(tx, name, space)
             number = block.id
-            document = documents.block_document(block, blocks.list_members(tx, [number])[number])
+            document = documents.block_document(block, block_members.list_members(tx, [number])[number])
             document |= documents.kind_document(pools.get_pool(tx, block.pool_id), block.prefix)
         document["finding"] = [documents.finding_document(row) for row in observations.holds_on(tx, number)]
         history = events.list_events(tx, subject_kind="block", subject_id=number, limit=1000)

@@ -1,8 +1,7 @@
-"""Rows of blocks, their members and their counts; the only place that changes a block's state."""
+"""Rows of live blocks and their counts; the only place that changes a block's state."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +11,15 @@ from casm_ctrl.addressing.prefix import Prefix, Range, from_key, to_key
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.base.errors import IllegalTransition
 from casm_ctrl.base.identifiers import block_id
+from casm_ctrl.store.block_numbers import next_numbers
 from casm_ctrl.store.devices import DevicePoolRow, Member
 from casm_ctrl.store.events import Author, Event, record, record_alike
 from casm_ctrl.store.free_space import give
 from casm_ctrl.store.history import note_forced
+from casm_ctrl.store.past_blocks import note_past
 from casm_ctrl.store.pools import PoolRow, get_pool
 from casm_ctrl.store.reserve import reserve_many, reserve_one
-from casm_ctrl.store.states import Seen, State, Wanted, is_edge
+from casm_ctrl.store.states import State, Wanted, is_edge
 from casm_ctrl.store.transaction import Row, Transaction
 
 
@@ -64,38 +65,6 @@ class BlockRow:
     def label(self) -> str:
         """How it is called in messages: `b12 198.51.100.0/24`."""
         return f"{self.name} {write_block(self.prefix, self.psid_offset)}"
-
-
-@dataclass(frozen=True)
-class MemberRow:
-    """What the last proof or read showed of a block on one device."""
-
-    block_id: int
-    device_id: int
-    device: str
-    role: str
-    seen: Seen
-    since: Micros
-    used: int | None = None
-    """How many addresses of the block it counted in use, where it counts."""
-    used_at: Micros | None = None
-
-
-@dataclass(frozen=True)
-class PastBlock:
-    """A block that was freed. `devices` are the names and roles of its members."""
-
-    id: int
-    pool: str
-    space_id: int
-    space: str
-    prefix: Prefix
-    psid_offset: int | None
-    device_pool: str
-    members: tuple[int, ...]
-    devices: tuple[tuple[str, str], ...]
-    allocated_at: Micros
-    freed_at: Micros
 
 
 _COLUMNS = """
@@ -210,126 +179,6 @@ def blocks_in_range(tx: Transaction, space_id: int, span: Range) -> list[BlockRo
     return found[::-1]
 
 
-def list_members(tx: Transaction, block_ids: Iterable[int]) -> dict[int, list[MemberRow]]:
-    """The members of each of `block_ids`."""
-    members: dict[int, list[MemberRow]] = {}
-    for number in block_ids:
-        members[number] = [
-            MemberRow(
-                row[0],
-                row[1],
-                row[2],
-                row[3],
-                Seen(row[4]),
-                row[5],
-                None if row[6] is None else int(row[6]),
-                row[7],
-            )
-            for row in tx.all(
-                "SELECT block_id, device_id, device.name, block_member.role, seen, since, used, used_at"
-                " FROM block_member"
-                " JOIN device ON device.id = device_id WHERE block_id = :block ORDER BY device.name",
-                block=number,
-            )
-        ]
-    return members
-
-
-def past_block(tx: Transaction, number: int) -> PastBlock | None:
-    row = tx.first(f"SELECT {_PAST_COLUMNS} WHERE id = :id", id=number)
-    return None if row is None else _past(row)
-
-
-def past_holders(tx: Transaction, space_id: int, prefix: Prefix) -> list[PastBlock]:
-    """Freed blocks that were on devices and shared addresses with `prefix`, the latest of each prefix.
-
-    Shorter and equal prefixes are looked up length by length; longer ones by their range.
-    """
-    found: list[PastBlock] = []
-    for length in range(prefix.length + 1):
-        shorter = Prefix(prefix.family, prefix.first & (-1 << (prefix.family.width - length)), length)
-        found += (
-            _past(row)
-            for row in tx.all(
-                f"SELECT {_PAST_COLUMNS} WHERE space_id = :space AND family = :family AND length = :length"
-                " AND first = :first AND sent = 1 ORDER BY id DESC LIMIT 1",
-                space=space_id,
-                family=prefix.family.number,
-                length=length,
-                first=shorter.first_key,
-            )
-        )
-    for length in range(prefix.length + 1, prefix.family.width + 1):
-        found += (
-            _past(row)
-            for row in tx.all(
-                f"SELECT {_PAST_COLUMNS} WHERE space_id = :space AND family = :family AND length = :length"
-                " AND first BETWEEN :first AND :last AND sent = 1 ORDER BY id DESC LIMIT 20",
-                space=space_id,
-                family=prefix.family.number,
-                length=length,
-                first=prefix.first_key,
-                last=prefix.last_key,
-            )
-        )
-    return found
-
-
-_PAST_COLUMNS = (
-    "id, pool, space_id, space, family, first, length, psid_offset, device_pool, members, allocated_at, freed_at"
-    " FROM past_block"
-)
-
-
-def _past(row: Row) -> PastBlock:
-    number, pool, space_id, space, family, first, length, psid_offset, device_pool, members = row[:10]
-    devices = json.loads(members)
-    return PastBlock(
-        id=number,
-        pool=pool,
-        space_id=space_id,
-        space=space,
-        prefix=Prefix.read(family, first, length),
-        psid_offset=psid_offset,
-        device_pool=device_pool,
-        members=tuple(device[0] for device in devices),
-        devices=tuple((device[1], device[2]) for device in devices),
-        allocated_at=row[10],
-        freed_at=row[11],
-    )
-
-
-def last_block_number(tx: Transaction) -> int:
-    """The highest number that a block of this store ever had."""
-    if tx.dialect == "postgresql":
-        row = tx.first("SELECT last_value FROM block_id_seq WHERE is_called")
-    else:
-        row = tx.first("SELECT seq FROM sqlite_sequence WHERE name = 'block'")
-    return 0 if row is None else int(row[0])
-
-
-def raise_block_number(tx: Transaction, number: int) -> None:
-    """Never give a number up to `number` again: a mark with it was seen, from a later copy of this store."""
-    if number <= last_block_number(tx):
-        return
-    if tx.dialect == "postgresql":
-        # Those that others take meanwhile are above the last number too, or lost: never given twice.
-        tx.all("SELECT setval('block_id_seq', GREATEST(:seq, nextval('block_id_seq')))", seq=number)
-    elif last_block_number(tx) == 0:
-        tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('block', :seq)", seq=number)
-    else:
-        tx.run("UPDATE sqlite_sequence SET seq = :seq WHERE name = 'block'", seq=number)
-
-
-def _next_numbers(tx: Transaction, count: int) -> list[int]:
-    """Numbers that no block ever had. On PostgreSQL they need not follow each other."""
-    if tx.dialect == "postgresql":
-        rows = tx.all("SELECT nextval('block_id_seq') FROM generate_series(1, :count)", count=count)
-        return [int(row[0]) for row in rows]
-    start = last_block_number(tx) + 1
-    return list(range(start, start + count))
-
-
 def lock_blocks(tx: Transaction, numbers: Iterable[int]) -> None:
     """Let nobody else change these blocks until this transaction ends; they must be read after this.
 
@@ -375,7 +224,7 @@ def insert_blocks(
     if tx.dialect == "postgresql" and len(prefixes) == 1:
         numbers = [reserve_one(tx, values, members, prefixes[0], shared=shared)]
     else:
-        numbers = _next_numbers(tx, len(prefixes))
+        numbers = next_numbers(tx, len(prefixes))
         reserve_many(tx, values, members, prefixes, numbers, shared=shared)
         for length, blocks in Counter(prefix.length for prefix in prefixes).items():
             _count(tx, pool.id, State.RESERVED, length, blocks)
@@ -446,7 +295,7 @@ def transition(
         _compare_and_set(tx, block, "proven_empty = 0")
         block = replace(block, proven_empty=False, generation=block.generation + 1)
     if target is State.FREE:
-        _bury(tx, block, pool.psid_offset)
+        _bury(tx, block)
     else:
         _compare_and_set(
             tx,
@@ -467,21 +316,6 @@ def transition(
         give(tx, pool.id, block.prefix, pool.tenant(block.owner_id))
         return None
     return replace(block, state=target, rest_until=rest, generation=block.generation + 1, changed_at=tx.now)
-
-
-def set_seen(tx: Transaction, number: int, device_id: int, seen: Seen) -> bool:
-    """Note what a read of one member showed; True where that is news."""
-    return (
-        tx.run(
-            "UPDATE block_member SET seen = :seen, since = :now"
-            " WHERE block_id = :block AND device_id = :device AND seen != :seen",
-            seen=seen.value,
-            now=tx.now,
-            block=number,
-            device=device_id,
-        )
-        == 1
-    )
 
 
 def set_expiry(tx: Transaction, block: BlockRow, expires_at: Micros | None) -> BlockRow:
@@ -516,20 +350,14 @@ def _compare_and_set(tx: Transaction, block: BlockRow, change: str, **values: ob
         )
 
 
-def _bury(tx: Transaction, block: BlockRow, psid_offset: int | None) -> None:
-    members = [(row.device_id, row.device, row.role) for row in list_members(tx, [block.id])[block.id]]
-    tx.run(
-        "INSERT INTO past_block (id, pool_id, space_id, space, public, family, first, last, length,"
-        " device_pool_id, device_pool, pool, psid_offset, members, sent, allocated_at, freed_at)"
-        " SELECT id, pool_id, space_id, :space, public, family, first, last, length, device_pool_id,"
-        " :device_pool, :pool, :psid_offset, :members, sent, allocated_at, :now FROM block WHERE id = :id",
+def _bury(tx: Transaction, block: BlockRow) -> None:
+    note_past(
+        tx,
+        block.id,
         space=block.space,
-        psid_offset=psid_offset,
-        device_pool=block.device_pool,
         pool=block.pool,
-        members=json.dumps(members),
-        now=tx.now,
-        id=block.id,
+        device_pool=block.device_pool,
+        psid_offset=block.psid_offset,
     )
     sql = "DELETE FROM block WHERE id = :id AND generation = :generation"
     if tx.run(sql, id=block.id, generation=block.generation) != 1:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from casm_ctrl.addressing.ports import port_spot
 from casm_ctrl.addressing.prefix import PORT_BITS, Family, Prefix, to_key
 from casm_ctrl.base.clock import Micros
-from casm_ctrl.store import blocks, pools
-from casm_ctrl.store.blocks import BlockRow, PastBlock
+from casm_ctrl.store import blocks, past_blocks, pools
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.past_blocks import PastBlock
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
 
@@ -172,7 +173,7 @@ def _last_by(
         key=key,
         moment=moment,
     )
-    return None if row is None else blocks.past_block(tx, row[0])
+    return None if row is None else past_blocks.past_block(tx, row[0])
 
 
 # --- What no block holds --------------------------------------------------------------------------

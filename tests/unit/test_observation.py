@@ -30,7 +30,17 @@ from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, A
 from casm_ctrl.service.desired import Desired, desired, previous_holders
 from casm_ctrl.service.observation import Observed, Sight, Sighting, observe, preview
 from casm_ctrl.service.release import cancel_drain, drain, release
-from casm_ctrl.store import blocks, devices, free_space, leases, observations, pools, spaces
+from casm_ctrl.store import (
+    block_members,
+    blocks,
+    devices,
+    free_space,
+    leases,
+    observations,
+    past_blocks,
+    pools,
+    spaces,
+)
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author
@@ -89,7 +99,7 @@ def entry(database: Database, number: int = 1, *, drained: bool = False, at: str
     store = store_id(database)
     with database.read() as tx:
         row = blocks.find_block(tx, number)
-        past = blocks.past_block(tx, number)
+        past = past_blocks.past_block(tx, number)
     found = row or past
     assert found is not None
     where = span(at) if at else found.prefix.range
@@ -239,7 +249,7 @@ def test_without_proof_nothing_is_absent(network: Database) -> None:
     look(network, "bng1", proof=False)
     assert [state(network, number) for number in (1, 2)] == [State.INSTALLED, State.WITHDRAWING]
     with network.read() as tx:
-        assert {m.seen for m in blocks.list_members(tx, [1])[1]} == {Seen.UNKNOWN}
+        assert {m.seen for m in block_members.list_members(tx, [1])[1]} == {Seen.UNKNOWN}
         assert observations.list_objects(tx, 1)
 
 
@@ -331,7 +341,7 @@ def test_an_object_that_shrank_is_neither_there_nor_gone(network: Database) -> N
     look(network, "bng1", entry(network, at="10.0.0.5-10.0.0.9"))
     assert state(network) is State.WITHDRAWING
     with network.read() as tx:
-        assert [m.seen for m in blocks.list_members(tx, [1])[1]] == [Seen.UNKNOWN]
+        assert [m.seen for m in block_members.list_members(tx, [1])[1]] == [Seen.UNKNOWN]
 
 
 def test_our_object_that_grew_into_anothers_block_holds_its_install(network: Database) -> None:

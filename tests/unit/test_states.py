@@ -11,7 +11,7 @@ import pytest
 from casm_ctrl.addressing.prefix import Family
 from casm_ctrl.base.errors import IllegalTransition
 from casm_ctrl.service.allocation import allocate
-from casm_ctrl.store import blocks, free_space
+from casm_ctrl.store import blocks, free_space, past_blocks
 from casm_ctrl.store.blocks import BlockRow, get_block, set_wanted, transition
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, list_events
@@ -103,7 +103,7 @@ def test_a_block_that_moved_on_is_refused(network: Database, source: State) -> N
             transition(tx, ME, old, target, "test", "why")
         with network.read() as tx:
             assert get_block(tx, old.id) == before
-            assert blocks.past_block(tx, old.id) is None
+            assert past_blocks.past_block(tx, old.id) is None
 
 
 def test_every_change_of_a_block_compares_the_generation(network: Database) -> None:
@@ -126,7 +126,7 @@ def test_a_freed_block_leaves_its_past_and_its_space(network: Database) -> None:
         assert transition(tx, ME, block, State.FREE, "test", "never sent") is None
     with network.read() as tx:
         assert blocks.find_block(tx, block.id) is None
-        past = blocks.past_block(tx, block.id)
+        past = past_blocks.past_block(tx, block.id)
         assert past is not None
         assert (past.prefix, past.device_pool, past.pool) == (block.prefix, "bng1/internet", "p")
         assert past.members == (block.device_id,)

@@ -21,7 +21,7 @@ from casm_ctrl.service.observation import Sight, Sighting, observe
 from casm_ctrl.service.release import force_release, release
 from casm_ctrl.service.rest import free_rested
 from casm_ctrl.service.trace import trace
-from casm_ctrl.store import blocks, clock_watch, events, history, holders, spaces
+from casm_ctrl.store import blocks, clock_watch, events, history, holders, past_blocks, spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.holders import Spot
@@ -50,7 +50,7 @@ class Story:
 
     def prefix(self, number: int) -> Prefix:
         with self.database.read() as tx:
-            found = blocks.find_block(tx, number) or blocks.past_block(tx, number)
+            found = blocks.find_block(tx, number) or past_blocks.past_block(tx, number)
         assert found is not None
         return found.prefix
 
