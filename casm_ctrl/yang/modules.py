@@ -11,7 +11,7 @@ import importlib.resources
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -93,7 +93,8 @@ def path_of_environment() -> tuple[Path, ...]:
 
 def list_modules(folder: Path | None = None) -> tuple[Module, ...]:
     """The modules in `folder` (ours where none is named), by name and revision."""
-    return tuple(sorted(_read_folder(folder or yang_folder())))
+    files = _list_folder(folder or yang_folder())
+    return tuple(sorted(_read_module(path) for paths in files.values() for path in paths))
 
 
 def our_modules() -> tuple[str, ...]:
@@ -107,11 +108,8 @@ def find_module(name: str, revision: str | None = None, folders: Sequence[Path] 
     NotFound where there is none.
     """
     for folder in (yang_folder(), *standard_folders()) if folders is None else folders:
-        found = [
-            module
-            for module in _read_folder(folder)
-            if module.name == name and revision in (None, module.revision)
-        ]
+        modules = map(_read_module, _list_folder(folder).get(name, ()))
+        found = [module for module in modules if revision in (None, module.revision)]
         if found:
             return max(found)
     wanted = f"{name}@{revision}" if revision else name
@@ -119,11 +117,20 @@ def find_module(name: str, revision: str | None = None, folders: Sequence[Path] 
 
 
 @cache
-def _read_folder(folder: Path) -> tuple[Module, ...]:
-    modules = []
+def _list_folder(folder: Path) -> Mapping[str, tuple[Path, ...]]:
+    """The files of each module."""
+    files: dict[str, tuple[Path, ...]] = {}
     for path in folder.glob("*.yang"):
         match = _FILE.match(path.name)
         if match:
-            revision = match["revision"] or read_header(path.read_text(encoding="utf-8")).revision
-            modules.append(Module(match["name"], revision or "", path))
-    return tuple(modules)
+            files[match["name"]] = (*files.get(match["name"], ()), path)
+    return files
+
+
+@cache
+def _read_module(path: Path) -> Module:
+    """A file is read where its name does not tell the revision."""
+    match = _FILE.match(path.name)
+    assert match is not None
+    revision = match["revision"] or read_header(path.read_text(encoding="utf-8")).revision
+    return Module(match["name"], revision or "", path)
