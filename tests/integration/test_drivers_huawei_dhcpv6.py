@@ -9,6 +9,7 @@ from lxml import etree
 
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, Edit, change
+from casm_ctrl.simulator import FaultKind
 from casm_ctrl.store.states import State
 from tests.published import MODELS, folder_of
 from tests.sync_world import ME, World, Worlds
@@ -102,6 +103,23 @@ def test_pools_of_vrp_come_drain_and_go(world: World) -> None:
     world.apply("--confirm-removal", "4", code=0)
     assert world.devices["dev1"].configuration() == b""
     assert set(world.states().values()) == {State.QUARANTINED}
+
+
+def test_vrp_that_will_not_let_go_of_a_pool_in_use_is_asked_again(world: World) -> None:
+    """The quirk pools-in-use-stay: the refusal is told, the block stays on its way out, and goes later."""
+    add(world, "huawei-vrp", "bng", "huawei-vrp", AddDevicePool("dev1/internet", ("p",), 26, gateway="first"))
+    give(world, "internet", 2)
+    world.apply(code=0)
+    world.take_back("b2")
+    world.fault("dev1", FaultKind.REFUSE, "commit", tag="in-use")
+    assert "in-use" in world.apply(code=1).error["message"]
+    assert values(world, "ipv4-pool", "name") == [world.mark(1), world.mark(2)]
+    assert world.states() == {"b1": State.INSTALLED, "b2": State.WITHDRAWING}
+    world.clear_faults("dev1")
+    world.apply(code=0)
+    assert values(world, "ipv4-pool", "name") == [world.mark(1)]
+    assert values(world, "bind-pools", "pool-name") == [world.mark(1)]
+    assert world.states() == {"b1": State.INSTALLED, "b2": State.QUARANTINED}
 
 
 VPN = """<network-instance xmlns="urn:huawei:yang:huawei-network-instance"><instances><instance>
