@@ -8,6 +8,7 @@ leaves, a block that is not on the device yet takes its place, since to move one
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -248,7 +249,8 @@ def _named(inside: Element, name: str) -> Element:
 
 # --- In words -------------------------------------------------------------------------------------
 
-_NOTES = "apply-macro"
+_NOTE = re.compile(r"apply-macro |value casm-")
+"""Our notes on a pool, which a person need not read where more changes."""
 
 
 def _tell(device: _Device, blocks: Mapping[str, WantedBlock], changes: Iterable[Change]) -> Iterator[Change]:
@@ -270,16 +272,16 @@ def _tell(device: _Device, blocks: Mapping[str, WantedBlock], changes: Iterable[
             yield Change(Action.ADD, change.key, None, change.words)
             yield Change(Action.ADD, new, change.block)
         elif old == new:
-            yield replace(change, key=new, words=_without_notes(device, change.words))
+            words = ", ".join(one for one in change.words.split(", ") if not _NOTE.match(one))
+            noted = GenerationMark(device.wanted.store, device.wanted.generation)
+            yield (
+                replace(change, key=new, words=words)
+                if words
+                else Change(Action.CHANGE, change.key, None, f"noted as {noted}")
+            )
         else:
             yield from _removed(device, name, old)
             yield Change(Action.ADD, new, change.block, "" if held is None else f"in place of {held}")
-
-
-def _without_notes(device: _Device, words: str) -> str:
-    """What a person reads of a pool: our notes on it only where nothing else changes."""
-    kept = [one for one in words.split(", ") if not one.startswith(_NOTES)]
-    return ", ".join(kept) or f"noted as {GenerationMark(device.wanted.store, device.wanted.generation)}"
 
 
 def _removed(device: _Device, name: str, old: ObjectKey | None) -> Iterator[Change]:
