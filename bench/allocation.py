@@ -1,5 +1,8 @@
 """How many allocations a second the store makes durable, against bare durable commits on the same store.
 
+Every allocation is a complete one: its block with state and members, its two rows of the audit, and its answer kept
+under a request id.
+
 Run with `make bench-allocation`. Prints a JSON list of {name, value, unit, goal, met} and writes it, with
 the machine and the versions, to bench/results/allocation.json. Rounds of what is compared alternate and the
 median counts, because a disk's commit rate drifts by itself. PostgreSQL is a throw-away server over TCP.
@@ -8,6 +11,7 @@ median counts, because a disk's commit rate drifts by itself. PostgreSQL is a th
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -51,19 +55,20 @@ ROUNDS = 5
 SINGLES = 300
 BATCH = 50_000
 CLIENTS = 8
+_REQUESTS = itertools.count()
 
 # One client of many: bare commits, or allocations for a device pool; prints its rate.
 CLIENT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from bench.allocation import ME, allocate, bare_postgresql
+from bench.allocation import allocate, asker, bare_postgresql
 url, what, count = sys.argv[2], sys.argv[3], int(sys.argv[4])
 if what == "bare":
     work = bare_postgresql(url)
 else:
     from casm_ctrl.store.database import open_database
     database = open_database(url)
-    def work(): allocate(database, ME, what)
+    def work(): allocate(database, asker(), what)
 for _ in range(10): work()
 for line in sys.stdin:
     start = time.perf_counter()
@@ -102,6 +107,11 @@ class Report:
         RESULTS.parent.mkdir(exist_ok=True)
         text = json.dumps({**self.about, "results": self.results}, indent=2)
         RESULTS.write_text(text + "\n", encoding="utf-8")
+
+
+def asker() -> Author:
+    """Who asks, with a request id that nobody had."""
+    return Author("bench", f"{os.getpid()}-{next(_REQUESTS)}")
 
 
 def rate(count: int, work: Callable[[], object]) -> float:
@@ -175,11 +185,11 @@ def measure_growth(
     holes: Database,
 ) -> None:
     """The rate in full stores against that in an empty one, in rounds that alternate."""
-    works = [lambda: allocate(empty, ME, "d0/one"), lambda: allocate(contiguous, ME, "d0/fill")]
+    works = [lambda: allocate(empty, asker(), "d0/one"), lambda: allocate(contiguous, asker(), "d0/fill")]
     _growth(report, f"{store}: 1,000,000 blocks, contiguous, 99 % used", floor, works)
     widen(contiguous)
     _growth(report, f"{store}: 1,000,000 blocks, contiguous, 50 % used", floor, works)
-    works[1] = lambda: allocate(holes, ME, "d0/fill")
+    works[1] = lambda: allocate(holes, asker(), "d0/fill")
     _growth(report, f"{store}: 1,000,000 blocks, 1,000,000 single holes", floor, works)
 
 
@@ -196,13 +206,13 @@ def _growth(
 def measure_sqlite(report: Report, folder: Path) -> None:
     floor = bare_sqlite(folder / "bare.db")
     with closing(prepare(str(folder / "casm.db"))) as database:
-        bare, single, share = alternate(floor, [lambda: allocate(database, ME, "d0/one")])
+        bare, single, share = alternate(floor, [lambda: allocate(database, asker(), "d0/one")])
         report.add("SQLite: bare durable commits", bare, "1/s")
         report.add("SQLite: single allocations", single, "1/s")
         report.add("SQLite: single allocations per bare commit", share, "ratio", 0.5)
         for count, times in ((1000, 20), (BATCH, 1)):
             values = [
-                count * rate(times, lambda count=count: allocate(database, ME, "d0/batch", count=count))  # type: ignore[misc]
+                count * rate(times, lambda count=count: allocate(database, asker(), "d0/batch", count=count))  # type: ignore[misc]
                 for _ in range(3)
             ]
             report.add(f"SQLite: blocks in requests of {count}", statistics.median(values), "1/s", 50_000)

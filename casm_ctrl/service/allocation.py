@@ -88,7 +88,7 @@ def allocate(
         return _allocate(tx, author, request)
 
     if author.request_id is not None and not dry_run:
-        answer = single.allocate_one(database, author, digest_of("allocate", request.arguments()), request)
+        answer = single.allocate_one(database, author, "allocate", request.arguments, request)
         if answer is not None:
             return answer
     if dry_run:

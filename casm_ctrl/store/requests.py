@@ -17,10 +17,13 @@ KEPT = KEPT_DAYS * 86400 * 1_000_000
 """Microseconds."""
 
 
+_DIGESTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+_ANSWER = json.JSONEncoder(separators=(",", ":"))
+
+
 def digest_of(verb: str, arguments: Mapping[str, Any]) -> bytes:
     """What tells one request from another: SHA-256 over the verb and its arguments."""
-    text = json.dumps([verb, arguments], sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(_DIGESTED.encode([verb, arguments]).encode()).digest()
 
 
 def wait_for_duplicate(tx: Transaction, author: Author) -> None:
@@ -60,7 +63,7 @@ def store_answer(
         request=author.request_id,
         verb=verb,
         digest=digest,
-        answer=json.dumps(answer, separators=(",", ":")),
+        answer=_ANSWER.encode(answer),
         at=tx.now,
         until=tx.now + KEPT,
     )

@@ -10,7 +10,7 @@ there whether it was done.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow, Member
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.pools import PoolRow, pool_prefixes
-from casm_ctrl.store.requests import KEPT
+from casm_ctrl.store.requests import KEPT, digest_of
 from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.store.transaction import Transaction
 
@@ -91,14 +91,23 @@ def _writes(tx: Transaction, pool: PoolRow, length: int) -> bool:
     return length <= Family.IPV4.width
 
 
-def allocate_one(database: Database, author: Author, digest: bytes, key: object) -> dict[str, Any] | None:
+def allocate_one(
+    database: Database, author: Author, verb: str, arguments: Callable[[], Mapping[str, Any]], key: object
+) -> dict[str, Any] | None:
     """The answer to the request that was drafted under `key`, durable; None where the general way has to be gone,
     and nothing was done."""
     revision, known = database.backend.memo.latest()
     drafted: Draft | None = known.get((Draft, key))
     if drafted is None:
         return None
-    asked = (author.actor, author.request_id, digest, KEPT, author.reason, drafted.words)
+    asked = (
+        author.actor,
+        author.request_id,
+        digest_of(verb, arguments()),
+        KEPT,
+        author.reason,
+        drafted.words,
+    )
     for pool in drafted.pools:
         row = database.at_once(_CALL, lambda now, pool=pool: (revision, now, *asked, *pool))  # type: ignore[misc]
         if row is None or row[0] == "stale":

@@ -104,7 +104,10 @@ class SqliteBackend:
             connection.execute("PRAGMA synchronous = FULL")
             return connection
 
-        return sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.QueuePool)
+        # Every transaction here is ended by `transaction`: a rollback by the pool would only cost time.
+        return sa.create_engine(
+            "sqlite://", creator=connect, poolclass=sa.pool.QueuePool, pool_reset_on_return=None
+        )
 
     def require(self) -> None:
         """StoreMissing where there is no file; opening one never makes it."""
