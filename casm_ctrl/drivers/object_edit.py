@@ -105,7 +105,9 @@ class ObjectEdit:
         """What was collected. Empty where nothing is to be done."""
         for node in self._root.iter("*"):
             if node is not self._root and node.get(OPERATION) not in ("create", "delete") and len(node):
-                node[:] = sorted(node, key=_place)
+                inside = sorted(node, key=_place)
+                if any(here is not there for here, there in zip(node, inside, strict=True)):
+                    node[:] = inside
         tops = tuple(self._root)
         for top in tops:
             self._root.remove(top)
