@@ -180,11 +180,12 @@ def blocks_in_range(tx: Transaction, space_id: int, span: Range) -> list[BlockRo
 
 
 def lock_blocks(tx: Transaction, numbers: Iterable[int]) -> None:
-    """Let nobody else change these blocks until this transaction ends; they must be read after this.
+    """Let nobody else change these blocks until this transaction ends; they must be read after this, unless
+    the transaction has one snapshot: then it is repeated where they changed since.
 
     In the order of their numbers, so that two who lock the same blocks do not wait for each other.
     """
-    if tx.shares:
+    if tx.dialect == "postgresql":
         for number in sorted(numbers):
             tx.put("SELECT id FROM block WHERE id = :id FOR UPDATE", id=number)
 

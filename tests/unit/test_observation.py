@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, A
 from casm_ctrl.service.desired import Desired, desired, previous_holders
 from casm_ctrl.service.observation import Observed, Sight, Sighting, observe, preview
 from casm_ctrl.service.release import cancel_drain, drain, release
+from casm_ctrl.service.rest import free_rested
 from casm_ctrl.store import (
     block_members,
     blocks,
@@ -47,6 +49,7 @@ from casm_ctrl.store.events import Author
 from casm_ctrl.store.leases import Lease, PendingCommit
 from casm_ctrl.store.observations import FindingRow, ObjectRow
 from casm_ctrl.store.states import Seen, State, Wanted
+from casm_ctrl.store.transaction import Mode
 
 ME = Author("tester", reason="test")
 PATH = "ipv4-address-range"
@@ -556,6 +559,26 @@ def test_a_finding_is_told_once(network: Database) -> None:
     with network.read() as tx:
         rows = tx.all("SELECT 1 FROM event WHERE verb = 'foreign'")
     assert len(rows) == 1
+
+
+def test_what_is_freed_while_a_read_is_stored_is_held_all_the_same(
+    network: Database, clock: ManualClock
+) -> None:
+    """A sweep has freed the block and not committed yet, when a read shows somebody's range on its addresses."""
+    give(network)
+    with network.write() as tx:
+        for target in (State.WITHDRAWING, State.QUARANTINED):
+            blocks.transition(tx, ME, blocks.get_block(tx, 1), target, "test", "test")
+    clock.advance(REST + 1)
+    reader = threading.Thread(target=look, args=(network, "bng2", somebodys("10.0.0.0/24")))
+    with network.backend.transaction(Mode.SHARE) as tx:
+        assert free_rested(tx) == 1
+        reader.start()
+        reader.join(timeout=0.5)
+    reader.join()
+    assert state(network) is State.FREE
+    give(network)
+    assert str(block_of(network, 2).prefix) == "10.0.1.0/24"
 
 
 # --- Groups ---------------------------------------------------------------------------------------
