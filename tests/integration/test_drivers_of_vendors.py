@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 from lxml import etree
 
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, change
+from casm_ctrl.simulator import Moment
 from casm_ctrl.store.states import State
 from tests.published import MODELS, folder_of
 from tests.sync_world import ME, World, Worlds
@@ -102,3 +104,54 @@ def test_a_chain_of_junos_keeps_its_head(world: World) -> None:
     world.apply("--confirm-removal", "2", code=0)
     assert world.devices["bng1"].configuration() == b""
     assert set(world.states().values()) == {State.QUARANTINED}
+
+
+KILLS = [
+    (operation, moment)
+    for operation in ("edit-config", "confirmed-commit", "confirming-commit")
+    for moment in (Moment.RECEIVED, Moment.EXECUTED)
+]
+
+
+def killed_at(world: World, operation: str, moment: Moment) -> None:
+    casm = world.start("apply", "--wait", "5s", "--retries", "0")
+    world.kill_at("bng1", casm, operation, moment)
+    assert casm.wait().code == -signal.SIGKILL
+
+
+def settle(world: World) -> None:
+    """Whoever comes next finds what the killed one left, and goes on until nothing is left to do."""
+    for _ in range(4):
+        world.expire_leases()
+        world.apply("--wait", "10s", code=0)
+        if world.casm("plan", code=0).device()["result"] == "in-sync":
+            return
+    raise AssertionError(f"not settled: {world.states()}")
+
+
+@pytest.mark.parametrize(("operation", "moment"), KILLS)
+def test_objects_without_marks_are_known_after_a_kill(world: World, operation: str, moment: Moment) -> None:
+    add(world, "cisco-iosxr")
+    world.give(2)
+    killed_at(world, operation, moment)
+    settle(world)
+    assert values(world, "network", "ipv4-prefix") == ["198.51.100.0", "198.51.100.64"]
+    assert set(world.states().values()) == {State.INSTALLED}
+    assert world.findings() == []
+    world.take_back("b1", "b2")
+    world.apply("--confirm-removal", "2", code=0)
+    assert world.devices["bng1"].configuration() == b""
+
+
+@pytest.mark.parametrize(("operation", "moment"), KILLS)
+def test_a_head_changes_its_block_across_a_kill(world: World, operation: str, moment: Moment) -> None:
+    add(world, "juniper-junos")
+    world.give(2)
+    world.apply(code=0)
+    world.take_back("b1")
+    world.give(1)
+    killed_at(world, operation, moment)
+    settle(world)
+    assert values(world, "network") == ["198.51.100.128/26", "198.51.100.64/26"]
+    assert world.states() == {"b1": State.QUARANTINED, "b2": State.INSTALLED, "b3": State.INSTALLED}
+    assert world.findings() == []

@@ -340,12 +340,12 @@ def test_nothing_is_left_when_everything_went(numbers: list[int]) -> None:
     assert DRIVER.parse(last.after) == Seen((), ())
 
 
-def test_ten_thousand_blocks_are_read_and_compared() -> None:
-    blocks = tuple(WantedBlock(n + 1, Prefix(Family.IPV4, (10 << 24) + (n << 8), 24)) for n in range(10_000))
+def test_thousands_of_blocks_are_read_and_compared() -> None:
+    blocks = tuple(WantedBlock(n + 1, Prefix(Family.IPV4, (10 << 24) + (n << 8), 24)) for n in range(2_000))
     first = DRIVER.render(wanted(WantedPool("p", blocks)), NOTHING, {})
     running = etree.Element("data")
     running.extend(first.config)
     seen = DRIVER.parse(running)
-    assert len(seen.ranges) == 10_000
+    assert len(seen.ranges) == 2_000
     ours = frozenset(change.key for change in first.changes)
     assert DRIVER.render(Wanted("k3f9qa", 2, (WantedPool("p", blocks),), ours), running, {}).changes == ()

@@ -510,12 +510,12 @@ def test_a_head_goes_from_block_to_block() -> None:
     assert heads == [1, 1, 4, 4, 7]
 
 
-def test_ten_thousand_blocks_are_read_and_compared() -> None:
-    blocks = tuple(WantedBlock(n + 1, Prefix(Family.IPV4, (10 << 24) + (n << 8), 24)) for n in range(10_000))
+def test_thousands_of_blocks_are_read_and_compared() -> None:
+    blocks = tuple(WantedBlock(n + 1, Prefix(Family.IPV4, (10 << 24) + (n << 8), 24)) for n in range(2_000))
     first = DRIVER.render(wanted(WantedPool("p", blocks)), NOTHING, {})
     running = etree.Element("data")
     running.extend(first.config)
-    assert len(DRIVER.parse(running).ranges) == 10_000
+    assert len(DRIVER.parse(running).ranges) == 2_000
     ours = frozenset(change.key for change in first.changes)
     again = Wanted(STORE, 2, (WantedPool("p", blocks),), ours)
     keys = {change.block: change.key for change in first.changes if change.block is not None}
