@@ -288,7 +288,7 @@ class Driver(Protocol):
         ...
 
     def modules(self, announced: Mapping[str, str | None]) -> tuple[str, ...]:
-        """The names of our YANG modules against which this device's configuration is validated."""
+        """The names of the modules that are configured on this device. Its own texts of them judge every edit."""
         ...
 
     def config_filter(self) -> tuple[Element, ...]:

@@ -187,11 +187,11 @@ class _Collector:
         if not is_identifier(wanted.name):
             raise self._unfit(f"announces a YANG module with the name '{wanted.name[:40]}'")
         text = await Client(self._session).get_schema(wanted.name, wanted.revision)
-        octets = text.strip().encode()
+        octets = text.encode()
         self._octets += len(octets)
         if self._octets > MOST_OCTETS:
             raise self._unfit(f"hands out more than {MOST_OCTETS >> 20} MiB of YANG modules")
-        if not octets:
+        if not octets.strip():
             raise NotFound("the device hands out an empty text")
         with self._blamed(wanted, "device"):
             return self._sources.library.keep(octets)

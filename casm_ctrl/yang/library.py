@@ -80,7 +80,11 @@ class Library:
     # --- Texts ------------------------------------------------------------------------------------
 
     def keep(self, text: bytes) -> KeptText:
-        """Store a text, where it is not stored yet. YangInvalid where it is no YANG module, or too large."""
+        """Store a text, where it is not stored yet. YangInvalid where it is no YANG module, or too large.
+
+        White space around it does not count: a reply in XML may add some.
+        """
+        text = text.strip() + b"\n"
         if len(text) > LARGEST:
             raise YangInvalid(f"the text has {len(text)} octets, more than {LARGEST}", "give a smaller one")
         try:

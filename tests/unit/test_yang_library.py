@@ -11,7 +11,7 @@ from casm_ctrl.base.errors import NotSupported, YangInvalid
 from casm_ctrl.yang.engine import Engine
 from casm_ctrl.yang.library import DeviceRecord, Library, RecordedModule, default_folder
 
-A = b'module a { namespace "urn:a"; prefix a; revision 2020-01-01; leaf x { type string; } }'
+A = b'module a { namespace "urn:a"; prefix a; revision 2020-01-01; leaf x { type string; } }\n'
 OTHER_A = A.replace(b"string", b"uint8")
 B = b'module b { namespace "urn:b"; prefix b; import a { prefix a; } }'
 
@@ -26,6 +26,7 @@ def test_a_text_is_found_again(library: Library) -> None:
     assert (kept.name, kept.revision) == ("a", "2020-01-01")
     assert kept.path.read_bytes() == A
     assert library.keep(A) == kept
+    assert library.keep(b"\n  " + A + b"\n") == kept
     assert library.find("a", "2020-01-01") == (kept,)
     assert library.get("a", "2020-01-01", kept.hash) == kept
     assert kept.header.namespace == "urn:a"
