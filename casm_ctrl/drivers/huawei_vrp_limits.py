@@ -17,6 +17,8 @@ from casm_ctrl.drivers.refusal import cannot_block, cannot_pool, check_announcem
 from casm_ctrl.drivers.values import read_network
 
 MODEL = "the model of VRP"
+PUBLIC = "_public_"
+"""VRP's name for the network outside all VPN instances; pools do not say it."""
 MEMBERS = 1024
 """The most pools in one group."""
 _ACCESS = (None, "pppoe", "dhcp")
@@ -37,6 +39,10 @@ def instances(running: Element) -> frozenset[tuple[str, str]]:
 def check_pool(pool: WantedPool, vpns: frozenset[tuple[str, str]]) -> None:
     """NotSupported where the device pool wants what VRP has no words for, whatever its blocks are."""
     check_announcement(MODEL, pool, (Announcement.DEVICE_AUTOMATIC,))
+    if pool.network_instance == PUBLIC:
+        raise cannot_pool(
+            MODEL, pool, f"the network instance '{PUBLIC}'", "leave it out: a pool without one is there"
+        )
     if pool.services:
         raise cannot_pool(
             MODEL,

@@ -1,7 +1,8 @@
 """The edit that makes a running RFC 9243 configuration hold what is wanted.
 
 `network-prefix` is mandatory in an allocation range, and a pool's prefix "should be contained within" it: a
-range of ours has the smallest prefix that covers its blocks. A range that others made keeps theirs.
+range of ours begins with the smallest prefix that covers its blocks, and is widened where a block lies outside. It
+is never narrowed, since a server may take another prefix for another link. A range that others made keeps theirs.
 """
 
 from __future__ import annotations
@@ -194,7 +195,7 @@ def _render(
             entry = ALLOCATION_RANGE.entry(key)
             words = ""
             if target is not None and written:
-                words = _fill(entry, wanted, target, None if name in touched else there)
+                words = _fill(entry, wanted, target, there, touched=name in touched)
             elif target is not None:
                 _check_foreign(key, there, target)
             if target is not None or there is not None:
@@ -229,10 +230,13 @@ def _check_foreign(key: ObjectKey, there: Element | None, target: _Target) -> No
         )
 
 
-def _fill(entry: Element, wanted: Wanted, target: _Target, there: Element | None) -> str:
-    """Write the leaves of a range of ours; what they say, in words. `there`: keep its mark."""
-    mark = None if there is None else _text(there, DESCRIPTION)
-    prefix = str(_cover(member.block.prefix for member in target.members))
+def _fill(entry: Element, wanted: Wanted, target: _Target, there: Element | None, *, touched: bool) -> str:
+    """Write the leaves of a range of ours; what they say, in words. Only one that is `touched` is marked anew."""
+    mark = None if touched else _text(there, DESCRIPTION)
+    cover = _cover(member.block.prefix for member in target.members)
+    network = _text(there, NETWORK_PREFIX)
+    wide = network_of(network)
+    prefix = network if network is not None and wide is not None and wide.contains(cover) else str(cover)
     add_leaf(entry, DESCRIPTION, mark or str(GenerationMark(wanted.store, wanted.generation)))
     add_leaf(entry, NETWORK_PREFIX, prefix)
     for option_set in target.option_sets:

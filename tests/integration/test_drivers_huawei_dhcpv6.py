@@ -170,7 +170,7 @@ def test_pools_of_a_dhcpv6_server_come_and_go_and_do_not_drain(world: World) -> 
     world.take_back("b1")
     world.apply(code=0)
     assert values(world, "address-pool", "pool-id") == [world.mark(2)]
-    assert values(world, "allocation-range", "network-prefix")[0] == "2001:db8:0:1::/64"
+    assert values(world, "allocation-range", "network-prefix")[0] == "2001:db8::/63", "never narrowed"
     world.take_back("b2", "b3")
     world.apply("--confirm-removal", "2", code=0)
     assert world.devices["dev1"].configuration() == b""

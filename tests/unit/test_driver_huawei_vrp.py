@@ -319,6 +319,7 @@ def at(address: str, mask: int | None = None) -> Gateway:
         (WantedPool("a", (V6,), FIRST), "the gateway 'first'"),
         (WantedPool("a", (V6,), delegated_length=56), "smaller than one delegated prefix of /56"),
         (WantedPool("a", (V4,), FIRST, network_instance="red"), "no VPN instance"),
+        (WantedPool("a", (V4,), FIRST, network_instance="_public_"), "'_public_'"),
         (WantedPool("a", (V4,), FIRST, services=("iptv",)), "service 'iptv'"),
         (WantedPool("a", (V4,), FIRST, access="cgn"), "access 'cgn'"),
         (WantedPool("a", (V4,), FIRST, usage_high=80, usage_low=20), "told below"),

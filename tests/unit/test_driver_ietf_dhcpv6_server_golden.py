@@ -159,6 +159,10 @@ CASES = {
             )
         ),
     ),
+    "network-prefix-too-narrow": Case(
+        wanted(WantedPool("residential", TWO), ours=(RANGE, na(1), na(2))),
+        server(allocation_range(B1 + B2, network="2001:db8::/64")),
+    ),
     "same-written-otherwise": Case(
         wanted(WantedPool("residential", TWO[:1]), ours=(RANGE, na(1))),
         server(
