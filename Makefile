@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 VENV  := .venv
 RUN   := $(VENV)/bin
+BENCH := .venv-bench
 READY := $(VENV)/.ready
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit peers bindings lock clean bench-allocation bench-history
+.PHONY: help demo test check unit peers bindings lock clean bench-allocation bench-history bench-sync bench-sessions
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -40,8 +41,19 @@ bench-allocation: $(READY)  ## allocations a second against bare durable commits
 bench-history: $(READY)  ## who had an address, with ten million transitions behind; writes bench/results/
 	@$(RUN)/python bench/history.py
 
+bench-sessions: $(READY)  ## what sessions cost, with each client and with ncclient alone; writes bench/results/
+	@$(RUN)/python bench/sessions.py
+
+bench-sync: $(READY) $(BENCH)/.ready  ## a block more on a thousand devices, beside other tools; writes bench/results/
+	@$(RUN)/python bench/sync.py --nornir $(BENCH)/bin/python
+
+$(BENCH)/.ready: requirements/bench.lock
+	@$(RUN)/python -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
 lock: $(READY)  ## choose newer dependencies and lock them with their hashes
 	@requirements/lock.sh $(VENV)
 
 clean:  ## remove what make built
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
