@@ -102,10 +102,10 @@ def add_pool(tx: Transaction, edit: AddPool) -> Done:
 
 def remove_pool(tx: Transaction, edit: RemovePool) -> Done:
     pool = the_pool(tx, edit.name)
-    held = blocks.list_blocks(tx, pool_id=pool.id)
+    held = sum(blocks.block_counts(tx, pool.id).values())
     if held:
-        listed = ", ".join(block.label for block in held[:3])
-        more = f" and {len(held) - 3} more" if len(held) > 3 else ""
+        listed = ", ".join(block.label for block in blocks.list_blocks(tx, pool_id=pool.id, limit=3))
+        more = f" and {held - 3:,} more" if held > 3 else ""
         raise InUse(
             f"pool '{edit.name}' still has the blocks {listed}{more}",
             "release them, apply, and wait until their quarantine has ended",

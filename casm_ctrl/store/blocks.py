@@ -139,6 +139,7 @@ def list_blocks(
     device_id: int | None = None,
     pool_id: int | None = None,
     state: State | None = None,
+    limit: int | None = None,
 ) -> list[BlockRow]:
     """Live blocks in the order of their ids; each argument narrows the list. `device_id`: any member."""
     where, parameters = ["1 = 1"], dict[str, object]()
@@ -155,6 +156,9 @@ def list_blocks(
         where.append("block.state = :state")
         parameters["state"] = state.value
     sql = f"SELECT {_COLUMNS} WHERE {' AND '.join(where)} ORDER BY block.id"
+    if limit is not None:
+        sql += " LIMIT :limit"
+        parameters["limit"] = limit
     return [_block(row) for row in tx.all(sql, **parameters)]
 
 
