@@ -55,7 +55,8 @@ class Planned:
         if edit_digest(edit) != self.plan.meaning:
             raise PlanOutdated(
                 f"{self.plan.device}: the edit that is needed now is not the planned one, though what is wanted"
-                " and what runs are as they were: what the device counts has changed, or this program",
+                " and what runs are as they were: the device counts other subscribers, a time to wait for is over, or"
+                " this program is another version",
                 _AGAIN,
             )
         self.begun = difference

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from rich.console import Console, RenderableType
 
-from casm_ctrl.cli.synchronise import _applied, _kept, _plan, faults
+from casm_ctrl.cli.call import Answer
+from casm_ctrl.cli.device_check import check
+from casm_ctrl.cli.synchronise import _applied, _kept, _plan, apply, faults, plan
+from casm_ctrl.sync.run import Options
 
 DRAIN = {"action": "drain", "object": "range[home, x]", "block": "b1", "words": "", "used-addresses": "1041"}
 MARK = {"action": "change", "object": "pool[home]", "words": "device-id casm-abcdef-g4"}
@@ -56,6 +61,14 @@ def test_where_a_plan_is_kept() -> None:
     lines = shown(_kept({"file": "monday.plan", "digest": "sha256:0", "devices": "1000"}))
     assert lines[1] == ("Kept the plan for 1,000 devices in monday.plan. Next: casm apply --plan monday.plan")
     assert shown(_kept(None)) == []
+
+
+@pytest.mark.parametrize("body", [plan, apply, check])
+def test_the_defaults_of_options_are_those_of_a_run(body: Callable[..., Answer]) -> None:
+    """They are written twice, for `--help` does not import what runs."""
+    parameters = inspect.signature(body).parameters
+    assert parameters["jobs"].default == Options().jobs
+    assert parameters["retries"].default == Options().retries
 
 
 def test_how_often_it_was_tried_is_told() -> None:
