@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from casm_ctrl.base.errors import (
     CasmError,
     DeadlineExceeded,
+    DeviceUnfit,
     LeaseLost,
+    NotSupported,
     PeerFault,
     ProtocolViolation,
     SessionLost,
@@ -113,6 +115,10 @@ class Convergence:
 
     async def lock(self) -> None:
         self._wanted = await self.store.run(desired, self.report.device)
+        with contextlib.suppress(DeviceUnfit, NotSupported):
+            # Fetched, where they are not known yet, before anybody is locked out; an edit needs them, who else may do
+            # without.
+            await self.visit.models()
         await self.visit.lock(self._wanted.pending)
         reach(Boundary.LOCK)
 

@@ -69,6 +69,11 @@ class Network:
         fault = Fault(FaultKind.REFUSE, "get-schema", tag="operation-not-supported")
         self.lab.do(lambda: device.faults.set(fault))
 
+    def entries(self, name: str) -> list[tuple[str, ...]]:
+        """What it was asked, in order."""
+        device = self.devices[name]
+        return self.lab.do(lambda: [tuple(entry.names) for entry in device.journal.entries])
+
     def asked(self, name: str) -> int:
         device = self.devices[name]
         return self.lab.do(lambda: device.journal.count("get-schema"))
@@ -154,11 +159,15 @@ def test_plan_and_apply_take_what_the_check_found(network: Network) -> None:
 def test_apply_without_a_check_asks_for_itself(network: Network) -> None:
     network.add("d1", "ietf-nat")
     network.casm("device-pool", "add", "d1/nat", "--pool", "p4", "--length", "28")
-    network.casm("apply", "d1")
-    assert network.asked("d1") == 0  # there was nothing to judge
     network.casm("allocate", "d1/nat")
     network.casm("apply", "d1")
-    assert network.asked("d1") > 0
+    asked = network.asked("d1")
+    assert asked > 0
+    names = [name for entry in network.entries("d1") for name in entry]
+    assert max(i for i, name in enumerate(names) if name == "get-schema") < names.index("lock")
+    network.casm("allocate", "d1/nat")
+    network.casm("apply", "d1")
+    assert network.asked("d1") == asked
 
 
 def test_a_device_whose_modules_cannot_be_had_is_not_changed(network: Network) -> None:
