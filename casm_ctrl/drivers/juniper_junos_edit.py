@@ -34,7 +34,7 @@ from casm_ctrl.drivers.interface import (
     WantedBlock,
 )
 from casm_ctrl.drivers.juniper_junos_places import Places, place
-from casm_ctrl.drivers.object_edit import ObjectEdit, Outcome
+from casm_ctrl.drivers.object_edit import ObjectEdit
 
 
 def render_edit(wanted: Wanted, running: Element) -> Edit:
@@ -130,6 +130,13 @@ class _ChainEdit:
     def _put_pool(self, name: str, block: WantedBlock, link: str | None) -> None:
         key = model.POOL.key(name)
         there = self._device.pools.get(name)
+        mine = name in self._device.ours or name == str(BlockMark(self._store, block.number))
+        if there is not None and not mine:
+            raise AlreadyExists(
+                f"{block_id(block.number)} ({block.prefix}) should stand in the pool '{name}', and somebody else"
+                " configured that",
+                "adopt the pool, or take it off the device",
+            )
         entry = model.POOL.entry(key)
         self._add_drain(entry, block, there)
         self._add_link(entry, link)
@@ -146,12 +153,7 @@ class _ChainEdit:
         words = [] if link is None else [f"link {link}"]
         if block.drained:
             words.append("hold-down")
-        if self._edit.put(key, entry, block.number, ", ".join(words)) is Outcome.FOREIGN:
-            raise AlreadyExists(
-                f"{block_id(block.number)} ({block.prefix}) should stand in the pool '{name}', and somebody else"
-                " configured that",
-                "adopt the pool, or take it off the device",
-            )
+        self._edit.put(key, entry, block.number, ", ".join(words))
         self._put_gateway(name, block)
 
     def _add_drain(self, entry: Element, block: WantedBlock, there: Element | None) -> None:

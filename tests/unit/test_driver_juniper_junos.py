@@ -294,9 +294,10 @@ def test_a_head_that_somebody_took_away_cannot_be_made_of_what_stays() -> None:
         DRIVER.render(wanted(stays, ours=(second,)), device(pool("casm-k3f9qa-b2", inet("10.0.0.0/24"))), {})
 
 
-def test_a_pool_of_somebody_else_is_not_taken() -> None:
+@pytest.mark.parametrize("more", ["", "<a:host><a:name>h</a:name></a:host>"])
+def test_a_pool_of_somebody_else_is_not_taken(more: str) -> None:
     with pytest.raises(AlreadyExists, match=r"b1 .* somebody else"):
-        DRIVER.render(wanted(WantedPool("p", (ONE,))), device(pool("p", inet("203.0.113.0/24"))), {})
+        DRIVER.render(wanted(WantedPool("p", (ONE,))), device(pool("p", inet("203.0.113.0/24", more))), {})
 
 
 @pytest.mark.parametrize(
