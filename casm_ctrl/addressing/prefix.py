@@ -36,6 +36,11 @@ class Family(Enum):
         self.number = 6 if text == "ipv6" else 4
         self.shift = PORT_BITS if text == "ipv4" else 0
 
+    @property
+    def words(self) -> str:
+        """As messages say it."""
+        return "ipv4 with shared ports" if self is Family.PORTS else str(self.value)
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Range:

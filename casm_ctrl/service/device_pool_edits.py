@@ -211,7 +211,7 @@ def check_announcement(text: str, next_hop: str | None, tag: int | None, family:
             )
         if parse_address(next_hop)[0].number != family.number:
             raise InvalidValue(
-                f"the next hop {next_hop} is not {family.value}", f"give an address of {family.value}"
+                f"the next hop {next_hop} is not ipv{family.number}", f"give an address of ipv{family.number}"
             )
     if tag is not None and (text not in ("driver-static-discard", "external") or not 0 <= tag < 1 << 32):
         raise InvalidValue(
@@ -247,7 +247,7 @@ def _check_lengths(tx: Transaction, edit: AddDevicePool, sources: Sequence[PoolR
             continue
         if not 1 <= length <= longest:
             raise InvalidValue(
-                f"/{length} is not a block length of {family.value}", f"give {option} 1 to {longest}"
+                f"/{length} is not a block length of {family.words}", f"give {option} 1 to {longest}"
             )
         if length < shortest:
             raise InvalidValue(
@@ -273,7 +273,9 @@ def check_gateway(text: str, family: Family) -> None:
     if text in ("first", "last", "none") or (text.startswith("unnumbered:") and text != "unnumbered:"):
         return
     if parse_address(text)[0].number != family.number:
-        raise InvalidValue(f"the gateway {text} is not {family.value}", f"give an address of {family.value}")
+        raise InvalidValue(
+            f"the gateway {text} is not ipv{family.number}", f"give an address of ipv{family.number}"
+        )
 
 
 def check_withdraw(text: str) -> None:

@@ -166,7 +166,7 @@ def _check_parent(tx: Transaction, edit: AddPool, space_id: int, family: Family)
     if parent.space_id != space_id or parent.family.number != family.number:
         raise InvalidValue(
             f"pool '{edit.name}' is not of the space and family of its parent '{parent.name}'"
-            f" ({parent.space}, {parent.family.value})",
+            f" ({parent.space}, {parent.family.words})",
             "give a child its parent's",
         )
     if parent.scope != edit.scope:

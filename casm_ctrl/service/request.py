@@ -141,7 +141,7 @@ def check_length(tx: Transaction, row: DevicePoolRow, length: int, sources: Sequ
             )
     if not 1 <= length <= longest:
         raise InvalidValue(
-            f"/{length} is not a block length of {sources[0].family.value}", f"give --length 1 to {longest}"
+            f"/{length} is not a block length of {sources[0].family.words}", f"give --length 1 to {longest}"
         )
     return length
 
@@ -168,7 +168,7 @@ def particular(
     prefix, family = parse_block(request.prefix), sources[0].family
     if prefix.family.number != family.number:
         raise InvalidValue(
-            f"{prefix} is {prefix.family.value}, and the pools of '{request.device_pool}' are {family.value}",
+            f"{prefix} is {prefix.family.value}, and the pools of '{request.device_pool}' are {family.words}",
             "give a prefix of their family",
         )
     check_length(tx, row, prefix.length, sources)

@@ -410,6 +410,21 @@ def test_a_port_set_shows_its_ports(shared: Database) -> None:
     assert views.show_block(shared, "b2")["psid"] == 1
 
 
+def test_shared_ports_are_named_in_words(shared: Database) -> None:
+    refused(
+        shared,
+        InvalidValue,
+        "/43 is not a block length of ipv4 with shared ports",
+        lambda: allocate(shared, ME, "bng1/m", length=43),
+    )
+    refused(
+        shared,
+        InvalidValue,
+        "the gateway 2001:db8::1 is not ipv4",
+        lambda: configure(shared, AddDevicePool("bng1/n", ("map",), 36, gateway="2001:db8::1")),
+    )
+
+
 @pytest.mark.parametrize("offset", [0, 6, 15])
 def test_the_longest_port_set_leaves_room_for_the_offset(spaces: Database, offset: int) -> None:
     add(spaces, "map", "192.0.2.0/32", psid_offset=offset)
