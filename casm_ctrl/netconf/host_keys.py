@@ -13,6 +13,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from casm_ctrl.base.errors import HostKeyRefused, InvalidValue
@@ -96,7 +97,7 @@ class KnownHosts:
     def of_user() -> KnownHosts:
         """~/.ssh/known_hosts; nobody is known where it cannot be read."""
         try:
-            return KnownHosts.parse((Path.home() / ".ssh/known_hosts").read_text(errors="replace"))
+            return _parse_once((Path.home() / ".ssh/known_hosts").read_text(errors="replace"))
         except OSError:
             return KnownHosts()
 
@@ -113,6 +114,12 @@ class KnownHosts:
         """The keys that must not be taken from this host."""
         names = {_host_name(host, port), host}
         return frozenset(e.key for e in self.entries if e.revoked and any(map(e.names, names)))
+
+
+@lru_cache(maxsize=1)
+def _parse_once(text: str) -> KnownHosts:
+    """A thousand sessions are opened with one and the same text."""
+    return KnownHosts.parse(text)
 
 
 def _parse_entry(line: str) -> _Entry | None:
@@ -160,13 +167,10 @@ class Trust:
     def of(target: Target, known_hosts: KnownHosts) -> Trust:
         """InvalidValue where the recorded key cannot be read."""
         host, port = target.host, target.port
-        return Trust(
-            target,
-            HostKey.parse(target.host_key) if target.host_key else None,
-            known_hosts.keys(host, port),
-            known_hosts.keys_of_host(host),
-            known_hosts.revoked(host, port),
-        )
+        revoked = known_hosts.revoked(host, port)
+        if target.host_key:  # nothing else counts, and hashed names are slow to compare
+            return Trust(target, HostKey.parse(target.host_key), frozenset(), frozenset(), revoked)
+        return Trust(target, None, known_hosts.keys(host, port), known_hosts.keys_of_host(host), revoked)
 
     @property
     def algorithms(self) -> tuple[str, ...]:
