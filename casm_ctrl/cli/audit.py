@@ -91,9 +91,12 @@ def verify(
 
     Ends with 1 where there is a finding. Says how many events are not sealed yet, and how old the oldest is.
     """
+    from casm_ctrl.cli.progress import counting
     from casm_ctrl.service import sealing
 
-    found = sealing.verify(call.database, None if expect is None else sealing.Anchor.parse(expect))
+    anchor = None if expect is None else sealing.Anchor.parse(expect)
+    with counting("verifying seals", sealing.count_seals(call.database)) as step:
+        found = sealing.verify(call.database, anchor, step)
     faults = list(found["finding"])
     if len(faults) < int(found["findings"]):
         faults.append(f"and {int(found['findings']) - len(faults)} findings more")

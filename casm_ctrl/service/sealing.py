@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from casm_ctrl.base.clock import SECOND, to_rfc3339
@@ -19,6 +20,9 @@ AT_ONCE = 1000
 
 A_FEW = 5
 """Batches that a command seals at its end."""
+
+STEP = 1000
+"""A verification tells how far it is after so many seals."""
 
 LISTED = 100
 """A verification lists so many findings, and counts the others."""
@@ -105,18 +109,29 @@ class _Findings:
             self.listed.append(words)
 
 
-def verify(database: Database, anchor: Anchor | None = None) -> Document:
-    """Walk the whole chain in one snapshot. Every row of an event or a seal that was changed, taken out, put
-    in or moved after it was sealed is a finding."""
+def count_seals(database: Database) -> int:
+    """How many seals a verification has to walk, by the head of the chain."""
     with database.read() as tx:
-        return examine(tx, anchor)
+        head = seals.get_head(tx)
+        return 0 if head is None else head.sealed
 
 
-def examine(tx: Transaction, anchor: Anchor | None = None) -> Document:
+def verify(
+    database: Database, anchor: Anchor | None = None, step: Callable[[int], None] = lambda more: None
+) -> Document:
+    """Walk the whole chain in one snapshot. Every row of an event or a seal that was changed, taken out, put
+    in or moved after it was sealed is a finding. `step` is called with how many seals more were walked."""
+    with database.read() as tx:
+        return examine(tx, anchor, step)
+
+
+def examine(
+    tx: Transaction, anchor: Anchor | None = None, step: Callable[[int], None] = lambda more: None
+) -> Document:
     """`verify` in a transaction."""
     findings = _Findings()
     head = seals.get_head(tx)
-    last = _walk(tx, findings, anchor)
+    last = _walk(tx, findings, anchor, step)
     _compare_head(findings, head, last)
     complete = 0 if head is None else head.complete
     for seq in seals.unsealed_below(tx, complete, LISTED):
@@ -126,10 +141,14 @@ def examine(tx: Transaction, anchor: Anchor | None = None) -> Document:
     return {"finding": findings.listed, "findings": str(findings.count), **standing(tx)}
 
 
-def _walk(tx: Transaction, findings: _Findings, anchor: Anchor | None) -> Sealed | None:
+def _walk(
+    tx: Transaction, findings: _Findings, anchor: Anchor | None, step: Callable[[int], None]
+) -> Sealed | None:
     """Every seal against the one before it and its own event; returns the last."""
     expected, previous, last = 1, NOTHING, None
-    for seal in seals.walk(tx):
+    for walked, seal in enumerate(seals.walk(tx), start=1):
+        if walked % STEP == 0:
+            step(STEP)
         whole = seal.number == expected
         if seal.number < expected:
             findings.add(f"seal {seal.number} is no number of the chain")

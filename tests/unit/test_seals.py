@@ -379,6 +379,15 @@ def test_what_is_no_seal_is_refused(text: str) -> None:
         Anchor.parse(text)
 
 
+def test_a_verification_tells_how_far_it_is(database: Database) -> None:
+    note(database, *(str(number) for number in range(2 * sealing.STEP + 5)))
+    sealing.seal(database)
+    steps: list[int] = []
+    assert sealing.verify(database, step=steps.append)["findings"] == "0"
+    assert sealing.count_seals(database) == 2 * sealing.STEP + 5
+    assert steps == [sealing.STEP, sealing.STEP]
+
+
 def test_no_two_rows_have_one_encoding() -> None:
     rows = [
         ("ab", "c"),
