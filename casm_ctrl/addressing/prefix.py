@@ -7,6 +7,7 @@ that port sets (48 bits: an address, then a port-set id) order among them (desig
 
 from __future__ import annotations
 
+import bisect
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
@@ -314,10 +315,26 @@ def count_addresses(family: Family, values: int) -> str:
 
 
 def subtract_all(prefixes: Iterable[Prefix], holes: Iterable[Prefix]) -> list[Prefix]:
-    """The fewest prefixes that cover `prefixes` without any of `holes`, in order."""
-    left = sorted(prefixes)
-    for hole in holes:
-        left = [piece for prefix in left for piece in prefix.subtract(hole)]
+    """The fewest prefixes that cover each of `prefixes` without any of `holes`, in order; of one family.
+
+    Costs what sorting costs, and the pieces: a pool may have tens of thousands of holes.
+    """
+    outer: list[Prefix] = []  # prefixes are nested or disjoint: those inside of others tell nothing
+    for hole in sorted(holes, key=lambda hole: (hole.first, hole.length)):
+        if not outer or hole.first > outer[-1].last:
+            outer.append(hole)
+    left: list[Prefix] = []
+    for prefix in sorted(prefixes):
+        at = prefix.first
+        index = max(0, bisect.bisect_right(outer, at, key=lambda hole: hole.first) - 1)
+        while index < len(outer) and outer[index].first <= prefix.last:
+            hole = outer[index]
+            if hole.first > at:
+                left += Range(prefix.family, at, hole.first - 1).prefixes()
+            at = max(at, hole.last + 1)
+            index += 1
+        if at <= prefix.last:
+            left += Range(prefix.family, at, prefix.last).prefixes()
     return left
 
 

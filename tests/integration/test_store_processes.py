@@ -33,6 +33,7 @@ REPEATS = range(int(os.environ.get("CASM_TEST_REPEATS", "1")))
 """How often somebody is killed at each point; the full proof is 10."""
 PATIENCE = 60 + ROUNDS // 2
 """Seconds that all workers together may take."""
+pytestmark = pytest.mark.timeout(2 * PATIENCE)
 
 # Prints each answer as one line, when it is durable.
 WORKER = """

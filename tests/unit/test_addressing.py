@@ -239,6 +239,15 @@ def test_subtracting_what_does_not_lie_inside(a: Prefix, b: Prefix) -> None:
     assert list(a.subtract(b)) == ([] if b.contains(a) else [a])
 
 
+def test_tens_of_thousands_of_holes_are_subtracted_at_once() -> None:
+    """With each hole compared with each piece this would not end in the time that a test may take."""
+    whole = parse_prefix("10.0.0.0/8")
+    holes = [Prefix(Family.IPV4, whole.first + 2 * number, 32) for number in range(30_000)]
+    left = subtract_all([whole], reversed(holes))
+    assert sum(piece.size for piece in left) == whole.size - len(holes)
+    assert first_overlap([*left, *holes]) is None
+
+
 @given(st.lists(small_prefixes(), max_size=8), st.lists(small_prefixes(), max_size=8))
 def test_subtract_all_is_the_difference_of_sets(pool: list[Prefix], holes: list[Prefix]) -> None:
     assume(first_overlap(pool) is None)
