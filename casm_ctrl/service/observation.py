@@ -232,6 +232,8 @@ def _kind_of(
         home = mine[number].prefix if number in mine else None if past is None else past.prefix
         if home is not None and sighting.range == home.range:
             reading.zombies.add(number)
+        if number in mine and mine[number].state in _OWNED:
+            return "drift", f"{where}, where {mine[number].label} should be"
         if number in mine:
             return "zombie", f"{where}, and {mine[number].label} is {mine[number].state.value}"
         if past is not None:

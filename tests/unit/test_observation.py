@@ -486,6 +486,7 @@ def test_a_mark_on_other_addresses_is_not_believed(network: Database) -> None:
     look(network, "bng1", entry(network, at="10.0.4.0/24"))
     assert state(network) is State.RESERVED
     assert held(network) == ["10.0.4.0/24"]
+    assert [kind for _, kind, _, _ in kinds(network)] == ["drift"], "a block that is owned is no zombie"
 
 
 def test_another_stores_mark_is_foreign(network: Database) -> None:
