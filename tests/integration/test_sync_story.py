@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from casm_ctrl.service import views
 from casm_ctrl.service.release import cancel_drain
 from casm_ctrl.simulator import FaultKind
 from casm_ctrl.store.states import State
@@ -187,6 +188,9 @@ def test_a_block_in_use_is_drained_and_leaves_when_it_is_empty(world: World) -> 
     assert "7 of its addresses are still in use" in str(waits.device()["waiting"])
     assert world.ours()[1].drained
     assert world.states()["b1"] is State.DRAINING
+    shown = views.show_block(world.database, "b1")
+    assert (shown["used-addresses"], shown["member"][0]["used-addresses"]) == ("7", "7")
+    assert shown["used-time"] <= shown["member"][0]["used-time"]
     assert world.apply(code=0).device()["change"] == []
     subscribers(world, 1, 0)
     assert world.apply(code=0).device()["result"] == "changed"
