@@ -19,7 +19,6 @@ from casm_ctrl.sync.visit import digest
 from casm_ctrl.sync.visiting import converging
 from casm_ctrl.sync.worker import Worker
 
-
 _NONE = Moves((), ())
 
 
@@ -40,6 +39,8 @@ class Member:
     phase: Phase = Phase.OLD
     settled: bool = False
     _visit: Convergence | None = None
+    _clean: bool = False
+    """Nothing of ours is left on the device but what it is to hold: no lock, no edit, no trial."""
 
     def __post_init__(self) -> None:
         self._worker = Worker(lambda: converging(self.run, self.lease, self.report))
@@ -78,13 +79,15 @@ class Member:
         self._visit = await self._worker.open()
 
     async def close(self) -> None:
-        await self._worker.close()
+        """The session may be used again only where nothing was left behind on the device."""
+        await self._worker.close(clean=self._clean)
 
     async def lock(self) -> None:
         await self._worker.do(self.visit.lock)
 
     async def unlock(self) -> None:
         await self._worker.do(self.visit.unlock)
+        self._clean = True
 
     async def read(self) -> None:
         """Settle what is pending, read, and work out what is to be changed."""
@@ -119,7 +122,7 @@ class Member:
         """Make it final, and prove that by another read."""
         await self._worker.do(self.edit.confirm)
         await self._worker.do(self._conclude)
-        self.phase = Phase.NEW
+        self.phase, self._clean = Phase.NEW, True
 
     async def _conclude(self) -> None:
         running = await self.visit.conclude(self.edit)
@@ -130,6 +133,7 @@ class Member:
     async def undo(self) -> None:
         """Take back what was done, in the session that is open; proven by reading where something was sent."""
         self.phase = await self._worker.do(self._undo)
+        self._clean = True
 
     async def _undo(self) -> Phase:
         visit = self.visit

@@ -12,6 +12,10 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 
+class _LeftBehind(Exception):
+    """What was entered is not as it was found."""
+
+
 class Worker(Generic[S]):
     """Enters something, and there does one step after another, until it is closed.
 
@@ -24,6 +28,7 @@ class Worker(Generic[S]):
         self._steps: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]] | None]
         self._steps = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._clean = False
 
     async def open(self) -> S:
         """What was entered; its error where that could not be."""
@@ -38,10 +43,12 @@ class Worker(Generic[S]):
         self._steps.put_nowait((step, done))
         return await done
 
-    async def close(self) -> None:
-        """Leave what was entered, after the steps that were asked for. May be repeated."""
+    async def close(self, *, clean: bool) -> None:
+        """Leave what was entered, after the steps that were asked for; by an error where it is not `clean`,
+        so that nobody uses it again. May be repeated."""
         if self._task is None:
             return
+        self._clean = clean
         self._steps.put_nowait(None)
         await asyncio.wait([self._task])
         if not self._task.cancelled():
@@ -65,6 +72,8 @@ class Worker(Generic[S]):
                     else:
                         if not done.done():
                             done.set_result(result)
+                if not self._clean:
+                    raise _LeftBehind
         except BaseException as error:
             if opened.done():
                 raise

@@ -259,10 +259,12 @@ def test_an_ok_that_did_nothing_is_found_out(world: World, operation: str, versi
     world.check()
 
 
-def test_an_unlock_that_fails_is_no_failure(world: World) -> None:
+@pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.REFUSE], ids=lambda kind: kind.value)
+def test_an_unlock_that_fails_is_no_failure(world: World, kind: FaultKind) -> None:
+    """The session's end gives the lock back: it is not kept for another use."""
     world.add()
     world.give()
-    world.fault("bng1", FaultKind.DROP_BEFORE, "unlock")
+    world.fault("bng1", kind, "unlock")
     done = world.apply(code=0)
     assert done.device()["result"] == "changed"
     assert "session's end" in done.warnings()

@@ -35,11 +35,28 @@ async def test_all_is_done_in_one_task_that_is_not_ours() -> None:
     worker = Worker(place.enter)
     assert await worker.open() == "inside"
     assert await worker.do(place.step) == 7
-    await worker.close()
-    await worker.close()
+    await worker.close(clean=True)
+    await worker.close(clean=True)
     assert place.left
     assert len(set(place.tasks)) == 1
     assert asyncio.current_task() not in place.tasks
+
+
+@pytest.mark.parametrize("clean", [True, False])
+async def test_what_is_not_clean_is_left_by_an_error(clean: bool) -> None:
+    """So that nobody is lent a session on which locks or a trial were left."""
+    ends: list[type[BaseException] | None] = []
+
+    class Noting(contextlib.AbstractAsyncContextManager[None]):
+        async def __aenter__(self) -> None: ...
+
+        async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+            ends.append(kind)
+
+    worker = Worker(Noting)
+    await worker.open()
+    await worker.close(clean=clean)
+    assert [end is None for end in ends] == [clean]
 
 
 async def test_errors_come_back_and_the_worker_goes_on() -> None:
@@ -53,7 +70,7 @@ async def test_errors_come_back_and_the_worker_goes_on() -> None:
     with pytest.raises(ValueError, match="no"):
         await worker.do(fail)
     assert await worker.do(place.step) == 7
-    await worker.close()
+    await worker.close(clean=True)
 
 
 async def test_what_cannot_be_entered_is_said_once() -> None:
@@ -66,7 +83,7 @@ async def test_what_cannot_be_entered_is_said_once() -> None:
     worker = Worker(Closed)
     with pytest.raises(ValueError, match="closed"):
         await worker.open()
-    await worker.close()
+    await worker.close(clean=True)
 
 
 async def test_a_step_that_was_begun_is_done_to_its_end() -> None:
@@ -96,7 +113,7 @@ async def test_a_step_that_was_begun_is_done_to_its_end() -> None:
     go_on.set()
     await worker.do(last)
     assert done == ["slow", "last"]
-    await worker.close()
+    await worker.close(clean=True)
 
 
 async def test_together_ends_with_the_first_that_fails() -> None:
