@@ -149,6 +149,14 @@ def show(
     return Answer({"block": found}, lambda: _facts(found))
 
 
+def _route(block: Document) -> str | None:
+    """`external, not confirmed: not serving`; nothing where no route is needed."""
+    route = block.get("route")
+    if route is None or route["proof"] == "not-needed":
+        return None
+    return f"{route['announcement']}, {route['proof']}{'' if block['serving'] else ': not serving'}"
+
+
 def _facts(block: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.audit import event_table
     from casm_ctrl.cli.output import facts, moment, number, plural, table, titled
@@ -168,6 +176,7 @@ def _facts(block: Document) -> Iterable[RenderableType]:
             ("device pool", block["device-pool"]),
             ("wanted", block.get("wanted")),
             ("state", block["state"]),
+            ("route", _route(block)),
             ("since", moment(block["since"])),
             ("quarantined until", moment(block.get("quarantined-until"))),
             ("expires", moment(block.get("expires"))),

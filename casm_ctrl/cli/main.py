@@ -21,6 +21,7 @@ from casm_ctrl.cli import (
     pool,
     quiet,
     quota,
+    route,
     space,
     status,
     synchronise,
@@ -88,6 +89,7 @@ app.add_typer(group.app, name="group", rich_help_panel="Configuration")
 app.add_typer(quota.app, name="quota", rich_help_panel="Configuration")
 allocation.register(app, "Blocks")
 app.add_typer(block.app, name="block", rich_help_panel="Blocks")
+app.add_typer(route.app, name="route", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")
 inspect_network.register(app, "Devices")
 exchange.register(app, "Exchange")

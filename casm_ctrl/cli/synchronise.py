@@ -121,7 +121,31 @@ def _plan(found: Sequence[Document]) -> Iterable[RenderableType]:
             yield _heading(device["name"], _counted(device["change"]))
             yield _xml(device["edit-config"])
             yield change_table([device], named=False)
+        yield from _routes(device)
         yield from _waiting(device)
+
+
+def _routes(device: Document) -> Iterable[RenderableType]:
+    """The routes that somebody announces, and what of each is proven."""
+    from casm_ctrl.cli.block import written
+    from casm_ctrl.cli.output import table
+
+    rows = [
+        (
+            route["action"],
+            route["block"],
+            written(route),
+            route["announcement"],
+            route.get("next-hop"),
+            route.get("network-instance"),
+            route.get("route-tag"),
+            route["proof"],
+        )
+        for route in device.get("route", ())
+    ]
+    if rows:
+        yield ""
+        yield table(("ROUTE", "BLOCK", "PREFIX", "ANNOUNCEMENT", "NEXT HOP", "VRF", "TAG", "PROOF"), rows)
 
 
 def _heading(name: str, words: str) -> RenderableType:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.service.device_pool_edits import network_instance
 from casm_ctrl.service.lookup import the_device
+from casm_ctrl.service.routes import EXTERNAL, ON_DEVICE, Route, route_of
 from casm_ctrl.store import (
     block_numbers,
     blocks,
@@ -63,6 +64,8 @@ class Desired:
     last_block: int
     counted_elsewhere: Mapping[int, int] = field(default_factory=dict)
     """By block that is released, how many of its addresses the other members use, by their last counts."""
+    routes: Mapping[int, Route] = field(default_factory=dict)
+    """By block, where routes to it must be proven."""
 
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
@@ -98,6 +101,12 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         counted_elsewhere=counts.counted_elsewhere(
             tx, (b.id for held in by_pool.values() for b in held if b.wanted is Wanted.ABSENT), device.id
         ),
+        routes={
+            block.id: route_of(tx, block, row)
+            for row in rows
+            if row.announcement in (EXTERNAL, ON_DEVICE)
+            for block in by_pool[row.id]
+        },
     )
 
 

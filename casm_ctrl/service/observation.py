@@ -15,6 +15,7 @@ from casm_ctrl.addressing.ports import write_block
 from casm_ctrl.addressing.prefix import Family, Range
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.identifiers import block_id
+from casm_ctrl.service import routes
 from casm_ctrl.service.desired import Desired, read_desired
 from casm_ctrl.service.holding import hold, release_held
 from casm_ctrl.service.lookup import the_device
@@ -352,7 +353,8 @@ def _prove(
                 block_members.set_seen(tx, block.id, member.device_id, Seen.UNKNOWN)
             if others:
                 return steps
-        go(State.QUARANTINED, "proven gone")
+        if not routes.lingers(tx, block):
+            go(State.QUARANTINED, "proven gone")
         return steps
     if serves and gone and not own and block.state in (State.INSTALLED, State.DRAINING):
         go(State.RESERVED, "vanished without us")

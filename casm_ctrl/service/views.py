@@ -7,6 +7,7 @@ from casm_ctrl.base.errors import NotFound
 from casm_ctrl.base.identifiers import parse_block_id
 from casm_ctrl.service import atomic, circuits, documents, sealing
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
+from casm_ctrl.service.routes import route_document, route_of
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import (
@@ -147,6 +148,7 @@ def show_block(database: Database, name: str, space: str | None = None) -> Docum
             number = block.id
             document = documents.block_document(block, block_members.list_members(tx, [number])[number])
             document |= documents.kind_document(pools.get_pool(tx, block.pool_id), block.prefix)
+            document |= route_document(block, route_of(tx, block))
         document["finding"] = [documents.finding_document(row) for row in observations.holds_on(tx, number)]
         history = events.list_events(tx, subject_kind="block", subject_id=number, limit=1000)
         document["event"] = [documents.event_document(event) for event in history]

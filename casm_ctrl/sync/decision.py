@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from casm_ctrl.base.clock import SECOND, Micros, parse_duration, show_duration, to_rfc3339
 from casm_ctrl.drivers.interface import Abilities, UsageKind
 from casm_ctrl.service.desired import Desired, DesiredPool
+from casm_ctrl.service.routes import EXTERNAL, Proof, Route
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.states import State, Wanted
 
@@ -39,6 +40,7 @@ def decide(
         for block in pool.blocks:
             if block.state is State.QUARANTINED:
                 continue
+            _look_at_route(decision, block, desired.routes.get(block.id), block.id in on_device)
             if block.state is State.WITHDRAWING:
                 if not _still_used(decision, pool, block, on_device, counts.get(block.id), abilities):
                     decision.removed.append(block)
@@ -52,6 +54,22 @@ def decide(
             else:
                 decision.present[block.id] = block.wanted is Wanted.DRAINED
     return decision
+
+
+def _look_at_route(decision: Decision, block: BlockRow, route: Route | None, there: bool) -> None:
+    """What a person must do about a route that is announced by hand."""
+    if route is None or route.announcement != EXTERNAL:
+        return
+    if block.wanted is Wanted.ABSENT:
+        if not there and block.sent and route.proof is not Proof.ABSENT:
+            decision.waiting[block.id] = (
+                f"{block.label} is gone and rests when its route is gone: withdraw it, then"
+                f" 'casm route confirm {block.name} --gone'"
+            )
+    elif route.proof is not Proof.PRESENT:
+        decision.warnings.append(
+            f"the route to {block.label} is not confirmed: announce it, then 'casm route confirm {block.name}'"
+        )
 
 
 def _take_back(

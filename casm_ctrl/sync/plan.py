@@ -7,6 +7,7 @@ from casm_ctrl.sync.basis import DeviceBasis, StoreBasis
 from casm_ctrl.sync.look import look_at
 from casm_ctrl.sync.plan_file import DevicePlan, show_edit
 from casm_ctrl.sync.report import Report, Result
+from casm_ctrl.sync.route_lines import routes_of
 from casm_ctrl.sync.run import Run
 
 
@@ -24,6 +25,7 @@ async def plan_one(run: Run, report: Report) -> DevicePlan:
     edit = show_edit(difference.edit.config)
     if edit:
         report.more["edit-config"] = edit
+    report.more["route"] = routes_of(wanted)
     report.more["waiting"] = list(decision.waiting.values())
     for words in (*decision.warnings, *decision.held.values()):
         report.warn(words)

@@ -428,7 +428,7 @@ def test_ctrl_c_is_130(stocked: Casm, monkeypatch: pytest.MonkeyPatch) -> None:
         ("casm device check ", {"bng1"}),
         ("casm release ", {"b1"}),
         ("casm release 198", {"198.51.100.64/26"}),
-        ("casm device add x --driver ", {"ietf-address-pool"}),
+        ("casm device add x --driver ietf-a", {"ietf-address-pool"}),
     ],
 )
 def test_names_are_completed_from_the_store(stocked: Casm, words: str, expected: set[str]) -> None:

@@ -276,6 +276,17 @@ CREATE TABLE block_member (
 ) WITHOUT ROWID;
 CREATE INDEX block_member_device ON block_member (device_id);
 
+-- Whether the routes to a block are announced, where that must be proven: as somebody confirmed (device 0), or as
+-- a read of a device showed.
+CREATE TABLE block_route (
+    block_id INTEGER NOT NULL REFERENCES block ON DELETE CASCADE,
+    device_id INTEGER NOT NULL,
+    present INTEGER NOT NULL CHECK (present IN (0, 1)),
+    since INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    PRIMARY KEY (block_id, device_id)
+) WITHOUT ROWID;
+
 -- Blocks that were freed: who had what, until when. `members` are [device id, name, role].
 CREATE TABLE past_block (
     id INTEGER PRIMARY KEY,
@@ -335,6 +346,30 @@ CREATE TABLE device_object (
     since INTEGER NOT NULL,
     PRIMARY KEY (device_id, path, keys)
 ) WITHOUT ROWID;
+
+-- Blocks that were adopted and that nobody manages yet, by the object on a device in which they were found. One
+-- object may be several blocks: it is kept whole, and never rendered by us.
+CREATE TABLE adopted_piece (
+    block_id INTEGER NOT NULL REFERENCES block ON DELETE CASCADE,
+    device_id INTEGER NOT NULL REFERENCES device,
+    path TEXT NOT NULL,
+    keys TEXT NOT NULL,
+    PRIMARY KEY (block_id, device_id)
+) WITHOUT ROWID;
+CREATE INDEX adopted_piece_object ON adopted_piece (device_id, path, keys);
+
+-- Static assignments in what was adopted: reservations, once the block around them is free.
+CREATE TABLE static_assignment (
+    device_id INTEGER NOT NULL REFERENCES device,
+    path TEXT NOT NULL,
+    keys TEXT NOT NULL,
+    space_id INTEGER NOT NULL,
+    family INTEGER NOT NULL,
+    first BLOB NOT NULL CHECK (length(first) = 16),
+    length INTEGER NOT NULL,
+    PRIMARY KEY (device_id, path, keys)
+) WITHOUT ROWID;
+CREATE INDEX static_assignment_place ON static_assignment (space_id, family, first);
 
 -- What the last read of a device showed that concerns our space and is not as it should be.
 CREATE TABLE finding (
