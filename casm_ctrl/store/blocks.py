@@ -14,12 +14,12 @@ from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.store.block_numbers import next_numbers
 from casm_ctrl.store.devices import DevicePoolRow, Member
 from casm_ctrl.store.events import Author, Event, record, record_alike
-from casm_ctrl.store.free_space import give
 from casm_ctrl.store.history import note_forced
 from casm_ctrl.store.past_blocks import note_past
 from casm_ctrl.store.pools import PoolRow, get_pool
 from casm_ctrl.store.reserve import reserve_many, reserve_one
 from casm_ctrl.store.states import State, Wanted, is_edge
+from casm_ctrl.store.static_assignments import give_around
 from casm_ctrl.store.transaction import Row, Transaction
 
 
@@ -232,7 +232,7 @@ def insert_blocks(
         numbers = next_numbers(tx, len(prefixes))
         reserve_many(tx, values, members, prefixes, numbers, shared=shared)
         for length, blocks in Counter(prefix.length for prefix in prefixes).items():
-            _count(tx, pool.id, State.RESERVED, length, blocks)
+            count_blocks(tx, pool.id, State.RESERVED, length, blocks)
     subjects = (
         (number, f"{block_id(number)} {write_block(prefix, pool.psid_offset)}")
         for number, prefix in zip(numbers, prefixes, strict=True)
@@ -310,15 +310,15 @@ def transition(
             rest=rest,
             now=tx.now,
         )
-        _count(tx, block.pool_id, target, block.prefix.length, 1)
-    _count(tx, block.pool_id, block.state, block.prefix.length, -1)
+        count_blocks(tx, block.pool_id, target, block.prefix.length, 1)
+    count_blocks(tx, block.pool_id, block.state, block.prefix.length, -1)
     record(
         tx,
         author,
         [Event(verb, "block", block.id, block.label, block.state.value, target.value, reason)],
     )
     if target is State.FREE:
-        give(tx, pool.id, block.prefix, pool.tenant(block.owner_id))
+        give_around(tx, pool, block.prefix, pool.tenant(block.owner_id))
         return None
     return replace(block, state=target, rest_until=rest, generation=block.generation + 1, changed_at=tx.now)
 
@@ -371,7 +371,8 @@ def _bury(tx: Transaction, block: BlockRow) -> None:
         )
 
 
-def _count(tx: Transaction, pool_id: int, state: State, length: int, blocks: int) -> None:
+def count_blocks(tx: Transaction, pool_id: int, state: State, length: int, blocks: int) -> None:
+    """So many blocks more, or fewer, in a state."""
     tx.put(
         "INSERT INTO block_count (pool_id, state, length, stripe, blocks)"
         " VALUES (:pool, :state, :length, :stripe, :blocks)"

@@ -249,6 +249,7 @@ def delete_device(tx: Transaction, device: DeviceRow) -> None:
     for table in (
         "finding",
         "seen_range",
+        "static_assignment",
         "device_lease",
         "device_circuit",
         "pending_commit",

@@ -59,12 +59,18 @@ def reserve_many(
     numbers: Sequence[int],
     *,
     shared: bool,
+    state: State = State.RESERVED,
+    sent: bool = False,
 ) -> None:
-    """Insert blocks that are alike but for their prefixes and `numbers`. The caller counts them."""
+    """Insert blocks that are alike but for their prefixes and `numbers`. The caller counts them.
+
+    `sent`: they are on a device already, or an edit that holds them may have left for one.
+    """
     alike = {
         **values,
         "wanted": Wanted.PRESENT.value,
-        "state": State.RESERVED.value,
+        "state": state.value,
+        "sent": int(sent),
         "allocated_at": tx.now,
         "changed_at": tx.now,
     }

@@ -119,7 +119,13 @@ CREATE TABLE device (
     sync_state TEXT NOT NULL DEFAULT 'never',
     seen_at INTEGER,
     read_from INTEGER,
-    error TEXT
+    error TEXT,
+    serial TEXT,
+    serial_at INTEGER,
+    held_key TEXT,
+    held_serial TEXT,
+    held_at INTEGER,
+    replaced_at INTEGER
 );
 
 -- What is cut from a pool and is no block: exclusions, reservations, child pools, and space that is held
