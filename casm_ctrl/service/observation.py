@@ -7,18 +7,19 @@ come to be on two owners the finding holds the block, or the free space, until i
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from casm_ctrl.addressing.ports import write_block
-from casm_ctrl.addressing.prefix import Family, Range
+from casm_ctrl.addressing.prefix import Range
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.service import routes
 from casm_ctrl.service.desired import Desired, read_desired
 from casm_ctrl.service.holding import hold, release_held
 from casm_ctrl.service.lookup import the_device
+from casm_ctrl.service.replacement import forget_strangers
+from casm_ctrl.service.spans import outside, touched_blocks
+from casm_ctrl.service.whole_objects import WholeObjects
 from casm_ctrl.store import block_members, blocks, devices, history, leases, observations, past_blocks, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
@@ -102,7 +103,7 @@ def observe(database: Database, author: Author, lease: Lease, sight: Sight) -> O
     def body(tx: Transaction) -> Observed:
         leases.check(tx, lease)
         device = devices.get_device(tx, lease.device_id)
-        return _observe(tx, author, device, sight)
+        return observe_within(tx, author, device, sight)
 
     return database.run(body)
 
@@ -114,13 +115,17 @@ def preview(database: Database, author: Author, device_name: str, sight: Sight) 
     """
     with database.rehearse() as tx:
         device = the_device(tx, device_name)
-        _observe(tx, author, device, sight)
+        observe_within(tx, author, device, sight)
         return read_desired(tx, device)
 
 
-def _observe(tx: Transaction, author: Author, device: DeviceRow, sight: Sight) -> Observed:
+def observe_within(tx: Transaction, author: Author, device: DeviceRow, sight: Sight) -> Observed:
+    """`observe`, in a transaction that holds the device's lease."""
     reading = _Reading(device, spaces.get_store(tx).store_id, stays=history.open_stays(tx, device.id))
     mine = {block.id: block for block in blocks.list_blocks(tx, device_id=device.id)}
+    replaced = identities.get_identity(tx, device.id).replaced_at is not None
+    if replaced:
+        forget_strangers(tx, device.id, mine, {(s.path, s.keys): s.range for s in sight.sightings})
     ranges = _sort(tx, reading, mine, sight)
     _judge_foreign(tx, reading)
     news = observations.replace_findings(tx, device.id, reading.findings, forget=sight.proof)
@@ -129,9 +134,11 @@ def _observe(tx: Transaction, author: Author, device: DeviceRow, sight: Sight) -
     _hold(tx, reading, forget=sight.proof)
     if sight.proof:
         _forget_objects(tx, device.id, sight)
+        if replaced:
+            identities.end_replacement(tx, device.id)
     if not sight.proof and leases.get_pending(tx, device.id) is not None:
         return Observed((), tuple(observations.list_findings(tx, device_id=device.id)))
-    touched = _touched(mine.values(), ranges)
+    touched = touched_blocks(mine.values(), ranges)
     words = [
         step
         for block in mine.values()
@@ -152,6 +159,9 @@ def _sort(tx: Transaction, reading: _Reading, mine: dict[int, BlockRow], sight: 
     """Tell our objects from all others, and return every range as it is to be stored."""
     device = reading.device
     objects = {(row.path, row.keys): row for row in observations.list_objects(tx, device.id)}
+    owned = {block.id: block for block in mine.values() if block.state in _OWNED}
+    whole = WholeObjects.read(tx, device.id, objects.values())
+    objects |= whole.given_up(owned)
     instances = devices.device_instances(tx, device.id)
     rows: list[RangeRow] = []
     for sighting in sight.sightings:
@@ -159,8 +169,16 @@ def _sort(tx: Transaction, reading: _Reading, mine: dict[int, BlockRow], sight: 
             device.space_id if sighting.network_instance is None else instances.get(sighting.network_instance)
         )
         block = _owner_of(tx, reading, mine, objects, sighting)
+        homes = [] if block is None else [block]
+        standing = whole.blocks_at((sighting.path, sighting.keys), space, owned)
         if block is not None:
             reading.own.setdefault(block.id, []).append(sighting)
+        elif standing and sighting.range is not None:
+            homes = standing
+            inside = [home for home in standing if sighting.range.contains(home.prefix)]
+            block = inside[0] if inside else None
+            for home in inside:
+                reading.own.setdefault(home.id, []).append(replace(sighting, range=home.prefix.range))
         if sighting.range is None:
             continue
         if space is None:
@@ -169,13 +187,15 @@ def _sort(tx: Transaction, reading: _Reading, mine: dict[int, BlockRow], sight: 
                 sighting,
                 f"{_where(sighting)} is in network instance '{sighting.network_instance}', which no space stands for",
             )
-        elif block is None:
+        elif not homes:
             kind, words = _kind_of(tx, reading, mine, objects, sighting)
             reading.foreign.append((sighting, space, kind, words))
         else:
+            labels = ", ".join(home.label for home in homes[:3])
+            pieces = (replace(sighting, range=part) for part in outside(sighting.range, homes))
             reading.foreign += (
-                (piece, space, "drift", f"{_where(piece)} on {device.name} reaches beyond {block.label}")
-                for piece in _beyond(sighting, block)
+                (piece, space, "drift", f"{_where(piece)} on {device.name} reaches beyond {labels}")
+                for piece in pieces
             )
         rows.append(
             RangeRow(
@@ -250,21 +270,6 @@ def _kind_of(
 
 def _where(sighting: Sighting) -> str:
     return f"{sighting.path}[{', '.join(sighting.keys)}] {sighting.range}"
-
-
-def _beyond(sighting: Sighting, block: BlockRow) -> list[Sighting]:
-    """The parts of our object's range that are not its block's, as sightings of their own."""
-    span, home = sighting.range, block.prefix
-    if span is None or home.contains(span):
-        return []
-    if not home.overlaps(span):
-        return [sighting]
-    parts = []
-    if span.first < home.first:
-        parts.append(Range(span.family, span.first, home.first - 1))
-    if span.last > home.last:
-        parts.append(Range(span.family, home.last + 1, span.last))
-    return [Sighting(sighting.path, sighting.keys, part, sighting.network_instance) for part in parts]
 
 
 # --- What it means --------------------------------------------------------------------------------
@@ -373,20 +378,3 @@ def _note_others(tx: Transaction, reading: _Reading, proved: set[int], sight: Si
     for number in sorted((reading.zombies | set(reading.stays)) - proved):
         seen = Seen.PRESENT if number in reading.zombies else absent
         history.note_seen(tx, reading.stays.get(number), number, reading.device.id, seen)
-
-
-def _touched(mine: Iterable[BlockRow], ranges: Iterable[RangeRow]) -> set[int]:
-    """The blocks with whose addresses any range that was seen in their space, anybody's, shares one."""
-    by_scope: dict[tuple[int | None, Family], list[BlockRow]] = {}
-    for block in mine:
-        by_scope.setdefault((block.space_id, block.prefix.family), []).append(block)
-    for group in by_scope.values():
-        group.sort(key=lambda block: block.prefix.first)
-    touched: set[int] = set()
-    for row in ranges:
-        group = by_scope.get((row.space_id, row.range.family), [])
-        index = bisect.bisect_right(group, row.range.last, key=lambda block: block.prefix.first)
-        while index > 0 and group[index - 1].prefix.last >= row.range.first:
-            index -= 1
-            touched.add(group[index].id)
-    return touched
