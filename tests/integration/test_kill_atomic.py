@@ -156,17 +156,37 @@ def test_killed_at(case: Case, played: dict[Case, Future[None]]) -> None:
 @pytest.mark.parametrize("moment", Moment, ids=lambda moment: moment.value)
 @pytest.mark.parametrize("operation", ["confirmed-commit", "confirming-commit"])
 def test_killed_when_a_device_is_at(world: World, operation: str, moment: Moment) -> None:
-    from tests.atomic_world import ALL_NEW, ALL_OLD, holds, three
+    from tests.atomic_world import ALL_NEW, ALL_OLD, holds, runs, three
 
     three(world)
     casm = world.start("apply", "--atomic")
     world.kill_at("bng2", casm, operation, moment)
     assert casm.wait().code == -signal.SIGKILL
     world.expire_leases()
-    done = world.apply("bng3", code=0)
-    assert "atomic run 1 of" in done.warnings("bng3")
-    decided = operation == "confirming-commit"
-    assert holds(world) == (ALL_NEW if decided else ALL_OLD | {"bng3": "new"})
+    if operation == "confirmed-commit":
+        done = world.apply("bng3", code=0)
+        assert "atomic run 1 of" in done.warnings("bng3")
+        assert holds(world) == ALL_OLD | {"bng3": "new"}
+    world.apply(code=0)
+    assert holds(world) == ALL_NEW
+    assert runs(world) == 0
+    world.check()
+
+
+def test_interrupted_by_a_person(world: World) -> None:
+    """Ctrl-C while one device commits: it takes all back before it ends."""
+    from tests.atomic_world import ALL_OLD, holds, runs, three
+
+    three(world)
+    world.fault("bng3", FaultKind.DELAY_BEFORE, "confirmed-commit", seconds=1.5)
+    casm = world.start("apply", "--atomic")
+    world.until(casm, "bng3", "confirmed-commit")
+    world.until(casm, "bng1", "confirmed-commit")
+    casm.send(signal.SIGINT)
+    assert casm.wait().code != 0
+    assert holds(world) == ALL_OLD
+    assert not any(device.commit_pending for device in world.devices.values())
+    assert runs(world) == 0
     world.apply(code=0)
     world.check()
 
