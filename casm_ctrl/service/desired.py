@@ -10,6 +10,7 @@ from casm_ctrl.service.device_pool_edits import network_instance
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.routes import EXTERNAL, ON_DEVICE, Route, route_of
 from casm_ctrl.store import (
+    adoptions,
     block_numbers,
     blocks,
     counts,
@@ -21,6 +22,7 @@ from casm_ctrl.store import (
     pools,
     spaces,
 )
+from casm_ctrl.store.adoptions import PieceRow
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
@@ -66,6 +68,8 @@ class Desired:
     """By block that is released, how many of its addresses the other members use, by their last counts."""
     routes: Mapping[int, Route] = field(default_factory=dict)
     """By block, where routes to it must be proven."""
+    adopted: tuple[PieceRow, ...] = ()
+    """Blocks that were adopted here and that nobody manages, with their objects: they are not rendered."""
 
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
@@ -96,6 +100,7 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         objects=tuple(observations.list_objects(tx, device.id)),
         holds={number: findings for number, findings in held.items() if findings},
         findings=tuple(observations.list_findings(tx, device_id=device.id)),
+        adopted=tuple(adoptions.pieces_on(tx, device.id)),
         pending=leases.get_pending(tx, device.id),
         last_block=block_numbers.last_block_number(tx),
         counted_elsewhere=counts.counted_elsewhere(

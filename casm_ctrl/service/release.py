@@ -13,7 +13,7 @@ from casm_ctrl.service.holding import hold_seen
 from casm_ctrl.service.limits import check_minimum
 from casm_ctrl.service.lookup import the_block
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, observations, past_blocks, pools
+from casm_ctrl.store import adoptions, blocks, observations, past_blocks, pools
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
@@ -41,6 +41,7 @@ def release(
     def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
         if block.wanted is Wanted.ABSENT or block.state not in HELD:
             return block
+        _refuse_unmanaged(tx, block, "be released")
         after = take_back(tx, author, block, "release", author.reason)
         if not below_minimum:
             check_minimum(tx, block)
@@ -89,6 +90,7 @@ def drain(database: Database, author: Author, names: Sequence[str], *, space: st
 
     def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
         _refuse_leaving(block, "be drained")
+        _refuse_unmanaged(tx, block, "be drained")
         if block.wanted is Wanted.DRAINED:
             return block
         return blocks.set_wanted(tx, author, block, Wanted.DRAINED, "drain")
@@ -121,6 +123,18 @@ def _refuse_leaving(block: BlockRow, what: str) -> None:
         raise IllegalTransition(
             f"{block.label} is {block.state.value}, wanted {block.wanted.value}, and cannot {what}",
             f"see it with 'casm block show {block.name}'",
+        )
+
+
+def _refuse_unmanaged(tx: Transaction, block: BlockRow, what: str) -> None:
+    """IllegalTransition for what was adopted, until somebody says that it is ours to change."""
+    pieces = adoptions.pieces_of(tx, block.id)
+    if pieces:
+        split = " --split" if len(adoptions.pieces_in(tx, pieces[0])) > 1 else ""
+        raise IllegalTransition(
+            f"{block.label} was adopted from {pieces[0].label} on {pieces[0].device} and is not managed: it cannot"
+            f" {what}",
+            f"take it over first, with 'casm block manage {block.name}{split}'",
         )
 
 

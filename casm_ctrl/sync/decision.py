@@ -33,12 +33,15 @@ class Decision:
 def decide(
     desired: Desired, on_device: frozenset[int], counts: Mapping[int, int], abilities: Abilities
 ) -> Decision:
-    """`on_device`: the blocks that the device shows. `counts`: addresses in use, by block, where the device
+    """Blocks that were adopted and are not managed are left as they are.
+
+    `on_device`: the blocks that the device shows. `counts`: addresses in use, by block, where the device
     counts; a block without an entry has unknown usage."""
     decision = Decision()
+    untouched = {piece.block for piece in desired.adopted}
     for pool in desired.pools:
         for block in pool.blocks:
-            if block.state is State.QUARANTINED:
+            if block.state is State.QUARANTINED or block.id in untouched:
                 continue
             _look_at_route(decision, block, desired.routes.get(block.id), block.id in on_device)
             if block.state is State.WITHDRAWING:

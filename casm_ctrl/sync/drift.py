@@ -5,11 +5,11 @@ Nothing is recorded by a look: a block that somebody took away is found missing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from casm_ctrl.drivers.interface import Action, Change, ObjectKey
+from casm_ctrl.drivers.interface import Action, Change, ObjectKey, Seen
 from casm_ctrl.service.desired import Desired
 from casm_ctrl.service.documents import finding_document
 from casm_ctrl.service.verb import Document
@@ -17,6 +17,7 @@ from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.states import State, Wanted
+from casm_ctrl.sync.adopted import adopted_objects
 from casm_ctrl.sync.apply import apply_one
 from casm_ctrl.sync.fleet import choose, over_devices
 from casm_ctrl.sync.look import look_at
@@ -47,6 +48,8 @@ class Drift:
     kind: DriftKind
     change: Change
     block: BlockRow | None
+    managed: bool = True
+    """False for an object that was adopted and that we do not write, and so do not restore."""
 
     def document(self) -> Document:
         document: Document = {
@@ -57,6 +60,8 @@ class Drift:
         if self.block is not None:
             document["block"] = self.block.name
             document["prefix"] = str(self.block.prefix)
+        if not self.managed:
+            document["managed"] = False
         return document
 
 
@@ -95,6 +100,20 @@ def find_drift(changes: Iterable[Change], before: Desired) -> tuple[Drift, ...]:
     return tuple(found)
 
 
+def find_adopted_drift(before: Desired, seen: Seen) -> Iterator[Drift]:
+    """Objects that were adopted, that nobody manages, and that are gone or hold other addresses now."""
+    by_key = {one.key: one.range for one in seen.ranges}
+    remedy = "adopted and not managed: correct it on the device, or take it over with 'casm block manage'"
+    for adopted in adopted_objects(before):
+        there, block = by_key.get(adopted.key), adopted.blocks[0]
+        if there is None:
+            change = Change(Action.ADD, adopted.key, block.id, f"{adopted.span} is gone; {remedy}")
+            yield Drift(DriftKind.MISSING, change, block, managed=False)
+        elif there != adopted.span:
+            change = Change(Action.CHANGE, adopted.key, block.id, f"{there} (was {adopted.span}); {remedy}")
+            yield Drift(DriftKind.ALTERED, change, block, managed=False)
+
+
 def _kind(action: Action, block: BlockRow) -> DriftKind | None:
     """None where the change is one that the store wants and has not made yet."""
     if block.wanted is Wanted.ABSENT:
@@ -118,14 +137,19 @@ async def drift(
     options: Options,
     progress: Progress,
     *,
-    restore: bool = False,
+    restore: bool | None = None,
 ) -> Document:
     """What drifted on the devices (all, or those named). `restore`: make those on which objects of ours did
-    hold what the store wants, which is an apply; what others configured is left alone there too."""
+    hold what the store wants, which is an apply; what others configured is left alone there too. None: as
+    each device's `on-drift` says."""
     looked = await over_devices(
         database, author, choose(database, names), options, progress, drift_one, forced=bool(names)
     )
-    drifted = [report.device for report in looked if report.more.get("drift")] if restore else []
+    drifted = [
+        report.device
+        for report in looked
+        if report.more.get("drift") and (report.restores if restore is None else restore)
+    ]
     applied = {
         report.device: report
         for report in await over_devices(
@@ -141,10 +165,12 @@ def _merged(looked: Report, applied: Report | None) -> Report:
     """What was found, and how it was restored."""
     if applied is None:
         return looked
-    restored = applied.result is Result.CHANGED
+    settled = applied.result in (Result.CHANGED, Result.IN_SYNC)
+    left = any(not drift.get("managed", True) for drift in looked.more.get("drift", ()))
+    restored = Result.RESTORED if applied.result is Result.CHANGED else applied.result
     return replace(
         applied,
-        result=Result.RESTORED if restored else applied.result,
+        result=Result.DRIFT if left and settled else restored,
         warnings=list(dict.fromkeys((*looked.warnings, *applied.warnings))),
         more={**applied.more, **looked.more},
     )
@@ -154,11 +180,13 @@ async def drift_one(run: Run, report: Report) -> None:
     """Read one device and tell what drifted; nothing is written, there or here."""
     look = await look_at(run, report.device)
     changes = look.difference.edit.changes
-    drifted = find_drift(changes, look.before)
+    report.restores = look.before.device.on_drift == "restore"
+    own = find_drift(changes, look.before)
+    drifted = (*own, *find_adopted_drift(look.before, look.seen))
     by_hand = [finding for finding in look.wanted.findings if finding.kind in BY_HAND]
     report.result = Result.DRIFT if drifted or by_hand else Result.CHANGES if changes else Result.IN_SYNC
     report.more = {
         "drift": [drift.document() for drift in drifted],
         "finding": [finding_document(finding) for finding in by_hand],
-        "pending": str(len(changes) - len(drifted)),
+        "pending": str(len(changes) - len(own)),
     }

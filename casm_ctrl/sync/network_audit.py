@@ -19,6 +19,7 @@ from casm_ctrl.service.verb import Document
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.observations import FindingRow
 from casm_ctrl.store.states import State
+from casm_ctrl.sync.adopted import standing
 
 
 class Fault(Enum):
@@ -118,12 +119,14 @@ def _judge(reading: Reading) -> Iterable[Finding]:
     keys = {
         row.block: ObjectKey(row.path, row.keys) for row in reading.before.objects if row.block is not None
     }
+    whole = standing(reading.before, reading.seen)
     for pool in reading.before.pools:
         for block in pool.blocks:
             if block.state in (State.INSTALLED, State.DRAINING):
                 key = keys.get(block.id)
+                seen = whole.get(block.id) if key is None else by_key.get(key)
                 yield from _judge_block(
-                    name, pool.role, block, None if key is None else by_key.get(key), pool.network_instance
+                    name, pool.role, block, seen, pool.network_instance, whole=block.id in whole
                 )
     for finding in reading.findings:
         shares = () if finding.block is None else (f"b{finding.block}",)
@@ -134,13 +137,20 @@ def _judge(reading: Reading) -> Iterable[Finding]:
 
 
 def _judge_block(
-    name: str, role: str | None, block: BlockRow, seen: SeenRange | None, instance: str | None
+    name: str,
+    role: str | None,
+    block: BlockRow,
+    seen: SeenRange | None,
+    instance: str | None,
+    *,
+    whole: bool,
 ) -> Iterable[Finding]:
+    """`whole`: the object was adopted, and may hold more blocks."""
     names = (block.name,)
     if seen is None or seen.range is None:
         if role != "stands-by":
             yield Finding(Fault.MISSING, (name,), f"{name} does not have {block.label}", names)
-    elif seen.range != block.prefix.range:
+    elif not seen.range.contains(block.prefix) if whole else seen.range != block.prefix.range:
         words = f"{name} has {seen.range} for {block.label}"
         yield Finding(Fault.DIFFERENT, (name,), words, names, seen.range)
     elif seen.network_instance != instance:
@@ -161,6 +171,8 @@ def _installed(reading: Reading, network: Network) -> Iterable[_Installed]:
     instances = network.instances.get(device.name, {})
     blocks = {block.id: block for block in reading.before.blocks}
     by_key = {ObjectKey(row.path, row.keys): row.block for row in reading.before.objects}
+    for lowest, whole in sorted(standing(reading.before, reading.seen).items(), key=lambda item: -item[0]):
+        by_key[whole.key] = lowest  # the first block of it, on each device that shows it alike
     for seen in reading.seen.ranges:
         if seen.range is None:
             continue
