@@ -165,7 +165,17 @@ class AuthenticationFailed(PeerFault):
 
 
 class HostKeyRefused(PeerFault):
-    """The device's host key is unknown, or not the one that is recorded."""
+    """The device's host key is unknown, or not the one that is recorded (`changed`).
+
+    `presented`: type and base64 of the key that it has, where it came to that.
+    """
+
+    def __init__(
+        self, message: str, remedy: str = "", *, presented: str | None = None, changed: bool = False
+    ) -> None:
+        super().__init__(message, remedy)
+        self.presented = presented
+        self.changed = changed
 
 
 class ProtocolViolation(PeerFault):

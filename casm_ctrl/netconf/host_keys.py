@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from casm_ctrl.base.errors import HostKeyRefused, InvalidValue
+from casm_ctrl.base.fingerprints import fingerprint_of
 from casm_ctrl.netconf.session import Target
 
 _SSH_PORT = 22
@@ -43,7 +44,7 @@ class HostKey:
     @property
     def fingerprint(self) -> str:
         """As ssh-keygen -l prints it: SHA256:…"""
-        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+        return fingerprint_of(self.blob)
 
     def __str__(self) -> str:
         return f"{self.type} {base64.b64encode(self.blob).decode()}"
@@ -190,10 +191,10 @@ class Trust:
             )
         if self.recorded is not None:
             if presented != self.recorded:
-                raise self._changed(f"{shown}, not the recorded {self.recorded.fingerprint}")
+                raise self._changed(f"{shown}, not the recorded {self.recorded.fingerprint}", presented)
         elif self.known:
             if presented not in self.known:
-                raise self._changed(f"{shown}, which is not the one in known_hosts")
+                raise self._changed(f"{shown}, which is not the one in known_hosts", presented)
         elif presented not in self.elsewhere and not self.target.accept_new:
             raise HostKeyRefused(
                 f"{self.target} presents a host key that is not known: {shown}",
@@ -206,11 +207,13 @@ class Trust:
         types = ", ".join(sorted({key.type for key in ([self.recorded] if self.recorded else self.known)}))
         return self._changed(f"none of the known type {types} ({why})")
 
-    def _changed(self, what: str) -> HostKeyRefused:
+    def _changed(self, what: str, presented: HostKey | None = None) -> HostKeyRefused:
         return HostKeyRefused(
             f"the host key of {self.target} has changed: it presents {what}",
             "someone may be in between, or the device was replaced: compare the fingerprint on the device, "
-            "then record the new key",
+            "then record the new key: casm device replace",
+            presented=None if presented is None else str(presented),
+            changed=self.recorded is not None,
         )
 
 

@@ -20,7 +20,17 @@ from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.replacement import forget_strangers
 from casm_ctrl.service.spans import outside, touched_blocks
 from casm_ctrl.service.whole_objects import WholeObjects
-from casm_ctrl.store import block_members, blocks, devices, history, leases, observations, past_blocks, spaces
+from casm_ctrl.store import (
+    block_members,
+    blocks,
+    devices,
+    history,
+    identities,
+    leases,
+    observations,
+    past_blocks,
+    spaces,
+)
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow

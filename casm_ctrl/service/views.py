@@ -6,6 +6,7 @@ from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import NotFound
 from casm_ctrl.base.identifiers import parse_block_id
 from casm_ctrl.service import atomic, circuits, documents, sealing
+from casm_ctrl.service.identity import identity_document
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
 from casm_ctrl.service.routes import route_document, route_of
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
@@ -88,9 +89,13 @@ def _device(tx: Transaction, row: devices.DeviceRow) -> Document:
 
 
 def _sync(tx: Transaction, row: devices.DeviceRow) -> Document:
-    """How a device stands, and whether it is left alone."""
+    """How a device stands, whether it is left alone, and who it is beside its host key."""
     circuit = store_circuits.find_circuit(tx, row.id)
-    return {**documents.sync_document(row), **circuits.circuit_document(circuit, tx.now)}
+    return {
+        **documents.sync_document(row),
+        **circuits.circuit_document(circuit, tx.now),
+        **identity_document(tx, row),
+    }
 
 
 def list_device_pools(database: Database, device: str | None = None) -> list[Document]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Container
+from weakref import WeakSet
 
 from casm_ctrl.base.errors import AlreadyExists, CasmError, IdentityChanged, LockDenied
 from casm_ctrl.drivers.registry import load_driver
@@ -12,6 +13,7 @@ from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.opening import open_session
 from casm_ctrl.netconf.session import Session
 from casm_ctrl.service.configuration import SetHostKey, change
+from casm_ctrl.service.identity import check_serial, note_serial
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store import devices
 from casm_ctrl.store.database import Database
@@ -19,6 +21,7 @@ from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.events import Author
 from casm_ctrl.sync.access import StoreAccess
 from casm_ctrl.sync.backoff import pauses
+from casm_ctrl.sync.serials import read_serials
 from casm_ctrl.sync.visit import target_of
 
 _PATIENCE = (0.25, 2.0)
@@ -28,13 +31,38 @@ _PATIENCE = (0.25, 2.0)
 async def check_identity(
     store: StoreAccess, author: Author, device: DeviceRow, session: Session, wait: float
 ) -> None:
-    """Record the host key of a device that has none; IdentityChanged where it is another device's.
+    """Record the host key and the serial of a device that has none; IdentityChanged where they are another
+    device's, or the serial is not the recorded one: it is held then.
 
     `wait`: seconds that another device may keep its candidate locked while the two are told apart.
     """
-    if device.host_key == session.host_key:
-        return
     told_apart: list[str] = []
+    if device.host_key != session.host_key:
+        await _record_key(store, author, device, session, wait, told_apart)
+    if session in _checked:
+        return
+    serials = await read_serials(session)
+    others = await store.run(check_serial, author, device.name, serials)
+    if others is not None:
+        for name in others:
+            if name not in told_apart:
+                await _tell_apart(session, device, await store.run(_device, name), wait)
+        await store.run(note_serial, author, device.name, serials[0])
+    _checked.add(session)
+
+
+_checked: WeakSet[Session] = WeakSet()
+"""Sessions whose device told its serial: it stays the same for as long as they last."""
+
+
+async def _record_key(
+    store: StoreAccess,
+    author: Author,
+    device: DeviceRow,
+    session: Session,
+    wait: float,
+    told_apart: list[str],
+) -> None:
     while True:
         others = await store.run(_same_key, device, session.host_key)
         for other in others:
@@ -51,6 +79,11 @@ async def check_identity(
                 raise
         else:
             return
+
+
+def _device(database: Database, name: str) -> DeviceRow:
+    with database.read() as tx:
+        return the_device(tx, name)
 
 
 def _same_key(database: Database, device: DeviceRow, host_key: str) -> list[DeviceRow]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+from casm_ctrl.base.errors import HostKeyRefused
 from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.drivers.registry import load_driver
+from casm_ctrl.netconf.host_key_scan import scan_host_key
 from casm_ctrl.netconf.session import Session
 from casm_ctrl.netconf.session_pool import SessionPool, Upkeep
-from casm_ctrl.service.lookup import the_device
+from casm_ctrl.service.identity import hold_device, known_device
 from casm_ctrl.store.database import Database
-from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.spaces import get_store
 from casm_ctrl.sync.access import StoreAccess
@@ -88,11 +89,21 @@ async def running(
 
 @contextlib.asynccontextmanager
 async def entered(run: Run, name: str) -> AsyncIterator[tuple[Session, Driver]]:
-    """A session with a device that is the one we know and fits its driver."""
-    row = await run.store.run(_device, name)
+    """A session with a device that is the one we know and fits its driver. IdentityChanged where it is another:
+    it is held from then on."""
+    row = await run.store.run(known_device, name)
     driver = load_driver(row.driver)
     run.progress(name, "connecting")
-    async with run.sessions.use(target_of(row, run.options.accept_new, driver)) as lent:
+    async with contextlib.AsyncExitStack() as stack:
+        target = target_of(row, run.options.accept_new, driver)
+        try:
+            lent = await stack.enter_async_context(run.sessions.use(target))
+        except HostKeyRefused as refused:
+            if not refused.changed:
+                raise
+            presented = refused.presented or await scan_host_key(target) or ""
+            held = partial(hold_device, host_key=presented)
+            raise await run.store.run(held, run.author, name) from refused
         await check_identity(run.store, run.author, row, lent.session, run.options.wait)
         yield lent.session, driver
 
@@ -110,8 +121,3 @@ async def models_key(run: Run, session: Session) -> str:
 def _store_id(database: Database) -> str:
     with database.read() as tx:
         return get_store(tx).store_id
-
-
-def _device(database: Database, name: str) -> DeviceRow:
-    with database.read() as tx:
-        return the_device(tx, name)
