@@ -137,19 +137,9 @@ class SimulatedDevice:
         """Give the next session this id, or the first free one after it."""
         self._machine.sessions.next_id = session_id
 
-    def set_subscribers(self, pool: str, entry: str, used: int) -> int:
-        """Let `used` addresses of a range or prefix be in use; answers how many are.
-
-        What is drained gives out nothing new (but for the fault `drain-ignored`), and what has no room cuts off when it
-        is read. It may be said before the range is configured.
-        """
-        heed = self.faults.get(FaultKind.DRAIN_IGNORED) is None
-        return self._machine.set_subscribers(pool, entry, used, heed_drain=heed)
-
-    def set_subscribers_in(self, addresses: str, used: int) -> int:
-        """The same for what serves exactly `addresses`, a prefix or `FIRST-LAST`; NotFound where nothing does."""
-        served = self._machine.find_served(addresses)
-        return self.set_subscribers(served.pool, served.entry, used)
+    def set_subscribers(self, pool: str, entry: str, used: int) -> None:
+        """Let `used` addresses of a range or prefix be in use."""
+        self._machine.subscribers.set(pool, entry, used)
 
     def configuration(self, datastore: str = "running") -> bytes:
         """A datastore's top-level elements in XML."""
