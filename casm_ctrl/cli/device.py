@@ -11,7 +11,7 @@ from casm_ctrl.base.errors import Ambiguous, InvalidValue, NotFound, NotSupporte
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.device_check import check
-from casm_ctrl.cli.options import Client, Role, split_pairs
+from casm_ctrl.cli.options import Client, OnDrift, Role, split_pairs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -113,6 +113,12 @@ def add(
         Client,
         typer.Option("--client", help="The NETCONF client that enters it.", case_sensitive=False),
     ] = Client.ASYNCSSH,
+    on_drift: Annotated[
+        OnDrift,
+        typer.Option(
+            "--on-drift", help="What 'casm drift' does where objects of ours changed.", case_sensitive=False
+        ),
+    ] = OnDrift.REPORT,
 ) -> Answer:
     """Add a device. Nothing is sent to it; 'casm device check' looks whether it is fit."""
     from casm_ctrl.service.configuration import AddDevice, change
@@ -131,6 +137,7 @@ def add(
         instances=split_pairs("--instance", instance or (), "NAME=SPACE"),
         deadlines=tuple((phase, seconds) for phase, seconds in _deadlines(deadline or ()) if seconds),
         client=client.value,
+        on_drift=on_drift.value,
     )
     done = change(call.database, call.author, [edit])
     return Answer(
@@ -167,13 +174,29 @@ def change_(
             show_default=False,
         ),
     ] = None,
+    on_drift: Annotated[
+        OnDrift | None,
+        typer.Option(
+            "--on-drift",
+            help="What 'casm drift' does where objects of ours changed.",
+            show_default=False,
+            case_sensitive=False,
+        ),
+    ] = None,
 ) -> Answer:
     """Change how a device is entered. Nothing is sent to it; sessions that are open stay as they are."""
     from casm_ctrl.service.configuration import ChangeDevice, change
 
-    if client is None and not deadline:
-        raise InvalidValue(f"nothing of device '{name}' was to be changed", "give --client or --deadline")
-    edit = ChangeDevice(name, None if client is None else client.value, _deadlines(deadline or ()))
+    if client is None and on_drift is None and not deadline:
+        raise InvalidValue(
+            f"nothing of device '{name}' was to be changed", "give --client, --deadline or --on-drift"
+        )
+    edit = ChangeDevice(
+        name,
+        None if client is None else client.value,
+        _deadlines(deadline or ()),
+        None if on_drift is None else on_drift.value,
+    )
     done = change(call.database, call.author, [edit])
     return Answer({"device": {"name": name}, **done}, lines(f"Changed device {name}."))
 
@@ -286,6 +309,7 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("credential", row["credential"]),
             ("host key", row.get("host-key", "not recorded")),
             ("client", row["client"]),
+            ("on drift", row["on-drift"]),
             ("deadlines", [f"{phase} {seconds} s" for phase, seconds in row.get("deadlines", {}).items()]),
             ("space", row["address-space"]),
             ("instances", [f"{one['name']} in {one['address-space']}" for one in row["network-instance"]]),

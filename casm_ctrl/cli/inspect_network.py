@@ -46,6 +46,9 @@ def drift(
             help="Apply to the devices on which objects of ours drifted. What others configured stays.",
         ),
     ] = False,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Restore nothing, whatever the devices' --on-drift says.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="End with 1 where anything drifted.")] = False,
     accept_new: AcceptNew = False,
     wait: Wait = "30s",
@@ -55,15 +58,21 @@ def drift(
 ) -> Answer:
     """Show what differs on devices from what was put there, and addresses of our pools that others configured."""
     from casm_ctrl.base.clock import parse_duration
+    from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.cli import progress
     from casm_ctrl.sync import drift as drifting
     from casm_ctrl.sync.reconciler import Options
 
+    if restore and report_only:
+        raise InvalidValue("drift was to be restored and to be reported only", "choose one of the two")
+    restoring = True if restore else False if report_only else None
     options = Options(
         wait=parse_duration(wait), accept_new=accept_new, jobs=jobs, retries=retries, retry=retry
     )
     done = progress.run(
-        lambda tell: drifting.drift(call.database, call.author, devices or (), options, tell, restore=restore)
+        lambda tell: drifting.drift(
+            call.database, call.author, devices or (), options, tell, restore=restoring
+        )
     )
     found: list[Document] = done["device"]
     drifted = [

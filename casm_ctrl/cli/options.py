@@ -69,6 +69,13 @@ class Access(StrEnum):
     OTHER = "other"
 
 
+class OnDrift(StrEnum):
+    """What a look for drift does."""
+
+    REPORT = "report"
+    RESTORE = "restore"
+
+
 class Announcement(StrEnum):
     """Who announces the routes to a device pool's blocks."""
 

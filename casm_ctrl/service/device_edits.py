@@ -16,6 +16,7 @@ from casm_ctrl.service.lookup import the_device, the_space
 from casm_ctrl.store import devices, quotas
 from casm_ctrl.store.transaction import Transaction
 
+ON_DRIFT = ("report", "restore")
 ROLES = ("bng", "cgn", "dhcp")
 LONGEST_DEADLINE = 86400
 """Seconds."""
@@ -38,6 +39,7 @@ class AddDevice:
     deadlines: tuple[tuple[str, float], ...] = ()
     """Seconds by phase, where they are not the defaults of `Deadlines`."""
     client: str = DEFAULT_CLIENT
+    on_drift: str = "report"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class ChangeDevice:
     name: str
     client: str | None = None
     deadlines: tuple[tuple[str, float | None], ...] = ()
+    on_drift: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def add_device(tx: Transaction, edit: AddDevice) -> Done:
     _check_client(edit.client)
     refuse_twice("network instance", [name for name, _ in edit.instances])
     space = the_space(tx, edit.space)
+    _check_on_drift(edit.on_drift)
     instances = {name: the_space(tx, target).id for name, target in edit.instances}
     number = devices.insert_device(
         tx,
@@ -106,6 +110,7 @@ def add_device(tx: Transaction, edit: AddDevice) -> Done:
         space_id=space.id,
         deadlines=dict(edit.deadlines),
         client=edit.client,
+        on_drift=edit.on_drift,
     )
     devices.insert_instances(tx, number, instances)
     if edit.host_key is not None:
@@ -121,8 +126,17 @@ def change_device(tx: Transaction, edit: ChangeDevice) -> Done:
     merged = {**device.deadlines, **dict(edit.deadlines)}
     deadlines = {phase: seconds for phase, seconds in merged.items() if seconds is not None}
     devices.set_entering(tx, device.id, client=client, deadlines=deadlines)
+    on_drift = device.on_drift if edit.on_drift is None else edit.on_drift
+    _check_on_drift(on_drift)
+    devices.set_on_drift(tx, device.id, on_drift)
     words = ", ".join(f"{phase} {seconds:g} s" for phase, seconds in deadlines.items()) or "the defaults"
-    return Done("device-change", "device", device.id, device.name, f"client {client}, deadlines: {words}")
+    done = f"client {client}, deadlines: {words}, on drift: {on_drift}"
+    return Done("device-change", "device", device.id, device.name, done)
+
+
+def _check_on_drift(policy: str) -> None:
+    if policy not in ON_DRIFT:
+        raise InvalidValue(f"'{policy}' is not what to do on drift", f"use {' or '.join(ON_DRIFT)}")
 
 
 def _check_client(client: str) -> None:

@@ -144,6 +144,7 @@ def device_document(device: DeviceRow, instances: dict[str, str]) -> Document:
         "user": device.username,
         "credential": device.credential,
         "client": device.client,
+        "on-drift": device.on_drift,
         "address-space": device.space,
         "network-instance": [{"name": name, "address-space": space} for name, space in instances.items()],
         "sync": sync_document(device),

@@ -33,6 +33,8 @@ class DeviceRow:
     deadlines: Mapping[str, float]
     """Seconds by phase, where the device has its own."""
     client: str
+    on_drift: str
+    """report or restore."""
     edit_generation: int
     sync_state: str
     seen_at: Micros | None
@@ -94,7 +96,7 @@ class DevicePoolRow:
 
 _DEVICE = (
     "device.id, device.name, owner_id, role, driver, host, port, username, credential, host_key,"
-    " device.space_id, space.name, deadlines, client, edit_generation, sync_state, seen_at, error"
+    " device.space_id, space.name, deadlines, client, on_drift, edit_generation, sync_state, seen_at, error"
     " FROM device JOIN space ON space.id = device.space_id"
 )
 _DEVICE_POOL = (
@@ -133,13 +135,14 @@ def insert_device(
     space_id: int,
     deadlines: Mapping[str, float],
     client: str,
+    on_drift: str,
 ) -> int:
     """A device, and the owner that is this one device."""
     owner_id = tx.insert("INSERT INTO owner (kind, name) VALUES ('device', :name) RETURNING id", name=name)
     device_id = tx.insert(
         "INSERT INTO device (name, owner_id, role, driver, host, port, username, credential, host_key,"
-        " space_id, deadlines, client) VALUES (:name, :owner, :role, :driver, :host, :port, :username,"
-        " :credential, :host_key, :space, :deadlines, :client) RETURNING id",
+        " space_id, deadlines, client, on_drift) VALUES (:name, :owner, :role, :driver, :host, :port, :username,"
+        " :credential, :host_key, :space, :deadlines, :client, :on_drift) RETURNING id",
         name=name,
         owner=owner_id,
         role=role,
@@ -152,6 +155,7 @@ def insert_device(
         space=space_id,
         deadlines=json.dumps(dict(deadlines)),
         client=client,
+        on_drift=on_drift,
     )
     tx.run(
         "INSERT INTO owner_member (owner_id, device_id, role) VALUES (:owner, :device, 'serves')",
@@ -189,6 +193,10 @@ def list_devices(tx: Transaction) -> list[DeviceRow]:
 
 def set_host_key(tx: Transaction, device_id: int, host_key: str) -> None:
     tx.run("UPDATE device SET host_key = :key WHERE id = :id", key=host_key, id=device_id)
+
+
+def set_on_drift(tx: Transaction, device_id: int, on_drift: str) -> None:
+    tx.run("UPDATE device SET on_drift = :policy WHERE id = :id", policy=on_drift, id=device_id)
 
 
 def set_entering(tx: Transaction, device_id: int, *, client: str, deadlines: Mapping[str, float]) -> None:

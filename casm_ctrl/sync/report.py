@@ -44,6 +44,8 @@ class Report:
     more: Document = field(default_factory=dict)
     used: Mapping[int | None, int] = field(default_factory=dict)
     """By block, its addresses that subscribers use now, where the device counts them."""
+    restores: bool = False
+    """What drifted is to be made again what is wanted, without being asked."""
     final: bool = False
     """What failed is not to be tried again in this run."""
 

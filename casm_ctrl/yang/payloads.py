@@ -235,6 +235,14 @@ class PortRange:
 
 
 @dataclass(frozen=True)
+class Route:
+    announcement: str | None = None
+    proof: str | None = None
+    since: str | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True)
 class Block:
     id: str
     prefix: str | None = None
@@ -253,6 +261,8 @@ class Block:
     psid_length: int | None = None
     delegated_prefixes: str | None = None
     port_range: tuple[PortRange, ...] = ()
+    serving: bool | None = None
+    route: Route | None = None
 
 
 @dataclass(frozen=True)
@@ -287,11 +297,28 @@ class DevicePool:
 
 
 @dataclass(frozen=True)
+class Circuit:
+    state: str | None = None
+    failures: int | None = None
+    open_until: str | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    since: str | None = None
+    words: str | None = None
+
+
+@dataclass(frozen=True)
 class Sync:
     state: str | None = None
     last_seen: str | None = None
     last_error: str | None = None
     generation: int | None = None
+    circuit: Circuit | None = None
+    serial: str | None = None
+    serial_read: str | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True)

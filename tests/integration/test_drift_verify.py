@@ -200,3 +200,23 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(worl
     world.installed(1)
     done = world.casm("verify", "--report", str(world.folder / "none" / "proof.json"), code=1)
     assert "make its folder first" in done.err
+
+
+# --- Policies -------------------------------------------------------------------------------------
+
+
+def test_a_device_may_be_restored_without_being_asked(world: World) -> None:
+    device = world.installed(1)
+    world.casm("device", "change", "bng1", "--on-drift", "restore", code=0)
+    world.edit("bng1", removal(world.mark(1)))
+    assert drift(world, "--report-only")["bng1"]["result"] == "drift"
+    assert drift(world)["bng1"]["result"] == "restored"
+    assert ("internet", world.mark(1)) in read_plain(device)
+
+
+def test_what_others_configured_is_not_restored_away(world: World) -> None:
+    device = world.installed(1)
+    world.casm("device", "change", "bng1", "--on-drift", "restore", code=0)
+    world.edit("bng1", pool_xml("by-hand", "r1", "198.51.100.70", "198.51.100.80"))
+    assert drift(world)["bng1"]["result"] == "drift"
+    assert ("by-hand", "r1") in read_plain(device)

@@ -39,6 +39,7 @@ def device(name: str, space: int = 1) -> Desired:
         seen_at=None,
         error=None,
         client="asyncssh",
+        on_drift="report",
     )
     return Desired("k3f9qa", Micros(0), row, (), (), {}, (), None, 0)
 

@@ -44,13 +44,15 @@ NOUNS = {
     "owner-group": "/owner-groups/owner-group",
     "quota": "/quotas/quota",
 }
+REPORTS = ("plan", "plan-file", "apply", "drift", "adopt", "device-check", "device-replace")
+"""Commands that report on devices instead."""
 ANSWERS = [
     (path, noun)
     for path in sorted(SCHEMAS.glob("*.schema.json"))
     for noun in json.loads(path.read_text()).get("properties", {})
-    if noun in NOUNS and path.name.partition(".")[0] not in ("plan", "apply", "device-check")
+    if noun in NOUNS and path.name.partition(".")[0] not in REPORTS
 ]
-"""Commands that answer with a noun of the model; plan, apply and device check report on devices instead."""
+"""Commands that answer with a noun of the model."""
 
 
 def name_of(tag: str) -> str:

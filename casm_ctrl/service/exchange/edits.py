@@ -101,6 +101,7 @@ def _device(entry: Entry) -> list[Edit]:
             host_key=get("host-key"),
             instances=get("network-instance"),
             client=get("client"),
+            on_drift=get("on-drift"),
             deadlines=_deadlines(entry),
         )
     ]

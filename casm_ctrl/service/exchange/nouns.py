@@ -111,6 +111,7 @@ DEVICE = Noun(
         Leaf("commit", Kind.NUMBER, inside="deadlines"),
         Leaf("address-space", required=True),
         Leaf("network-instance", Kind.MAP, pair=("name", "address-space")),
+        Leaf("on-drift", default="report"),
     ),
     ignored=frozenset({"device-pool", "sync"}),
 )

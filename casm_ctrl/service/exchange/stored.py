@@ -96,6 +96,7 @@ def device_entry(tx: Transaction, row: DeviceRow) -> Entry:
             "credential": row.credential,
             "host-key": row.host_key,
             "client": row.client,
+            "on-drift": row.on_drift,
             **deadlines_document(row.deadlines),
             "address-space": row.space,
             "network-instance": tuple(sorted((name, names[number]) for name, number in instances.items())),

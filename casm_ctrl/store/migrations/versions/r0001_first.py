@@ -115,6 +115,7 @@ CREATE TABLE device (
     space_id INTEGER NOT NULL REFERENCES space,
     deadlines TEXT NOT NULL DEFAULT '{}',
     client TEXT NOT NULL DEFAULT 'asyncssh' CHECK (client IN ('asyncssh', 'ncclient')),
+    on_drift TEXT NOT NULL DEFAULT 'report' CHECK (on_drift IN ('report', 'restore')),
     edit_generation INTEGER NOT NULL DEFAULT 0,
     sync_state TEXT NOT NULL DEFAULT 'never',
     seen_at INTEGER,
