@@ -11,6 +11,7 @@ from casm_ctrl.base.errors import Ambiguous, InvalidValue, NotFound, NotSupporte
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.device_check import check
+from casm_ctrl.cli.device_replace import replace
 from casm_ctrl.cli.options import Client, OnDrift, Role, split_pairs
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ def show(call: Call, name: _Known) -> Answer:
 def _facts(row: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.device_pool import device_pool_table
     from casm_ctrl.cli.output import facts, moment, titled
-    from casm_ctrl.cli.status import circuit_words, finding_table
+    from casm_ctrl.cli.status import circuit_words, finding_table, held_words
 
     sync = row["sync"]
     yield facts(
@@ -308,6 +309,8 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("user", row["user"]),
             ("credential", row["credential"]),
             ("host key", row.get("host-key", "not recorded")),
+            ("serial", f"{sync['serial']}, read {moment(sync['serial-read'])}" if "serial" in sync else None),
+            ("held", held_words(sync["held"]) if "held" in sync else None),
             ("client", row["client"]),
             ("on drift", row["on-drift"]),
             ("deadlines", [f"{phase} {seconds} s" for phase, seconds in row.get("deadlines", {}).items()]),
@@ -329,6 +332,17 @@ def _facts(row: Document) -> Iterable[RenderableType]:
 command(app, "check", examples=("casm device check", "casm device check bng1 --accept-new"), changes=False)(
     check
 )
+
+
+command(
+    app,
+    "replace",
+    examples=(
+        'casm device replace bng1 --accept-new --reason "new chassis, ticket 4711"',
+        "casm device replace bng1 --host-key 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA0C' --reason spare --dry-run",
+    ),
+    changes=True,
+)(replace)
 
 
 @command(app, "remove", examples=("casm device remove bng1",), changes=True)
