@@ -100,6 +100,9 @@ def _show(found: Document) -> Iterable[RenderableType]:
             if "pending-commit-until" in device
         ]
         yield from pending
+        for device in found["device"]:
+            if "held" in device["sync"]:
+                yield f"{device['name']} is held {held_words(device['sync']['held'])}"
     for run in found["atomic-run"]:
         held = ", ".join(f"{device['name']} {device['holds']}" for device in run["device"])
         yield f"atomic run {run['id']} of {run['actor']} is not over, {_DECISIONS[run['decision']]}: {held}"
@@ -143,6 +146,13 @@ def circuit_words(circuit: Document) -> str:
     if circuit["state"] == "half-open":
         return f"{silent}; the next run tries it once"
     return silent
+
+
+def held_words(held: Document) -> str:
+    """Since when, and why a device is held."""
+    from casm_ctrl.cli.output import moment
+
+    return f"since {moment(held['since'])}: {held['words']}; see 'casm device replace --help'"
 
 
 def _findings(findings: list[Document]) -> Iterable[RenderableType]:

@@ -190,6 +190,26 @@ def test_an_answer_has_its_schema(
     validate(schema, before.document)
 
 
+def test_a_replaced_device_is_answered(stocked: Casm, validate: Callable[[str, object], None]) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA0CBi5aXjiGIGWrAlCGzGXpEuF1GN9xUVQoWWw6IJ0i comment"
+    command = ("device", "replace", "bng1", "--host-key", key)
+    assert "give --reason" in stocked(*command).err
+    assert "give either" in stocked(*command, "--accept-new", "--reason", "spare").err
+    assert "give either" in stocked("device", "replace", "bng1", "--reason", "spare").err
+    assert "is not held" in stocked("device", "replace", "bng1", "--accept-new", "--reason", "spare").err
+    dry = stocked("--json", *command, "--reason", "spare", "--dry-run")
+    validate("device-replace", dry.document)
+    done = stocked("--json", *command, "--reason", "spare")
+    validate("device-replace", done.document)
+    assert dry.document["device"]["fingerprint"] == done.document["device"]["fingerprint"]
+    shown = stocked("--json", "device", "show", "bng1").document["device"]
+    assert shown["host-key"] == key.removesuffix(" comment")
+    assert shown["sync"]["state"] == "unknown"
+    said = stocked("audit", "--limit", "5").out
+    assert "device-replace" in said
+    assert "spare" in said
+
+
 def test_what_is_removed_is_answered(stocked: Casm, validate: Callable[[str, object], None]) -> None:
     for schema, line in (
         ("device-pool-remove", "device-pool remove bng1/home"),
