@@ -42,7 +42,8 @@ Operation = Callable[[int, Element], Answer]
 
 
 class Operations:
-    """Answers operations. `state` gives the top-level nodes of state data, which hold no configuration.
+    """Answers operations. `state` gives the top-level nodes of state data; one that stands where configuration
+    does holds that configuration too. `others` are operations of other modules, by tag.
 
     Answers errors by raising RpcError or RpcErrors.
     """
@@ -55,6 +56,7 @@ class Operations:
         capabilities: Sequence[str],
         modules: Sequence[Module],
         state: Callable[[], Sequence[Element]],
+        others: Mapping[str, Operation] | None = None,
     ) -> None:
         self._datastores = datastores
         self._sessions = sessions
@@ -62,7 +64,7 @@ class Operations:
         self._has = Hello(tuple(capabilities)).has
         self._modules = tuple(modules)
         self._state = state
-        self._table = self._build_table()
+        self._table = {**self._build_table(), **(others or {})}
 
     def call(self, session_id: int, operation: Element) -> Answer:
         """Do one operation for a session."""
@@ -113,7 +115,8 @@ class Operations:
         subtree = subtree_filter(arguments.optional("filter"))
         state = etree.Element("state")
         state.extend(self._state())
-        nodes = self._datastores.get_config("running", subtree)
+        both = {node.tag for node in state}
+        nodes = [node for node in self._datastores.get_config("running", subtree) if node.tag not in both]
         return Data(nodes + apply_filter(state, subtree, self._schema))
 
     def _get_config(self, session_id: int, operation: Element) -> Answer:

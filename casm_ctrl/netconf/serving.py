@@ -37,6 +37,10 @@ class Channel(Protocol):
         """End the connection at once; what was not sent is lost."""
         ...
 
+    def vanish(self) -> None:
+        """Take nothing from the peer any more and leave the connection open; only a faulty server does."""
+        ...
+
 
 class NoAnswer(Exception):
     """Raised by a `call` that leaves a request without a reply; only a faulty server does."""

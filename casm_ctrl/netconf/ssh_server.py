@@ -234,6 +234,12 @@ class _Session(asyncssh.SSHServerSession[bytes]):
     def abort(self) -> None:
         self._connection.abort()
 
+    def vanish(self) -> None:
+        # asyncssh has no word for it: whoever stops reading a channel still answers on its connection.
+        transport = self._connection._transport
+        if transport is not None:
+            transport.pause_reading()
+
     # --- asyncssh ---------------------------------------------------------------------------------
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:

@@ -16,6 +16,7 @@ from casm_ctrl.simulator.control import ControlServer
 from casm_ctrl.simulator.device import SimulatedDevice
 from casm_ctrl.simulator.flash import Flash
 from casm_ctrl.simulator.options import CONFIRMED_COMMIT, SimulatedDeviceOptions
+from casm_ctrl.simulator.usage import OPERATIONS
 
 EXAMPLE = """\
 example:
@@ -55,6 +56,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         type=_folders,
         metavar="DIR[:DIR…]",
         help="look for modules here, and not among ours",
+    )
+    parser.add_argument(
+        "--operations",
+        action="append",
+        default=[],
+        choices=sorted(OPERATIONS),
+        help="operations that tell usage: a module that is announced and has no text here",
     )
     parser.add_argument("--base-1.0", dest="base_1_0", action="store_true", help="speak base:1.0 only")
     parser.add_argument("--no-candidate", action="store_true", help="no :candidate; running is writable")
@@ -97,6 +105,7 @@ def build_devices(arguments: argparse.Namespace) -> dict[str, SimulatedDevice]:
             password=arguments.password,
             modules=() if modules == ("none",) else modules,
             search=arguments.yang_path,
+            operations=tuple(arguments.operations),
             base_1_1=not arguments.base_1_0,
             candidate=not arguments.no_candidate,
             confirmed_commit=arguments.confirmed_commit,

@@ -125,8 +125,10 @@ async def _clear_faults(device: SimulatedDevice, request: Request) -> Answer:
 
 
 async def _subscribers(device: SimulatedDevice, request: Request) -> Answer:
-    device.set_subscribers(str(request["pool"]), str(request["entry"]), _number(request, "used"))
-    return {}
+    used = _number(request, "used")
+    if "range" in request:
+        return {"used": device.set_subscribers_in(str(request["range"]), used)}
+    return {"used": device.set_subscribers(str(request["pool"]), str(request["entry"]), used)}
 
 
 async def _configuration(device: SimulatedDevice, request: Request) -> Answer:
@@ -158,6 +160,11 @@ async def _reboot(device: SimulatedDevice, request: Request) -> Answer:
     await device.reboot(
         None if configuration is None else str(configuration).encode(), downtime=float(str(downtime))
     )
+    return {}
+
+
+async def _vanish(device: SimulatedDevice, request: Request) -> Answer:
+    device.vanish(float(str(request.get("seconds", 0))))
     return {}
 
 
@@ -207,6 +214,7 @@ COMMANDS: Mapping[str, Callable[[SimulatedDevice, Request], Awaitable[Answer]]] 
     "lock": _lock,
     "unlock": _unlock,
     "reboot": _reboot,
+    "vanish": _vanish,
     "change-host-key": _change_host_key,
     "next-session-id": _next_session_id,
     "status": _status,

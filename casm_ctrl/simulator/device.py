@@ -12,12 +12,12 @@ from typing import NoReturn
 import asyncssh
 
 from casm_ctrl.base.clock import Clock, SystemClock
-from casm_ctrl.netconf.messages import Answer, Errors, Ok, Rpc
+from casm_ctrl.netconf.messages import Answer, Data, Errors, Ok, Rpc
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
 from casm_ctrl.netconf.server import ServerSession
 from casm_ctrl.netconf.serving import Channel, NoAnswer, serve
 from casm_ctrl.netconf.ssh_server import SshListener
-from casm_ctrl.simulator.faults import GARBAGE, Fault, FaultKind, Faults
+from casm_ctrl.simulator.faults import GARBAGE, Fault, FaultKind, Faults, filler
 from casm_ctrl.simulator.flash import Flash, Saved
 from casm_ctrl.simulator.journal import Entry, Journal, Moment, names_of
 from casm_ctrl.simulator.machine import SOMEBODY, Machine
@@ -58,6 +58,7 @@ class SimulatedDevice:
         )
         self._down = False
         self._held: set[socket.socket] = set()
+        self._channels: dict[int, Channel] = {}
 
     # --- Life -------------------------------------------------------------------------------------
 
@@ -137,9 +138,19 @@ class SimulatedDevice:
         """Give the next session this id, or the first free one after it."""
         self._machine.sessions.next_id = session_id
 
-    def set_subscribers(self, pool: str, entry: str, used: int) -> None:
-        """Let `used` addresses of a range or prefix be in use."""
-        self._machine.subscribers.set(pool, entry, used)
+    def set_subscribers(self, pool: str, entry: str, used: int) -> int:
+        """Let `used` addresses of a range or prefix be in use; answers how many are.
+
+        What is drained gives out nothing new (but for the fault `drain-ignored`), and what has no room cuts off when it
+        is read. It may be said before the range is configured.
+        """
+        heed = self.faults.get(FaultKind.DRAIN_IGNORED) is None
+        return self._machine.set_subscribers(pool, entry, used, heed_drain=heed)
+
+    def set_subscribers_in(self, addresses: str, used: int) -> int:
+        """The same for what serves exactly `addresses`, a prefix or `FIRST-LAST`; NotFound where nothing does."""
+        served = self._machine.find_served(addresses)
+        return self.set_subscribers(served.pool, served.entry, used)
 
     def configuration(self, datastore: str = "running") -> bytes:
         """A datastore's top-level elements in XML."""
@@ -160,6 +171,14 @@ class SimulatedDevice:
     def expire_due(self) -> None:
         """Undo an unconfirmed commit whose time is over: for tests that move the clock themselves."""
         self._machine.expire_due()
+
+    def vanish(self, seconds: float = 0.0) -> None:
+        """Leave every connection of now half-open, as the fault `half-open` does; new ones are good."""
+        self.journal.happen("vanish")
+        for entry in self._machine.sessions:
+            channel = self._channels.get(entry.session_id)
+            if channel is not None:
+                self._vanish(channel, seconds)
 
     # --- Authenticator ----------------------------------------------------------------------------
 
@@ -194,6 +213,7 @@ class SimulatedDevice:
             return
         sessions = self._machine.sessions
         entry = sessions.open(channel.username, channel.source_host, channel.abort)
+        self._channels[entry.session_id] = channel
         session = ServerSession(entry.session_id, self._machine.capabilities, counters=entry.counters)
         noted: Entry
 
@@ -210,6 +230,7 @@ class SimulatedDevice:
             await serve(channel, session, call, replied)
         finally:
             sessions.end(entry.session_id)
+            del self._channels[entry.session_id]
             self._save()
 
     async def _call(self, channel: Channel, session: ServerSession, entry: Entry, rpc: Rpc) -> Answer:
@@ -223,6 +244,9 @@ class SimulatedDevice:
             await self._leave_waiting(channel, entry, FaultKind.HANG_AFTER_HELLO)
         if FaultKind.DROP_BEFORE in hits:
             self._drop(channel, entry, FaultKind.DROP_BEFORE)
+        if FaultKind.HALF_OPEN in hits:
+            self._vanish(channel, hits[FaultKind.HALF_OPEN].seconds)
+            await self._leave_waiting(channel, entry, FaultKind.HALF_OPEN)
         await _pause(hits.get(FaultKind.DELAY_BEFORE))
         answer = await self._execute(session.session_id, rpc, hits)
         entry.outcome = answer.errors[0].tag if isinstance(answer, Errors) else "ok"
@@ -237,6 +261,8 @@ class SimulatedDevice:
             entry.fault = FaultKind.GARBAGE_REPLY.value
             channel.write(GARBAGE)
             raise NoAnswer
+        if FaultKind.HUGE_REPLY in hits and isinstance(answer, Data):
+            return Data([*answer.nodes, filler(hits[FaultKind.HUGE_REPLY].octets)])
         return answer
 
     async def _execute(self, session_id: int, rpc: Rpc, hits: Mapping[FaultKind, Fault]) -> Answer:
@@ -251,6 +277,11 @@ class SimulatedDevice:
             return Errors([error])
         except RpcErrors as errors:
             return Errors(errors.errors)
+
+    def _vanish(self, channel: Channel, seconds: float) -> None:
+        channel.vanish()
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, channel.abort)
 
     def _drop(self, channel: Channel, entry: Entry, fault: FaultKind) -> NoReturn:
         entry.fault = fault.value

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 
+from lxml import etree
+
 from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.netconf.names import Element
 
 
 class FaultKind(Enum):
@@ -38,6 +41,14 @@ class FaultKind(Enum):
     GARBAGE_REPLY = "garbage-reply"
     """Does the operation and sends something that is not NETCONF instead of the reply."""
 
+    HALF_OPEN = "half-open"
+    """Vanishes before it does the operation: its end of the connection stays open, and takes and says nothing
+    any more. It notices after `seconds`, and gives up the session; with 0 only when it restarts."""
+    HUGE_REPLY = "huge-reply"
+    """Replies to get and get-config with so many `octets` more, of nodes that nobody knows."""
+    DRAIN_IGNORED = "drain-ignored"
+    """Gives out addresses of what is drained."""
+
     TINY_CHUNKS = "tiny-chunks"
     """Sends chunks of `octets`."""
     ROLLBACK_DELAY = "rollback-delay"
@@ -54,12 +65,24 @@ OF_OPERATIONS = frozenset(
         FaultKind.DROP_AFTER,
         FaultKind.NO_REPLY,
         FaultKind.GARBAGE_REPLY,
+        FaultKind.HALF_OPEN,
+        FaultKind.HUGE_REPLY,
     }
 )
 """The kinds for which `operation` and `occurrence` say when."""
 
 GARBAGE = b"\x00\xff<<< this is not NETCONF >>>\r\n\n#notasize\n]]>]]>\n##\n"
 ANY = "*"
+FILLER = "urn:casm:simulator:filler"
+_LINE = "x" * 64
+
+
+def filler(octets: int) -> Element:
+    """A top node of about so many octets, of a namespace that no module has: many small leaves, as devices have."""
+    top = etree.Element(f"{{{FILLER}}}filler", nsmap={None: FILLER})  # type: ignore[dict-item]
+    for _ in range(octets // (len("<l></l>") + len(_LINE))):
+        etree.SubElement(top, f"{{{FILLER}}}l").text = _LINE
+    return top
 
 
 @dataclass(frozen=True)

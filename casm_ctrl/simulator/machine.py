@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lxml import etree
 
 from casm_ctrl.base.clock import SECOND, Clock
 from casm_ctrl.base.errors import InvalidValue, ProtocolViolation
 from casm_ctrl.netconf.datastore import Datastores
-from casm_ctrl.netconf.dispatch import Operations
-from casm_ctrl.netconf.messages import Answer, Rpc, parse_document
+from casm_ctrl.netconf.dispatch import Operation, Operations
+from casm_ctrl.netconf.messages import Answer, Output, Rpc, parse_document
 from casm_ctrl.netconf.monitoring import netconf_state
 from casm_ctrl.netconf.names import BASE, Element, nc
 from casm_ctrl.netconf.sessions import Sessions
 from casm_ctrl.simulator.hardware import HARDWARE_MODULE, chassis
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
 from casm_ctrl.simulator.platform import load_platform
-from casm_ctrl.simulator.usage import Subscribers, pool_status
+from casm_ctrl.simulator.subscribers import Circumstances, Served, Subscribers, find_range
+from casm_ctrl.simulator.usage import Answers, answers_of, served_by, usage_state
 
-EXTENSION_MODULE = "casm-address-pool-ext"
 LARGE = 64 * 1024
 """Octets from which on a message, and all work after it, is done on a thread: below, the change to the
 thread and back costs more than the work."""
@@ -53,6 +53,7 @@ class Machine:
         self.serial = options.serial
         self.sessions = Sessions(clock, self._session_ended, first_id=options.first_session_id)
         self._clock = clock
+        self._booted = clock.now()
         self._rolled_back = rolled_back
         self._rollback_delay = rollback_delay
         self._timer: asyncio.TimerHandle | None = None
@@ -77,6 +78,7 @@ class Machine:
             self.capabilities,
             self.platform.modules,
             self._state,
+            self._own_operations(options.operations),
         )
 
     # --- What it is asked -------------------------------------------------------------------------
@@ -110,12 +112,23 @@ class Machine:
                 action()
 
     def _state(self) -> Sequence[Element]:
-        counts = self.platform.has(EXTENSION_MODULE)
+        modules = frozenset(module.name for module in self.platform.modules)
+        about = Circumstances(self._clock.now(), self._booted, modules)
         return [
-            *pool_status(self.datastores.running, self.subscribers, self._clock.now(), counts=counts),
+            *usage_state(self.datastores.running, self.subscribers, about),
             *(chassis(self.serial) if self.platform.has(HARDWARE_MODULE) and self.serial else ()),
             netconf_state(self.capabilities, self.platform.modules, self.sessions),
         ]
+
+    def _own_operations(self, modules: Sequence[str]) -> Mapping[str, Operation]:
+        """The operations of vendors that the device does, by tag."""
+
+        def does(answer: Answers) -> Operation:
+            return lambda session_id, operation: Output(
+                answer(self.datastores.running, self.subscribers, operation)
+            )
+
+        return {tag: does(answer) for tag, answer in answers_of(modules).items()}
 
     # --- What happens by itself -------------------------------------------------------------------
 
@@ -173,6 +186,20 @@ class Machine:
             SOMEBODY, datastore, parse_configuration(configuration), default_operation
         )
 
+    def find_served(self, addresses: str) -> Served:
+        """What serves exactly these addresses; InvalidValue and NotFound as `find_range` says."""
+        return find_range(served_by(self.datastores.running), addresses)
+
+    def set_subscribers(self, pool: str, entry: str, used: int, *, heed_drain: bool = True) -> int:
+        """Let so many addresses of a range be in use, but no more than now where it is drained: how many are."""
+        drained = (
+            s.drained for s in served_by(self.datastores.running) if (s.pool, s.entry) == (pool, entry)
+        )
+        if heed_drain and any(drained):
+            used = min(used, self.subscribers.used(pool, entry))
+        self.subscribers.set(pool, entry, used)
+        return used
+
     def configuration(self, datastore: str = "running") -> bytes:
         """A datastore's top-level elements."""
         return b"".join(etree.tostring(node) for node in self.datastores.get_config(datastore))
@@ -181,6 +208,7 @@ class Machine:
         """Start again: from `configuration` (which becomes the startup too) or from what it had saved."""
         self.disarm()
         self.subscribers.clear()
+        self._booted = self._clock.now()
         self.datastores.reboot(None if configuration is None else self._parse(configuration))
 
     def _parse(self, configuration: bytes) -> Element:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.netconf.messages import ModuleCapability
 from casm_ctrl.netconf.names import (
     BASE_1_0,
     BASE_1_1,
@@ -17,6 +18,7 @@ from casm_ctrl.netconf.names import (
     VALIDATE_1_1,
     WRITABLE_RUNNING,
 )
+from casm_ctrl.simulator.usage import OPERATIONS
 
 CONFIRMED_COMMIT = {"1.0": (CONFIRMED_COMMIT_1_0,), "1.1": (CONFIRMED_COMMIT_1_1,), "": ()}
 
@@ -39,6 +41,8 @@ class SimulatedDeviceOptions:
     """Names or `NAME@REVISION`; leave the augment out for a device that cannot drain or count."""
     search: tuple[Path, ...] | None = None
     """Folders to look for `modules` in; ours where None."""
+    operations: tuple[str, ...] = ()
+    """Modules of operations that it does and announces, without having their text: OPERATIONS of `usage`."""
     base_1_1: bool = True
     candidate: bool = True
     confirmed_commit: str = "1.1"
@@ -56,6 +60,11 @@ class SimulatedDeviceOptions:
     """The serial number of its chassis, told where `modules` have ietf-hardware."""
 
     def __post_init__(self) -> None:
+        for module in self.operations:
+            if module not in OPERATIONS:
+                raise InvalidValue(
+                    f"the simulator does no operations of '{module}'", f"use {', '.join(OPERATIONS)}"
+                )
         if self.confirmed_commit not in CONFIRMED_COMMIT:
             raise InvalidValue(
                 f"'{self.confirmed_commit}' is no version of confirmed-commit", "use 1.1, 1.0 or nothing"
@@ -65,7 +74,7 @@ class SimulatedDeviceOptions:
 
     @property
     def protocol_capabilities(self) -> tuple[str, ...]:
-        """What its hello announces besides modules."""
+        """What its hello announces besides `modules`."""
         capabilities = [BASE_1_0, *([BASE_1_1] * self.base_1_1)]
         if self.candidate:
             capabilities += [CANDIDATE, *CONFIRMED_COMMIT[self.confirmed_commit]]
@@ -75,4 +84,5 @@ class SimulatedDeviceOptions:
             capabilities.append(WRITABLE_RUNNING)
         if self.rollback_on_error:
             capabilities.append(ROLLBACK_ON_ERROR)
-        return (*capabilities, VALIDATE_1_1)
+        own = (ModuleCapability(name, OPERATIONS[name][0], None).capability for name in self.operations)
+        return (*capabilities, VALIDATE_1_1, *own)

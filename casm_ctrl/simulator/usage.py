@@ -1,123 +1,93 @@
-"""What a simulated device says about its pools: address-pool-status, from its configuration and subscribers."""
+"""What a simulated device says about the use of its pools: from its configuration and its subscribers.
+
+A table with a row for each model: what of the configuration it serves, and how that is told. Some models tell usage in
+a tree of its own, some where it is configured, and Junos only when it is asked by an operation.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from lxml import etree
-
-from casm_ctrl.base.clock import Micros, to_rfc3339
-from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.netconf.names import Element
-
-POOLS = "urn:ietf:params:xml:ns:yang:ietf-address-pool"
-EXTENSION = "urn:casm:yang:casm-address-pool-ext"
+from casm_ctrl.simulator import usage_ietf as ietf
+from casm_ctrl.simulator import usage_vendors as vendors
+from casm_ctrl.simulator.served import Shape, read_served
+from casm_ctrl.simulator.subscribers import Circumstances, Served, Subscribers, Told
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """One of the two lists of ranges, and what their status calls things."""
+class UsageModel:
+    """One top node of configuration whose addresses are given out."""
 
-    tag: str
-    name: str
-    ratio: str
+    top: str
+    """In Clark notation."""
+    served: Callable[[Element], Iterator[Served]]
+    tell: Callable[[Element, Told, Circumstances], Element | None] | None
+    """Given a copy of the top node with everything it serves: the top node of the state, which is either a
+    new one or the one that was given, with state in it. None where the model has no state of usage."""
 
 
-_KINDS = (
-    _Kind("ipv4-address-range", "ipv4-address-range-name", "address-usage-ratio"),
-    _Kind("ipv6-prefix", "ipv6-prefix-name", "prefix-usage-ratio"),
+def _of(shapes: Sequence[Shape]) -> Callable[[Element], Iterator[Served]]:
+    return lambda top: read_served(top, shapes)
+
+
+MODELS = (
+    UsageModel(ietf.POOLS_TOP, _of(ietf.POOL_SHAPES), ietf.tell_pools),
+    UsageModel(ietf.NAT_TOP, _of(ietf.NAT_SHAPES), ietf.tell_nat),
+    UsageModel(ietf.DHCP_TOP, _of(ietf.DHCP_SHAPES), ietf.tell_dhcp),
+    UsageModel(vendors.DAPS_TOP, _of(vendors.DAPS_SHAPES), vendors.tell_daps),
+    UsageModel(vendors.BRAS4_TOP, _of(vendors.BRAS4_SHAPES), vendors.tell_sections),
+    UsageModel(vendors.BRAS6_TOP, vendors.read_bras6, vendors.tell_ipv6_pools),
+    UsageModel(vendors.JUNOS_TOP, _of(vendors.JUNOS_SHAPES), None),
 )
 
 
-class Subscribers:
-    """How many addresses of each range are in use, and the most that ever were."""
-
-    def __init__(self) -> None:
-        self._used: dict[tuple[str, str], int] = {}
-        self._peak: dict[tuple[str, str], int] = {}
-
-    def set(self, pool: str, entry: str, used: int) -> None:
-        """Say that `used` addresses of a range are in use; what does not fit is cut off when it is read."""
-        if used < 0:
-            raise InvalidValue(f"{used} addresses cannot be in use", "give 0 or more")
-        self._used[pool, entry] = used
-        self._peak[pool, entry] = max(used, self._peak.get((pool, entry), 0))
-
-    def clear(self) -> None:
-        """All subscribers leave and the peaks are forgotten, as after a restart."""
-        self._used.clear()
-        self._peak.clear()
-
-    def of(self, pool: str, entry: str) -> tuple[int, int]:
-        """(in use now, most ever)."""
-        return self._used.get((pool, entry), 0), self._peak.get((pool, entry), 0)
+def served_by(running: Element) -> Iterator[Served]:
+    """Everything in a configuration that gives out addresses."""
+    for model in MODELS:
+        for top in running.iterchildren(model.top):
+            yield from model.served(top)
 
 
-def pool_status(running: Element, subscribers: Subscribers, now: Micros, *, counts: bool) -> list[Element]:
-    """address-pool-status for the pools in `running`; nothing where there are none.
-
-    Shares are whole percent, rounded down: 0 % does not mean unused. `counts` adds the leaves of
-    casm-address-pool-ext.
-    """
-    pools = running.findall(f"{_pool('address-pools')}/{_pool('address-pool')}")
-    if not pools:
-        return []
-    namespaces: Mapping[str | None, str] = {None: POOLS, **({"casm-ap": EXTENSION} if counts else {})}
-    status = etree.Element(_pool("address-pool-status"), nsmap=cast("dict[str, str]", namespaces))
-    for pool in pools:
-        _add_pool(status, pool, subscribers, now, counts)
-    return [status]
-
-
-def _add_pool(status: Element, pool: Element, subscribers: Subscribers, now: Micros, counts: bool) -> None:
-    name = pool.findtext(_pool("address-pool-name")) or ""
-    seen = etree.SubElement(status, _pool("address-pool"))
-    etree.SubElement(seen, _pool("address-pool-name")).text = name
-    state = etree.SubElement(seen, _pool("status"))
-    entries = etree.SubElement(seen, _pool("address-pool-entries"))
-    all_used = all_total = all_peak = 0
-    for kind in _KINDS:
-        for entry in pool.iterfind(f"{_pool('address-pool-entries')}/{_pool(kind.tag)}"):
-            entry_name = entry.findtext(_pool(kind.name)) or ""
-            total = _capacity(entry)
-            used, peak = (min(value, total) for value in subscribers.of(name, entry_name))
-            line = etree.SubElement(entries, _pool(kind.tag))
-            etree.SubElement(line, _pool(kind.name)).text = entry_name
-            for prefix, value in (("peak", peak), ("average", used)):
-                share = 100 * value // total if total else 0
-                etree.SubElement(line, _pool(f"{prefix}-{kind.ratio}")).text = str(share)
-            if counts:
-                _add_counts(line, used, total, peak, now)
-            all_used, all_total, all_peak = all_used + used, all_total + total, all_peak + peak
-    state.text = "active" if all_used else "idle"
-    if counts:
-        _add_counts(seen, all_used, all_total, all_peak, now)
+def usage_state(running: Element, subscribers: Subscribers, about: Circumstances) -> list[Element]:
+    """Top nodes of state. One whose tag is that of a node of configuration holds the configuration too."""
+    found = []
+    for model in MODELS:
+        for node in running.iterchildren(model.top):
+            if model.tell is None:
+                continue
+            top = copy.deepcopy(node)
+            counted = [(served, subscribers.count(served)) for served in model.served(top)]
+            state = model.tell(top, counted, about)
+            if state is not None:
+                found.append(state)
+    return found
 
 
-def _add_counts(parent: Element, used: int, total: int, peak: int, now: Micros) -> None:
-    for name, value in (("used", used), ("total", total), ("peak", peak)):
-        etree.SubElement(parent, f"{{{EXTENSION}}}addresses-{name}").text = str(value)
-    etree.SubElement(parent, f"{{{EXTENSION}}}sampled-at").text = to_rfc3339(now)
+Answers = Callable[[Element, Subscribers, Element], Sequence[Element]]
+"""Given running, the subscribers and an operation: its output."""
 
 
-def _capacity(entry: Element) -> int:
-    """Addresses of a range that subscribers can have: all but the gateway's."""
-    prefix = entry.findtext(_pool("ipv6-prefix"))
-    if prefix is not None:
-        network = ipaddress.IPv6Network(prefix, strict=False)
-        first, last = int(network[0]), int(network[-1])
-    else:
-        texts = (entry.findtext(_pool(f"ip-{end}-address")) for end in ("lower", "upper"))
-        first, last = (int(ipaddress.IPv4Address(text)) if text else -1 for text in texts)
-        if first < 0 or last < 0:
-            return 0
-    gateway = entry.findtext(_pool("usergateway"))
-    served = max(0, last - first + 1)
-    return served - 1 if gateway and first <= int(ipaddress.ip_address(gateway)) <= last else served
+def _pool_statistics(running: Element, subscribers: Subscribers, operation: Element) -> Sequence[Element]:
+    told = [(served, subscribers.count(served)) for served in served_by(running)]
+    return vendors.answer_pool_statistics(running, told, operation)
 
 
-def _pool(name: str) -> str:
-    return f"{{{POOLS}}}{name}"
+OPERATIONS: Mapping[str, tuple[str, Mapping[str, Answers]]] = {
+    "junos-rpc-network-access": (
+        vendors.JUNOS_RPC,
+        {"get-address-assignment-pool-statistics": _pool_statistics},
+    ),
+}
+"""By the name of the module: its namespace, and its operations that a device can do."""
+
+
+def answers_of(modules: Sequence[str]) -> Mapping[str, Answers]:
+    """The operations of these modules, by tag."""
+    return {
+        f"{{{namespace}}}{name}": answer
+        for namespace, operations in (OPERATIONS[module] for module in modules)
+        for name, answer in operations.items()
+    }

@@ -217,6 +217,7 @@ def test_a_block_that_fills_again_before_the_commit_stays(world: World) -> None:
     world.apply(code=0)
     world.take_back("b1")
     world.forget_operations()
+    world.fault("bng1", FaultKind.DRAIN_IGNORED)
     world.fault("bng1", FaultKind.DELAY_AFTER, "edit-config:candidate", seconds=0.5)
     casm = world.start("apply")
     while "edit-config:candidate" not in world.operations() and not casm.ended:

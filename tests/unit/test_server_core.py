@@ -214,6 +214,9 @@ class MemoryChannel:
     def abort(self) -> None:
         self.closed = True
 
+    def vanish(self) -> None:
+        self.reads.clear()
+
 
 async def run(*messages: bytes) -> tuple[list[Reply], list[str]]:
     greeting = framing.encode(build_hello([BASE_1_1]), Framing.END_OF_MESSAGE)
