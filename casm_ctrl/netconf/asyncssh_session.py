@@ -314,10 +314,12 @@ class _Client(asyncssh.SSHClient):
     def _no_algorithm(self, reason: str) -> CasmError:
         """`reason` is asyncssh's: No matching KIND algorithm found, sent A,B and received C,D."""
         what, _, offers = reason.partition(" and received ")
+        known = self._trust.algorithms
         if not offers:
+            if known and "host key" in reason:  # the device noticed first, and said so
+                return self._trust.missing(reason)
             return no_ssh(self._trust.target, reason)
         kind = what.removeprefix("No matching ").partition(" algorithm")[0]
-        known = self._trust.algorithms
         if kind == "host key" and known and not ("rsa-sha2-256" in known and "ssh-rsa" in offers.split(",")):
             return self._trust.missing(f"it has {offers}")
         named = [name for name in offers.split(",") if not name.startswith(("ext-info-", "kex-strict-"))]
