@@ -8,6 +8,7 @@ import typer
 
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, command, lines
+from casm_ctrl.cli.options import Strategy, split_pairs
 
 if TYPE_CHECKING:
     from casm_ctrl.service.configuration import Edit
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
         examples=(
             "casm pool change public-v4 --add-prefix 203.0.113.0/24",
             "casm pool change public-v4 --remove-prefix 198.51.100.0/24",
+            "casm pool change public-v4 --quarantine 48h --label region=north --unlabel old",
         ),
         changes=True,
     )(change_)
@@ -70,16 +72,71 @@ def change_(
             show_default=False,
         ),
     ] = None,
+    description: Annotated[
+        str | None, typer.Option("--description", metavar="TEXT", help="What it is for.", show_default=False)
+    ] = None,
+    strategy: Annotated[
+        Strategy | None,
+        typer.Option(
+            "--strategy",
+            help="Which free block an allocation takes.",
+            show_default=False,
+            case_sensitive=False,
+        ),
+    ] = None,
+    quarantine: Annotated[
+        str | None,
+        typer.Option(
+            "--quarantine",
+            metavar="TIME",
+            help="How long blocks rest that are withdrawn from now on, at the least.",
+            show_default=False,
+        ),
+    ] = None,
+    lease_time: Annotated[
+        str | None,
+        typer.Option(
+            "--lease-time",
+            metavar="TIME",
+            help="The longest lease or mapping in it: a block that is not proven empty rests so long.",
+            show_default=False,
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label", metavar="NAME=VALUE", help="A label to set; may be repeated.", show_default=False
+        ),
+    ] = None,
+    unlabel: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--unlabel", metavar="NAME", help="A label to take away; may be repeated.", show_default=False
+        ),
+    ] = None,
 ) -> Answer:
-    """Add prefixes to a pool, and remove some: all of it, or nothing."""
+    """Change a pool: its prefixes, its policy, its labels. All of it is done, or nothing."""
+    from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.base.errors import InvalidValue
-    from casm_ctrl.service.configuration import AddPrefix, RemovePrefix
+    from casm_ctrl.service.configuration import AddPrefix, ChangePool, RemovePrefix
 
     edits: list[Edit] = [AddPrefix(pool, prefix) for prefix in add_prefix or ()]
     edits += [RemovePrefix(pool, prefix) for prefix in remove_prefix or ()]
+    policy = ChangePool(
+        pool,
+        description,
+        None if strategy is None else strategy.value,
+        None if quarantine is None else parse_duration(quarantine),
+        None if lease_time is None else parse_duration(lease_time),
+        split_pairs("--label", label or (), "NAME=VALUE"),
+        tuple(unlabel or ()),
+    )
+    if policy != ChangePool(pool):
+        edits.append(policy)
     if not edits:
         raise InvalidValue(
-            f"nothing of pool '{pool}' was to be changed", "give --add-prefix or --remove-prefix"
+            f"nothing of pool '{pool}' was to be changed",
+            "give --add-prefix, --remove-prefix, --quarantine, --strategy, --label, …",
         )
     return _done(call, pool, edits, f"Changed pool {pool}.")
 

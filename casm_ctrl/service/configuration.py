@@ -28,6 +28,8 @@ from casm_ctrl.service.groups import AddGroup as AddGroup
 from casm_ctrl.service.groups import RemoveGroup as RemoveGroup
 from casm_ctrl.service.groups import add_group, remove_group
 from casm_ctrl.service.lookup import the_space
+from casm_ctrl.service.pool_change import ChangePool as ChangePool
+from casm_ctrl.service.pool_change import change_pool
 from casm_ctrl.service.pool_edits import AddPool as AddPool
 from casm_ctrl.service.pool_edits import RemovePool as RemovePool
 from casm_ctrl.service.pool_edits import add_pool, remove_pool
@@ -65,6 +67,7 @@ Edit = (
     | RemoveSpace
     | AddPool
     | RemovePool
+    | ChangePool
     | AddPrefix
     | RemovePrefix
     | Reserve
@@ -133,6 +136,7 @@ _HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
     RemoveSpace: _remove_space,
     AddPool: add_pool,
     RemovePool: remove_pool,
+    ChangePool: change_pool,
     AddPrefix: add_prefix,
     RemovePrefix: remove_prefix,
     Reserve: reserve,

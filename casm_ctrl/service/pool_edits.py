@@ -130,13 +130,21 @@ def remove_pool(tx: Transaction, edit: RemovePool) -> Done:
 def _check_policy(edit: AddPool) -> None:
     if edit.scope not in SCOPES:
         raise InvalidValue(f"'{edit.scope}' is not a scope", f"use {' or '.join(SCOPES)}")
-    if edit.strategy not in STRATEGIES:
-        raise InvalidValue(f"'{edit.strategy}' is not a strategy", f"use {', '.join(STRATEGIES)}")
+    check_strategy(edit.strategy)
     for seconds in (edit.quarantine, edit.lease_time):
-        if seconds < 0:
-            raise InvalidValue("a length of time is below 0", "give 0 or more")
-        if seconds > LONGEST_TIME:
-            raise InvalidValue(f"{seconds} s is too long", f"give at most {LONGEST_TIME} s")
+        check_time(seconds)
+
+
+def check_strategy(text: str) -> None:
+    if text not in STRATEGIES:
+        raise InvalidValue(f"'{text}' is not a strategy", f"use {', '.join(STRATEGIES)}")
+
+
+def check_time(seconds: int) -> None:
+    if seconds < 0:
+        raise InvalidValue("a length of time is below 0", "give 0 or more")
+    if seconds > LONGEST_TIME:
+        raise InvalidValue(f"{seconds} s is too long", f"give at most {LONGEST_TIME} s")
 
 
 def _check_kind(edit: AddPool, family: Family, prefixes: list[Prefix]) -> None:

@@ -122,6 +122,20 @@ def insert_pool(
     )
 
 
+def update_pool(
+    tx: Transaction, pool_id: int, *, description: str, strategy: str, quarantine: int, lease_time: int
+) -> None:
+    tx.run(
+        "UPDATE pool SET description = :description, strategy = :strategy, quarantine = :quarantine,"
+        " lease_time = :lease_time WHERE id = :id",
+        description=description,
+        strategy=strategy,
+        quarantine=quarantine,
+        lease_time=lease_time,
+        id=pool_id,
+    )
+
+
 def insert_pool_prefixes(tx: Transaction, pool: PoolRow, prefixes: Iterable[Prefix]) -> None:
     """Of a root pool. The database refuses (Overlap) a prefix that touches another pool's."""
     prefixes = list(prefixes)
@@ -149,6 +163,10 @@ def insert_labels(tx: Transaction, pool_id: int, labels: Mapping[str, str]) -> N
         "INSERT INTO pool_label (pool_id, name, value) VALUES (:pool, :name, :value)",
         ({"pool": pool_id, "name": name, "value": value} for name, value in labels.items()),
     )
+
+
+def delete_labels(tx: Transaction, pool_id: int) -> None:
+    tx.run("DELETE FROM pool_label WHERE pool_id = :pool", pool=pool_id)
 
 
 def insert_carves(
@@ -232,6 +250,28 @@ def list_carves(
 def list_cut(tx: Transaction, child_id: int) -> list[Carve]:
     """What was cut from its parent for a child pool."""
     return _carves(tx, "carve.child_id = :id", id=child_id)
+
+
+def carves_in_range(tx: Transaction, pool_id: int, span: Range) -> list[tuple[Carve, int | None]]:
+    """What was cut from a pool and shares addresses with a range, each with the pool that it was cut for. Reads
+    only those, and one more."""
+    found: list[tuple[Carve, int | None]] = []
+    bound = span.last_key
+    while True:
+        row = tx.first(
+            "SELECT carve.id, carve.pool_id, kind, family, first, length, device.name, reason, last, child_id"
+            " FROM carve LEFT JOIN device ON device.id = carve.device_id"
+            " WHERE carve.pool_id = :pool AND first <= :bound ORDER BY first DESC LIMIT 1",
+            pool=pool_id,
+            bound=bound,
+        )
+        if row is None or row[8] < span.first_key:
+            return found[::-1]
+        prefix = Prefix.read(row[3], row[4], row[5])
+        found.append((Carve(row[0], row[1], row[2], prefix, row[6], row[7]), row[9]))
+        if from_key(row[4]) == 0:
+            return found[::-1]
+        bound = to_key(from_key(row[4]) - 1)
 
 
 def _carves(tx: Transaction, where: str, **parameters: object) -> list[Carve]:

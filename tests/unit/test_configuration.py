@@ -17,6 +17,7 @@ from casm_ctrl.service.configuration import (
     AddPool,
     AddSpace,
     ChangeDevice,
+    ChangePool,
     Edit,
     RemoveDevice,
     RemoveDevicePool,
@@ -558,3 +559,39 @@ def test_routes_and_marks_are_kept(network: Database) -> None:
     change(network, ME, [but(DEVICE_POOL, **given)])
     shown = views.show_device_pool(network, "bng1/more")
     assert {name.replace("-", "_"): shown[name] for name in shown if name.replace("-", "_") in given} == given
+
+
+# --- Pools that change ----------------------------------------------------------------------------
+
+
+def test_a_pools_policy_and_labels_change(network: Database) -> None:
+    change(network, ME, [AddPool("q", "s", ("10.9.0.0/16",), labels=(("region", "north"), ("old", "x")))])
+    edit = ChangePool("q", "new", "sparse", 60, 120, (("region", "south"), ("service", "tv")), ("old",))
+    change(network, ME, [edit])
+    shown = views.show_pool(network, "q")
+    assert shown["description"] == "new"
+    assert shown["policy"] == {"strategy": "sparse", "quarantine": 60, "lease-time": 120}
+    assert shown["label"] == [{"name": "region", "value": "south"}, {"name": "service", "value": "tv"}]
+    change(network, ME, [ChangePool("q", quarantine=0)])
+    assert views.show_pool(network, "q")["policy"] == {
+        "strategy": "sparse",
+        "quarantine": 0,
+        "lease-time": 120,
+    }
+
+
+@pytest.mark.parametrize(
+    ("edit", "kind", "message"),
+    [
+        (ChangePool("nowhere", "x"), NotFound, "there is no pool 'nowhere'"),
+        (ChangePool("p"), InvalidValue, "nothing of pool 'p' was to be changed"),
+        (ChangePool("p", strategy="lucky"), InvalidValue, "'lucky' is not a strategy"),
+        (ChangePool("p", quarantine=-1), InvalidValue, "below 0"),
+        (ChangePool("p", unlabel=("old",)), NotFound, "pool 'p' has no label 'old'"),
+        (ChangePool("p", labels=(("a", "1"), ("a", "2"))), InvalidValue, "label 'a' is given twice"),
+    ],
+)
+def test_changes_of_a_pool_that_cannot_be(
+    network: Database, edit: ChangePool, kind: type[CasmError], message: str
+) -> None:
+    refused(network, kind, message, edit)
