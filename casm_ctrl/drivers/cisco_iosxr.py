@@ -106,6 +106,7 @@ def _range(key: ObjectKey, entry: Element, shape: model.Shape, delegated: int | 
         shape.extent(leaves, delegated),
         drained=model.canonical(model.BLOCKED, leaves.get(model.BLOCKED, "0")) != "0",
         network_instance=model.network_instance(key.keys[0]),
+        pool=model.pool_of(key)[1],
     )
 
 

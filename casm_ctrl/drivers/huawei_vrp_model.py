@@ -52,6 +52,11 @@ SECTION = Kind(
     (*IPV4_POOL.steps, *(Step(tag) for tag in SECTIONS), Step(four("section"), (four("number"),))),
 )
 """Any other section, in anybody's pool."""
+STATIC_BIND = Kind(
+    "ipv4-static-bind",
+    (*SECTION.steps, Step(four("static-binds")), Step(four("static-bind"), (four("ip-address"),))),
+)
+"""An address that belongs to one MAC address for ever. Read only."""
 IPV4_LOCK = Kind("ipv4-pool-lock", (*IPV4_POOL.steps, Step(four("local")), Step(four("lock"))))
 """The lock of a pool that others made, where we drain what was adopted in it."""
 POOL_GROUP = Kind(

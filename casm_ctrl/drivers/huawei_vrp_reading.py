@@ -16,6 +16,7 @@ from casm_ctrl.drivers.huawei_vrp_model import (
     POOL_GROUP,
     PREFIX,
     SECTION,
+    STATIC_BIND,
     find_text,
     four,
     six,
@@ -27,6 +28,7 @@ from casm_ctrl.drivers.interface import (
     Seen,
     SeenPool,
     SeenRange,
+    SeenStatic,
     UsageKind,
     UsageReading,
 )
@@ -61,22 +63,40 @@ def parse(data: Element) -> Seen:
     pools4, ranges4 = _parse_ipv4(data)
     pools6, ranges6 = _parse_ipv6(data)
     parts = [key for kind in (IPV4_LOCK, MEMBER, *IPV6_LOCKS.values()) for key, _ in objects(data, kind)]
-    return Seen((*groups, *pools4, *pools6), (*ranges4, *ranges6), tuple(parts))
+    return Seen((*groups, *pools4, *pools6), (*ranges4, *ranges6), tuple(parts), tuple(_statics(data)))
+
+
+def _statics(data: Element) -> Iterator[SeenStatic]:
+    vpns = _vpns(dict(objects(data, IPV4_POOL)))
+    for key, _ in objects(data, STATIC_BIND):
+        address = extent_of(key.keys[-1], key.keys[-1])
+        if address is not None:
+            yield SeenStatic(key, next(address.prefixes()), vpns[key.keys[0]])
+
+
+def _vpns(pools: Mapping[ObjectKey, Element]) -> dict[str, str | None]:
+    """By the name of an IPv4 pool, its VPN instance."""
+    return {
+        key.keys[0]: find_text(pool, four("local"), four("vpn-instance"), four("name")) or None
+        for key, pool in pools.items()
+    }
 
 
 def _parse_ipv4(data: Element) -> tuple[list[SeenPool], list[SeenRange]]:
     pools = dict(objects(data, IPV4_POOL))
     locked = {key.keys[0] for key, _ in objects(data, IPV4_LOCK)}
-    vpns = {
-        key.keys[0]: find_text(pool, four("local"), four("vpn-instance"), four("name")) or None
-        for key, pool in pools.items()
-    }
+    vpns = _vpns(pools)
+    groups: dict[str, str] = {}
+    for member, _ in objects(data, MEMBER):
+        groups.setdefault(member.keys[1], member.keys[0])
     ranges = {}
     for key, entry in objects(data, SECTION):
         name, number = key.keys
         whose = section_key(name, number)
         mark = BlockMark.parse(name) if whose != key else None
-        ranges[whose] = SeenRange(whose, _extent(entry), mark, name in locked, vpns[name])
+        ranges[whose] = SeenRange(
+            whose, _extent(entry), mark, name in locked, vpns[name], pool=groups.get(name, name)
+        )
     for key in pools:
         (name,) = key.keys
         mark = BlockMark.parse(name)
@@ -92,19 +112,22 @@ def _extent(section: Element) -> Range | None:
 
 def _parse_ipv6(data: Element) -> tuple[list[SeenPool], list[SeenRange]]:
     locked = {key.keys[0] for kind in IPV6_LOCKS.values() for key, _ in objects(data, kind)}
-    drained = {prefix for prefix, pool, _ in bindings(data) if pool in locked}
+    served = {prefix: pool for prefix, pool, _ in bindings(data)}
+    drained = {prefix for prefix, pool in served.items() if pool in locked}
     pools = [SeenPool(key) for key, _ in objects(data, IPV6_POOL)]
-    return pools, [_prefix(key, entry, key.keys[0] in drained) for key, entry in objects(data, PREFIX)]
+    prefixes = objects(data, PREFIX)
+    return pools, [_prefix(key, entry, key.keys[0] in drained, served) for key, entry in prefixes]
 
 
-def _prefix(key: ObjectKey, entry: Element, drained: bool) -> SeenRange:
+def _prefix(key: ObjectKey, entry: Element, drained: bool, served: Mapping[str, str]) -> SeenRange:
     """A prefix of another type than HOLDING is reported without a range: a server elsewhere holds it."""
     mark = BlockMark.parse(key.keys[0])
     for kind in map(six, HOLDING):
         text = find_text(entry, kind, six("prefix-address"), six("prefix"))
         vpn = find_text(entry, kind, six("vpn-instance"), six("name")) or None
         if text is not None or vpn is not None:
-            return SeenRange(key, network_of(text), mark, drained, vpn)
+            pool = served.get(key.keys[0], "")
+            return SeenRange(key, network_of(text), mark, drained, vpn, pool=pool)
     return SeenRange(key, None, mark, drained)
 
 

@@ -23,6 +23,7 @@ from casm_ctrl.drivers.ietf_dhcpv6_server_model import (
     ALLOCATION_RANGES,
     DESCRIPTION,
     END,
+    HOST_RESERVATION,
     LEASES,
     MODULE,
     NAMESPACE,
@@ -31,6 +32,7 @@ from casm_ctrl.drivers.ietf_dhcpv6_server_model import (
     OPTION_SETS,
     POOL_PREFIX,
     PREFIX_POOL,
+    PREFIX_RESERVATION,
     SERVER,
     START,
     TOTAL,
@@ -48,6 +50,7 @@ from casm_ctrl.drivers.interface import (
     Seen,
     SeenPool,
     SeenRange,
+    SeenStatic,
     UsageKind,
     UsageReading,
     Wanted,
@@ -103,6 +106,7 @@ class IetfDhcpv6Server:
                 SeenRange(key, _extent(kind, entry), mark=BlockMark.parse(key.keys[1]))
                 for kind, key, entry in _pools(data)
             ),
+            statics=tuple(_statics(data)),
         )
 
     def parse_usage(self, data: Element) -> tuple[UsageReading, ...]:
@@ -124,6 +128,17 @@ def _pools(data: Element) -> Iterator[tuple[Kind, ObjectKey, Element]]:
     for kind in (ADDRESS_POOL, PREFIX_POOL):
         for key, entry in objects(data, kind):
             yield kind, key, entry
+
+
+def _statics(data: Element) -> Iterator[SeenStatic]:
+    for key, _ in objects(data, HOST_RESERVATION):
+        address = extent_of(key.keys[-1], key.keys[-1])
+        if address is not None:
+            yield SeenStatic(key, next(address.prefixes()))
+    for key, _ in objects(data, PREFIX_RESERVATION):
+        prefix = network_of(key.keys[-1])
+        if prefix is not None:
+            yield SeenStatic(key, next(prefix.prefixes()))
 
 
 def _generation(entry: Element) -> GenerationMark | None:

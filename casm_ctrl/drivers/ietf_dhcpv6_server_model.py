@@ -48,6 +48,24 @@ PREFIX_POOL = Kind(
     (*ALLOCATION_RANGE.steps, Step(name("prefix-pools")), Step(name("prefix-pool"), _POOL_ID)),
 )
 
+HOST_RESERVATION = Kind(
+    "host-reservation",
+    (
+        *ADDRESS_POOL.steps,
+        Step(name("host-reservations")),
+        Step(name("host-reservation"), (name("reserved-addr"),)),
+    ),
+)
+PREFIX_RESERVATION = Kind(
+    "prefix-reservation",
+    (
+        *PREFIX_POOL.steps,
+        Step(name("host-reservations")),
+        Step(name("prefix-reservation"), (name("reserved-prefix"),)),
+    ),
+)
+"""Nothing of ours: they are read, since their addresses are one client's for ever."""
+
 _ADDRESSES = frozenset({START, END})
 _PREFIXES = frozenset({NETWORK_PREFIX, POOL_PREFIX})
 

@@ -97,11 +97,18 @@ class IetfNat:
     def parse(self, data: Element) -> Seen:
         """Every instance and policy, and every external pool as a range, in document order."""
         policies = dict(objects(data, POLICY))
-        containers = [*(key for key, _ in objects(data, INSTANCE)), *policies]
+        instances = dict(objects(data, INSTANCE))
+        containers = [*instances, *policies]
+        names = {key.keys[0]: _name_of(entry) or key.keys[0] for key, entry in instances.items()}
+        several = Counter(key.keys[0] for key in policies)
         return Seen(
             pools=tuple(SeenPool(key) for key in containers),
             ranges=tuple(
-                SeenRange(key, nat.extent(entry, policies[POLICY.key(*key.keys[:2])]))
+                SeenRange(
+                    key,
+                    nat.extent(entry, policies[POLICY.key(*key.keys[:2])]),
+                    pool=names[key.keys[0]] + (f"/{key.keys[1]}" if several[key.keys[0]] > 1 else ""),
+                )
                 for key, entry in objects(data, POOL)
             ),
         )
@@ -131,6 +138,11 @@ class IetfNat:
 
 
 DRIVER: Driver = IetfNat()
+
+
+def _name_of(instance: Element) -> str:
+    """What a NAT instance is called; empty where it has a number only."""
+    return leaves_of(instance).get(nat.NAME, "").strip()
 
 
 def _instances() -> tuple[Element, Element]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -169,6 +169,22 @@ class SeenRange:
     network_instance: str | None = None
     withdrawn: bool = False
     """The device's own words say that it is not served any more (a lifetime of 0)."""
+    pool: str = field(default="", compare=False)
+    """The name that AAA uses for what it is in, as a `WantedPool` has it; empty: the first of the keys. It says where
+    a range is, and is no part of what it is."""
+
+    @property
+    def pool_name(self) -> str:
+        return self.pool or self.key.keys[0]
+
+
+@dataclass(frozen=True)
+class SeenStatic:
+    """An address, or a delegated prefix, that the device assigns to one subscriber for ever."""
+
+    key: ObjectKey
+    prefix: Prefix
+    network_instance: str | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +195,7 @@ class Seen:
     ranges: tuple[SeenRange, ...]
     parts: tuple[ObjectKey, ...] = ()
     """Objects that hold no range and that a driver writes beside them: an excluded address, a lock, a VRF."""
+    statics: tuple[SeenStatic, ...] = ()
 
 
 # --- What to do -----------------------------------------------------------------------------------

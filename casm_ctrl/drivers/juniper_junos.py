@@ -74,14 +74,18 @@ class JuniperJunos:
     def parse(self, data: Element) -> Seen:
         """Every pool with its network, in the order of the document."""
         pools = model.pools(data)
+        heads = _heads(pools)
         return Seen(
             pools=tuple(
                 SeenPool(model.POOL.key(name), model.generation_of(pool)) for name, pool in pools.items()
             ),
             ranges=tuple(
-                _range(name, pool) for name, pool in pools.items() if model.network_text(pool) is not None
+                _range(name, pool, heads[name])
+                for name, pool in pools.items()
+                if model.network_text(pool) is not None
             ),
             parts=tuple(key for kind in model.PARTS for key, _ in objects(data, kind)),
+            statics=tuple(static for name, pool in pools.items() for static in model.hosts(name, pool)),
         )
 
     def parse_usage(self, data: Element) -> tuple[UsageReading, ...]:
@@ -98,11 +102,24 @@ class JuniperJunos:
 DRIVER: Driver = JuniperJunos()
 
 
-def _range(name: str, pool: Element) -> SeenRange:
+def _heads(pools: Mapping[str, Element]) -> dict[str, str]:
+    """By pool, the first of its chain: its name is the one that AAA uses. A pool in a ring is its own."""
+    links = {name: model.link_of(pool) for name, pool in pools.items()}
+    heads: dict[str, str] = {}
+    for head in sorted(pools.keys() - set(links.values())):
+        pool: str | None = head
+        while pool is not None and pool in links and pool not in heads:
+            heads[pool] = head
+            pool = links[pool]
+    return {name: heads.get(name, name) for name in pools}
+
+
+def _range(name: str, pool: Element, head: str) -> SeenRange:
     return SeenRange(
         model.network_key(name, model.network_text(pool) or ""),
         model.extent(pool),
         mark=model.mark_of(name, pool),
         drained=model.is_drained(pool),
         withdrawn=model.is_inactive(pool),
+        pool=head,
     )

@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 from casm_ctrl.addressing.prefix import Family, Range
 from casm_ctrl.drivers.elements import add_leaf, list_entries, text_of
-from casm_ctrl.drivers.interface import BlockMark, Element, GenerationMark, ObjectKey
+from casm_ctrl.drivers.interface import BlockMark, Element, GenerationMark, ObjectKey, SeenStatic
 from casm_ctrl.drivers.objects import Kind, Model, Step, objects
-from casm_ctrl.drivers.values import canonical_address, canonical_network, network_of, whole
+from casm_ctrl.drivers.values import canonical_address, canonical_network, extent_of, network_of, whole
 
 ROOT_MODULE = "junos-conf-root"
 ROOT_NAMESPACE = "http://yang.juniper.net/junos/conf/root"
@@ -35,6 +35,7 @@ RANGE, LOW, HIGH, LENGTH = name("range"), name("low"), name("high"), name("prefi
 DHCP_ATTRIBUTES, XAUTH_ATTRIBUTES = name("dhcp-attributes"), name("xauth-attributes")
 ROUTER_LIST, EXCLUDED_LIST = name("router"), name("excluded-address")
 EXCLUDED_RANGE, HOST = name("excluded-range"), name("host")
+_HOST_ADDRESS = name("ip-address")
 _MACRO, _DATA, _VALUE = name("apply-macro"), name("data"), name("value")
 _OUR_MACRO = "casm"
 
@@ -169,6 +170,17 @@ def dependents(name: str, pool: Element, ours: Collection[ObjectKey]) -> Iterato
         for label, _ in list_entries(parent, tag, NAME):
             if not any(k.steps[-1].tag == tag and k.key(name, label.strip()) in ours for k in PARTS):
                 yield f"{tag.rpartition('}')[2]} {label.strip()}"
+
+
+def hosts(name: str, pool: Element) -> Iterator[SeenStatic]:
+    """The addresses of a pool that one host each has for ever."""
+    container = inside(pool)
+    for label, entry in () if container is None else list_entries(container, HOST, NAME):
+        leaf = entry.find(_HOST_ADDRESS)
+        text = None if leaf is None else text_of(leaf).partition("/")[0]
+        span = extent_of(text, text)
+        if span is not None:
+            yield SeenStatic(ObjectKey("host", (name, label.strip())), next(span.prefixes()))
 
 
 # --- Our notes on a pool --------------------------------------------------------------------------
