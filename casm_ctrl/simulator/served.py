@@ -29,7 +29,7 @@ class Shape:
     length: str = ""
     """The number of bits of the prefix that begins at `first`."""
     unit: str = ""
-    """In the entry or the pool: the length of the prefixes that subscribers get."""
+    """In the pool or the entry: the length of the prefixes that subscribers get."""
     last_is_prefix: bool = False
     """`last` is the last of those prefixes, and not the last address."""
     kept: Sequence[tuple[str, str]] = ()
@@ -105,7 +105,7 @@ def _extent(shape: Shape, entry: Element, pool: Element) -> _Extent | None:
     if None in texts.values():
         return None
     try:
-        unit_text = next(filter(None, (text_at(node, shape.unit) for node in _scopes(entry, pool))), None)
+        unit_text = text_at(pool, shape.unit) or text_at(entry, shape.unit)
         if shape.last:
             low, high = ipaddress.ip_address(texts["first"] or ""), ipaddress.ip_address(texts["last"] or "")
             version, first, last = low.version, int(low), int(high)

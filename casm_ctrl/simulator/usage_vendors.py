@@ -119,10 +119,10 @@ _PREFIXES = tuple(
     Shape(
         ("ipv6-prefixs/ipv6-prefix",),
         ("name",),
-        kind,
-        "../name",
-        "prefix-address/prefix",
-        unit="prefix-address/prefix-length" if kind == "delegation" else "",
+        "",
+        "name",
+        f"{kind}/prefix-address/prefix",
+        unit="delegation/prefix-address/prefix-length" if kind == "delegation" else "",
     )
     for kind in _KINDS
 )
@@ -171,7 +171,7 @@ JUNOS_SHAPES = tuple(
         (_JUNOS_POOLS,),
         ("name",),
         "",
-        network.replace("POOL", "name"),
+        "name",
         network,
         kept=((f"{inside}/excluded-address/name", f"{inside}/excluded-address/name"),),
         drains=("hold-down", "active-drain"),
