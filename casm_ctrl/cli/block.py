@@ -9,7 +9,7 @@ import typer
 
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command
-from casm_ctrl.cli.options import LiveState, SpaceFilter
+from casm_ctrl.cli.options import BlockNames, LiveState, SpaceFilter
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,7 +84,7 @@ def block_table(found: Sequence[Document]) -> RenderableType:
             row["device-pool"],
             row["pool"],
             row.get("wanted"),
-            row["state"],
+            row["state"] if row.get("managed", True) else f"{row['state']}, not managed",
             moment(row["since"]),
             *((_used(row),) if counted else ()),
         )
@@ -107,6 +107,13 @@ def written(block: Document) -> str:
         return str(block["prefix"])
     offset = f" offset {block['psid-offset']}" if "psid-offset" in block else ""
     return f"{block['prefix']} psid {block['psid']}/{block['psid-length']}{offset}"
+
+
+def _adopted(block: Document) -> str | None:
+    """Where a block was found that nobody manages yet."""
+    objects = block.get("adopted-object", [])
+    where = ", ".join(f"{row['object']} on {row['device']}" for row in objects)
+    return f"from {where}; not managed" if objects else None
 
 
 _RANGES_SHOWN = 8
@@ -176,6 +183,8 @@ def _facts(block: Document) -> Iterable[RenderableType]:
             ("device pool", block["device-pool"]),
             ("wanted", block.get("wanted")),
             ("state", block["state"]),
+            ("adopted", _adopted(block)),
+            ("static", [f"{s['prefix']} ({s['object']} on {s['device']})" for s in block.get("static", [])]),
             ("route", _route(block)),
             ("since", moment(block["since"])),
             ("quarantined until", moment(block.get("quarantined-until"))),
@@ -203,3 +212,29 @@ def _facts(block: Document) -> Iterable[RenderableType]:
         yield from titled("Held back by", table(("DEVICE", "KIND", "WHAT"), findings))
     if block["event"]:
         yield from titled("History", event_table(block["event"], subject=False))
+
+
+@command(
+    app,
+    "manage",
+    changes=True,
+    examples=("casm block manage b12", "casm block manage b12 b13", "casm block manage b14 --split"),
+)
+def manage(
+    call: Call,
+    block: BlockNames,
+    split: Annotated[
+        bool,
+        typer.Option(
+            "--split",
+            help="Also where it is a part of a range that is no prefix: the next apply replaces that range by an "
+            "object for each of its blocks.",
+        ),
+    ] = False,
+    space: SpaceFilter = None,
+) -> Answer:
+    """Take over blocks that were adopted: from here on they are as any other. Nothing is sent by this."""
+    from casm_ctrl.service.management import manage as take_over
+
+    done = take_over(call.database, call.author, block, space=space, split=split)
+    return Answer(done, lambda: [block_table(done["block"])])

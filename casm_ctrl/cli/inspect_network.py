@@ -164,12 +164,13 @@ def verify(
         lambda tell: verifying.verify(call.database, call.author, devices or (), options, tell)
     )
     if report is not None:
-        _write(report, {"casm": 1, **done})
+        write_report(report, {"casm": 1, **done})
     found: Document = done["verify"]
     return Answer(done, lambda: _verified(found), faults=[finding["words"] for finding in found["finding"]])
 
 
-def _write(path: Path, document: Document) -> None:
+def write_report(path: Path, document: Document) -> None:
+    """Write a report for those who keep it. InvalidValue where it cannot be written."""
     from casm_ctrl.base.errors import InvalidValue
 
     try:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from casm_ctrl.cli import (
+    adopt,
     allocation,
     audit,
     block,
@@ -92,6 +93,7 @@ app.add_typer(block.app, name="block", rich_help_panel="Blocks")
 app.add_typer(route.app, name="route", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")
 inspect_network.register(app, "Devices")
+adopt.register(app, "Devices")
 exchange.register(app, "Exchange")
 status.register(app, "Look")
 trace.register(app, "Look")

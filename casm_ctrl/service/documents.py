@@ -12,6 +12,7 @@ from casm_ctrl.base.clock import Micros, to_rfc3339
 from casm_ctrl.service.usage import pool_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import blocks, devices, owners, pools
+from casm_ctrl.store.adoptions import PieceRow
 from casm_ctrl.store.block_members import MemberRow
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
@@ -21,6 +22,7 @@ from casm_ctrl.store.past_blocks import PastBlock
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.spaces import SpaceRow
 from casm_ctrl.store.states import State, Wanted
+from casm_ctrl.store.static_assignments import StaticRow
 from casm_ctrl.store.transaction import Transaction
 
 
@@ -28,7 +30,8 @@ def space_document(space: SpaceRow) -> Document:
     return {"name": space.name, "description": space.description}
 
 
-def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Document:
+def block_document(block: BlockRow, members: Sequence[MemberRow] = (), *, managed: bool = True) -> Document:
+    """`managed`: False of what was adopted, until somebody says that it is ours to change."""
     document: Document = {
         "id": block.name,
         **prefix_document(block.prefix, block.psid_offset),
@@ -39,6 +42,8 @@ def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Docume
         "state": block.state.value,
         "since": to_rfc3339(block.changed_at),
     }
+    if not managed:
+        document["managed"] = False
     if block.rest_until is not None:
         document["quarantined-until"] = to_rfc3339(block.rest_until)
     if block.expires_at is not None:
@@ -55,6 +60,18 @@ def block_document(block: BlockRow, members: Sequence[MemberRow] = ()) -> Docume
                 **used_document(m.used, m.used_at),
             }
             for m in members
+        ]
+    return document
+
+
+def adoption_document(pieces: Sequence[PieceRow], statics: Sequence[StaticRow]) -> Document:
+    """The objects in which an adopted block is, and the static assignments in it; nothing where there are none."""
+    document: Document = {}
+    if pieces:
+        document["adopted-object"] = [{"device": row.device, "object": row.label} for row in pieces]
+    if statics:
+        document["static"] = [
+            {"device": row.device, "object": row.label, "prefix": str(row.prefix)} for row in statics
         ]
     return document
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from casm_ctrl.addressing.prefix import Prefix, Range
 from casm_ctrl.store import free_space, observations, pools
 from casm_ctrl.store.pools import PoolRow
@@ -30,11 +32,14 @@ def _hold_in(
     return pieces
 
 
-def release_held(tx: Transaction, device_id: int, still: list[tuple[int, Range]]) -> list[Prefix]:
+def release_held(
+    tx: Transaction, device_id: int, still: list[tuple[int, Range]], *, besides: Collection[int] = ()
+) -> list[Prefix]:
     """Give back what was held because of a device and is not wholly under one of `still`: (space id, range)
     pairs, which are then to be held anew.
 
-    Where another device shows a foreign range there too, the space stays held because of that one.
+    Where another device shows a foreign range there too, the space stays held because of that one, unless it is
+    one of `besides`.
     """
     released: list[Prefix] = []
     for carve in pools.list_carves(tx, device_id=device_id):
@@ -44,12 +49,12 @@ def release_held(tx: Transaction, device_id: int, still: list[tuple[int, Range]]
         pools.delete_carve(tx, carve)
         free_space.give(tx, carve.pool_id, carve.prefix)
         released.append(carve.prefix)
-        hold_seen(tx, pool, carve.prefix.range, besides=device_id)
+        hold_seen(tx, pool, carve.prefix.range, besides={device_id, *besides})
     return released
 
 
-def hold_seen(tx: Transaction, pool: PoolRow, span: Range, *, besides: int | None = None) -> None:
+def hold_seen(tx: Transaction, pool: PoolRow, span: Range, *, besides: Collection[int] = ()) -> None:
     """Hold what of `span` is under foreign ranges that earlier reads of devices showed."""
     for device_id, seen in observations.foreign_ranges(tx, pool.space_id, span):
-        if device_id != besides:
+        if device_id not in besides:
             hold(tx, pool.space_id, seen, device_id, "seen there by an earlier read")

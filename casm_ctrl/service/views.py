@@ -12,6 +12,7 @@ from casm_ctrl.service.routes import route_document, route_of
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import (
+    adoptions,
     atomic_runs,
     block_members,
     blocks,
@@ -24,6 +25,7 @@ from casm_ctrl.store import (
     past_blocks,
     pools,
     spaces,
+    static_assignments,
 )
 from casm_ctrl.store import circuits as store_circuits
 from casm_ctrl.store.database import Database
@@ -109,9 +111,10 @@ def show_device_pool(database: Database, label: str) -> Document:
     with database.read() as tx:
         row = the_device_pool(tx, label)
         held = blocks.list_blocks(tx, device_pool_id=row.id)
+        adopted = adoptions.unmanaged_blocks(tx)
         return {
             **documents.device_pool_document(tx, row),
-            "block": [documents.block_document(block) for block in held],
+            "block": [documents.block_document(b, managed=b.id not in adopted) for b in held],
         }
 
 
@@ -138,7 +141,8 @@ def list_blocks(
             pool_id=None if pool is None else the_pool(tx, pool).id,
             state=state,
         )
-        return [documents.block_document(block) for block in found]
+        adopted = adoptions.unmanaged_blocks(tx)
+        return [documents.block_document(block, managed=block.id not in adopted) for block in found]
 
 
 def show_block(database: Database, name: str, space: str | None = None) -> Document:
@@ -151,7 +155,12 @@ def show_block(database: Database, name: str, space: str | None = None) -> Docum
         else:
             block = the_block(tx, name, space)
             number = block.id
-            document = documents.block_document(block, block_members.list_members(tx, [number])[number])
+            pieces = adoptions.pieces_of(tx, number)
+            members = block_members.list_members(tx, [number])[number]
+            document = documents.block_document(block, members, managed=not pieces)
+            document |= documents.adoption_document(
+                pieces, static_assignments.statics_in(tx, block.space_id, block.prefix)
+            )
             document |= documents.kind_document(pools.get_pool(tx, block.pool_id), block.prefix)
             document |= route_document(block, route_of(tx, block))
         document["finding"] = [documents.finding_document(row) for row in observations.holds_on(tx, number)]

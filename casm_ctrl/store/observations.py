@@ -143,6 +143,30 @@ def list_ranges(tx: Transaction, device_id: int) -> list[RangeRow]:
     ]
 
 
+def strange_ranges(tx: Transaction) -> list[tuple[str, RangeRow]]:
+    """(device, range) of all ranges in all spaces that are no block of ours."""
+    rows = tx.all(
+        "SELECT device.name, path, keys, network_instance, seen_range.space_id, family, first, last, drained"
+        " FROM seen_range JOIN device ON device.id = device_id WHERE block_id IS NULL"
+        " ORDER BY device.name, family, first"
+    )
+    return [
+        (
+            row[0],
+            RangeRow(
+                row[1],
+                tuple(json.loads(row[2])),
+                row[3],
+                row[4],
+                Range.read(row[5], row[6], row[7]),
+                None,
+                bool(row[8]),
+            ),
+        )
+        for row in rows
+    ]
+
+
 def shows_drained(tx: Transaction, block: int, device_id: int) -> bool:
     """True where the last read of a device showed a block there, and drained."""
     row = tx.first(
@@ -231,6 +255,14 @@ def replace_findings(
         ),
     )
     return [f for key, f in new.items() if key not in old]
+
+
+def forget_findings(tx: Transaction, device_id: int, objects: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+    """What was said of objects, (path, keys), is not so any more."""
+    tx.run_many(
+        "DELETE FROM finding WHERE device_id = :device AND path = :path AND keys = :keys",
+        ({"device": device_id, "path": path, "keys": json.dumps(keys)} for path, keys in objects),
+    )
 
 
 def list_findings(tx: Transaction, *, device_id: int | None = None) -> list[FindingRow]:

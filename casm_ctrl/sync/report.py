@@ -30,6 +30,10 @@ class Result(Enum):
     FIT = "fit"
     DRIFT = "drift"
     RESTORED = "restored"
+    ADOPTED = "adopted"
+    ADOPTABLE = "adoptable"
+    CONFLICTS = "conflicts"
+    NOTHING_NEW = "nothing-new"
 
 
 @dataclass
