@@ -36,6 +36,7 @@ from casm_ctrl.drivers.interface import (
     UsageReading,
     Wanted,
 )
+from casm_ctrl.drivers.static_routes import WithStaticRoutes
 
 _USED = f"{{{tree.EXT_NAMESPACE}}}addresses-used"
 _TOTAL = f"{{{tree.EXT_NAMESPACE}}}addresses-total"
@@ -100,7 +101,7 @@ class IetfAddressPool:
         return render_edit(wanted, running, can_drain=self.abilities(modules).drain)
 
 
-DRIVER: Driver = IetfAddressPool()
+DRIVER: Driver = WithStaticRoutes(IetfAddressPool())
 
 
 def _generation(pool: Element) -> GenerationMark | None:

@@ -56,6 +56,7 @@ from casm_ctrl.drivers.interface import (
     Wanted,
 )
 from casm_ctrl.drivers.objects import Kind, objects
+from casm_ctrl.drivers.static_routes import WithStaticRoutes
 from casm_ctrl.drivers.values import extent_of, network_of, whole
 
 
@@ -121,7 +122,7 @@ class IetfDhcpv6Server:
         return render_edit(wanted, running)
 
 
-DRIVER: Driver = IetfDhcpv6Server()
+DRIVER: Driver = WithStaticRoutes(IetfDhcpv6Server())
 
 
 def _pools(data: Element) -> Iterator[tuple[Kind, ObjectKey, Element]]:

@@ -31,6 +31,7 @@ from casm_ctrl.drivers.interface import (
     Wanted,
 )
 from casm_ctrl.drivers.objects import Kind, Step, objects
+from casm_ctrl.drivers.static_routes import WithStaticRoutes
 from casm_ctrl.drivers.values import whole
 
 _STATISTICS = Kind(
@@ -137,7 +138,7 @@ class IetfNat:
         return render_edit(wanted, running)
 
 
-DRIVER: Driver = IetfNat()
+DRIVER: Driver = WithStaticRoutes(IetfNat())
 
 
 def _name_of(instance: Element) -> str:

@@ -133,6 +133,8 @@ class WantedPool:
     usage_low: int | None = None
     """Percent in use below which it tells again; only with `usage_high`, and below it."""
     announcement: Announcement = Announcement.NONE
+    route_tag: int | None = None
+    """What its routes are to be marked with, for routing policies."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,15 @@ class SeenStatic:
 
 
 @dataclass(frozen=True)
+class SeenRoute:
+    """A static route on the device, anybody's. `range` is None where its destination cannot be read."""
+
+    key: ObjectKey
+    range: Range | None
+    mark: BlockMark | None = None
+
+
+@dataclass(frozen=True)
 class Seen:
     """What a running configuration holds."""
 
@@ -196,6 +207,8 @@ class Seen:
     parts: tuple[ObjectKey, ...] = ()
     """Objects that hold no range and that a driver writes beside them: an excluded address, a lock, a VRF."""
     statics: tuple[SeenStatic, ...] = ()
+    routes: tuple[SeenRoute, ...] = ()
+    """Static routes, where the driver configures some."""
 
 
 # --- What to do -----------------------------------------------------------------------------------
@@ -347,3 +360,18 @@ class AsksUsage(Protocol):
     def parse_usage_replies(self, data: Element, ours: Collection[ObjectKey]) -> tuple[UsageReading, ...]:
         """Read `data`, an element around what all the replies held; objects without a reading are left out."""
         ...
+
+
+@runtime_checkable
+class ReadsOptional(Protocol):
+    """A driver that reads more of devices that announce more: not all pass over names that they do not know."""
+
+    def optional_filter(self, announced: Mapping[str, str | None]) -> tuple[Element, ...]:
+        """What is read besides `config_filter`. `announced`: name → revision."""
+        ...
+
+
+def config_filter_of(driver: Driver, announced: Mapping[str, str | None]) -> tuple[Element, ...]:
+    """All that is read of the configuration of a device with these modules."""
+    more = driver.optional_filter(announced) if isinstance(driver, ReadsOptional) else ()
+    return (*driver.config_filter(), *more)

@@ -18,6 +18,7 @@ from casm_ctrl.service.desired import Desired, read_desired
 from casm_ctrl.service.holding import hold, release_held
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.replacement import forget_strangers
+from casm_ctrl.service.route_sightings import RouteSighting, note_routes, sort_routes, strange_routes
 from casm_ctrl.service.spans import outside, touched_blocks
 from casm_ctrl.service.whole_objects import WholeObjects
 from casm_ctrl.store import (
@@ -72,6 +73,8 @@ class Sight:
     containers: tuple[tuple[str, tuple[str, ...]], ...]
     proof: bool
     kept: bool = True
+    routes: tuple[RouteSighting, ...] = ()
+    """Static routes, where the driver configures some."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,8 @@ def observe_within(tx: Transaction, author: Author, device: DeviceRow, sight: Si
         forget_strangers(tx, device.id, mine, {(s.path, s.keys): s.range for s in sight.sightings})
     ranges = _sort(tx, reading, mine, sight)
     _judge_foreign(tx, reading)
+    seen_routes = sort_routes(tx, device, mine, sight.routes, store=reading.store)
+    reading.findings += strange_routes(device, mine, seen_routes)
     news = observations.replace_findings(tx, device.id, reading.findings, forget=sight.proof)
     observations.replace_ranges(tx, device.id, ranges, forget=sight.proof)
     record(tx, author, (Event(f.kind, "device", device.id, device.name, reason=f.words) for f in news))
@@ -148,6 +153,8 @@ def observe_within(tx: Transaction, author: Author, device: DeviceRow, sight: Si
             identities.end_replacement(tx, device.id)
     if not sight.proof and leases.get_pending(tx, device.id) is not None:
         return Observed((), tuple(observations.list_findings(tx, device_id=device.id)))
+    proven = sight.proof and sight.kept
+    note_routes(tx, author, device, mine, seen_routes, proof=proven)
     touched = touched_blocks(mine.values(), ranges)
     words = [
         step
@@ -317,7 +324,8 @@ def _hold(tx: Transaction, reading: _Reading, *, forget: bool) -> None:
 
 def _forget_objects(tx: Transaction, device_id: int, sight: Sight) -> None:
     """An object of ours that a proving read does not show is not ours any more if it comes back."""
-    there = {(s.path, s.keys) for s in sight.sightings} | set(sight.containers)
+    there = {(s.path, s.keys) for s in sight.sightings} | {(r.path, r.keys) for r in sight.routes}
+    there |= set(sight.containers)
     gone = [row for row in observations.list_objects(tx, device_id) if (row.path, row.keys) not in there]
     observations.delete_objects(tx, device_id, gone)
 

@@ -20,7 +20,7 @@ from casm_ctrl.drivers.interface import (
     WantedBlock,
     WantedPool,
 )
-from casm_ctrl.service.desired import Desired
+from casm_ctrl.service.desired import Desired, DesiredPool
 from casm_ctrl.service.guard import guard_generation, guard_removal
 from casm_ctrl.service.intent import Intent
 from casm_ctrl.store.blocks import BlockRow
@@ -150,12 +150,19 @@ def _wanted(desired: Desired, decision: Decision, generation: int, zombies: bool
                 psid_offset=pool.psid_offset,
                 usage_high=pool.row.usage_high,
                 usage_low=pool.row.usage_low,
-                announcement=Announcement(pool.row.announcement),
+                announcement=_announcement(pool),
+                route_tag=pool.row.route_tag,
             )
             for pool in desired.pools
         ),
         ours=frozenset(ours),
     )
+
+
+def _announcement(pool: DesiredPool) -> Announcement:
+    """Who only stands by must not attract what is for the member that serves."""
+    asked = Announcement(pool.row.announcement)
+    return Announcement.NONE if pool.role == "stands-by" and asked is Announcement.STATIC_DISCARD else asked
 
 
 def _gateway(text: str, mask: int | None) -> Gateway:

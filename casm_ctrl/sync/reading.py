@@ -7,15 +7,26 @@ from collections.abc import Collection, Sequence
 from lxml import etree
 
 from casm_ctrl.base.errors import DeviceRefused
-from casm_ctrl.drivers.interface import AsksUsage, Driver, Element, ObjectKey, Seen, UsageKind, UsageReading
+from casm_ctrl.drivers.interface import (
+    AsksUsage,
+    Driver,
+    Element,
+    ObjectKey,
+    Seen,
+    UsageKind,
+    UsageReading,
+    config_filter_of,
+)
 from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.session import Session
 from casm_ctrl.store.observations import ObjectRow
+from casm_ctrl.sync.announced import read_announced
 
 
 async def read_ours(session: Session, driver: Driver) -> Element:
     """The part of running that the driver reads."""
-    return await Client(session).get_config("running", driver.config_filter())
+    announced = await read_announced(session)
+    return await Client(session).get_config("running", config_filter_of(driver, announced.revisions))
 
 
 async def read_counts(session: Session, driver: Driver, objects: Sequence[ObjectRow]) -> dict[int, int]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from lxml import etree
 
 from casm_ctrl.base.errors import YangInvalid
-from casm_ctrl.drivers.interface import Driver, Edit, Element
+from casm_ctrl.drivers.interface import Driver, Edit, Element, config_filter_of
 from casm_ctrl.netconf.edit import apply_edit
 from casm_ctrl.netconf.names import DEFAULT_BASE, nc
 from casm_ctrl.netconf.rpc_error import RpcError
@@ -33,7 +33,7 @@ async def validate_edit(models: DeviceModels, driver: Driver, edit: Edit, runnin
 
 def judge_edit(models: DeviceModels, driver: Driver, edit: Edit, running: Element) -> None:
     """`validate_edit`, at once."""
-    selection = driver.config_filter()
+    selection = config_filter_of(driver, models.announced.revisions)
     config = etree.Element(nc("config"), nsmap=DEFAULT_BASE)
     config.extend(map(copy.deepcopy, edit.config))
     before = _part(running, selection)

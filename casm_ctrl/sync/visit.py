@@ -30,6 +30,7 @@ from casm_ctrl.netconf.session import Session, Target
 from casm_ctrl.netconf.trees import canonical, describe_difference, same_configuration
 from casm_ctrl.service import intent
 from casm_ctrl.service.observation import Sight, Sighting
+from casm_ctrl.service.route_sightings import RouteSighting
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.leases import Lease, PendingCommit
 from casm_ctrl.sync.access import StoreAccess
@@ -295,6 +296,16 @@ def sight_of(seen: Seen, *, proof: bool, kept: bool = True) -> Sight:
             for r in seen.ranges
         ),
         containers=tuple((key.path, key.keys) for key in (*(pool.key for pool in seen.pools), *seen.parts)),
+        routes=tuple(
+            RouteSighting(
+                r.key.path,
+                r.key.keys,
+                r.range,
+                None if r.mark is None else r.mark.store,
+                None if r.mark is None else r.mark.block,
+            )
+            for r in seen.routes
+        ),
         proof=proof,
         kept=kept,
     )
