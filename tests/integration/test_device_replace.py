@@ -120,6 +120,18 @@ def test_a_key_of_another_type(world: World) -> None:
     world.check()
 
 
+def test_the_other_client_sees_it_too(world: World) -> None:
+    world.installed(1)
+    world.casm("device", "change", "bng1", "--client", "ncclient", code=0)
+    become_another(world)
+    done = world.apply(code=1)
+    assert done.error["app-tag"] == "identity-changed"
+    assert fingerprint_of_line(world.devices["bng1"].host_key) in done.error["message"]
+    world.casm("device", "replace", "bng1", "--accept-new", *REASON, code=0)
+    world.apply(code=0)
+    world.check()
+
+
 def test_an_old_backup_holds_what_was_withdrawn(world: World) -> None:
     device = world.installed(2)
     backup = device.configuration()
