@@ -595,6 +595,45 @@ async def test_no_reply() -> None:
             device.lock("candidate")
 
 
+async def test_a_half_open_connection_says_nothing_and_keeps_its_locks() -> None:
+    async with simulate() as device, connect(device) as client:
+        await client.ok(LOCK)
+        device.faults.set(Fault(FaultKind.HALF_OPEN, "get-config", 1))
+        for _ in range(2):
+            client.send("<get-config><source><running/></source></get-config>")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.read(), 0.2)
+        assert len(device.journal.entries) == 2, "what comes after is not even received"
+        assert len(device.session_ids) == 1
+        async with connect(device) as other:
+            assert (await other.refused(LOCK))[1] == "lock-denied"
+            await other.ok(f"<kill-session><session-id>{device.session_ids[0]}</session-id></kill-session>")
+            await other.ok(LOCK)
+
+
+async def test_a_device_that_vanished_notices_after_its_time() -> None:
+    async with simulate() as device, connect(device) as client:
+        await client.ok(LOCK)
+        device.vanish(0.3)
+        client.send("<get/>")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.read(), 0.1)
+        for _ in range(200):
+            if not device.session_ids:
+                break
+            await asyncio.sleep(0.02)
+        async with connect(device) as other:
+            await other.ok(LOCK)
+
+
+async def test_a_huge_reply() -> None:
+    async with simulate() as device, connect(device) as client:
+        device.faults.set(Fault(FaultKind.HUGE_REPLY, "get-config", octets=10_000_000))
+        reply = await client.call("<get-config><source><running/></source></get-config>")
+        assert 9_900_000 < len(etree.tostring(reply.element)) < 10_200_000
+        await client.ok(edit(pool(entry("r1"))))
+
+
 async def test_garbage_instead_of_a_reply() -> None:
     async with simulate() as device, connect(device) as client:
         device.faults.set(Fault(FaultKind.GARBAGE_REPLY, "get-config"))

@@ -88,6 +88,26 @@ async def test_after_a_loss_the_next_run_has_a_new_session(world: World, session
     world.check()
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_kept_session_whose_device_vanished_costs_a_deadline(
+    world: World, sessions: SessionPool, client: str
+) -> None:
+    """Nothing tells that the peer is gone: the connection looks alive. It is found out, and the next one is new."""
+    device = world.add(deadlines=(("rpc", 1.0),))
+    change(world.database, ME, [ChangeDevice("bng1", client)])
+    world.give()
+    await applied(world, sessions=sessions)
+    before = used(world)
+    world.lab.do(device.vanish)
+    world.give()
+    results = [(await applied(world, sessions=sessions))["bng1"]["result"] for _ in range(2)]
+    assert results[-1] in ("changed", "in-sync")
+    assert set(results) <= {"failed", "changed", "in-sync"}
+    assert len(used(world) - before) == 1
+    assert world.shown() == {1, 2}
+    world.check()
+
+
 async def test_a_session_whose_locks_could_not_be_given_back_is_not_kept(
     world: World, sessions: SessionPool
 ) -> None:
