@@ -81,6 +81,12 @@ def _show(found: Sequence[Document]) -> Iterable[RenderableType]:
                     "drain",
                     None if _drain(device) != "no" else "cannot drain: blocks leave as a person decides",
                 ),
+                (
+                    "routes",
+                    "can be given static ones (RFC 8349)"
+                    if device.get("ability", {}).get("static-routes")
+                    else None,
+                ),
                 ("judged by", _modules(device)),
                 ("deviations", ", ".join(device.get("deviation", ())) or None),
                 ("missing", list(device.get("missing", ()))),

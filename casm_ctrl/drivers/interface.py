@@ -285,6 +285,8 @@ class Abilities:
 
     drain: bool
     usage: UsageKind
+    static_routes: bool = False
+    """It can be given static routes, for announcement `driver-static-discard`."""
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class WithStaticRoutes:
         return self._driver.quirks
 
     def abilities(self, modules: Mapping[str, str | None]) -> Abilities:
-        return self._driver.abilities(modules)
+        return replace(self._driver.abilities(modules), static_routes=bool(routing_modules(modules)))
 
     def modules(self, announced: Mapping[str, str | None]) -> tuple[str, ...]:
         return (*self._driver.modules(announced), *routing_modules(announced))

@@ -27,7 +27,11 @@ async def check_one(run: Run, report: Report) -> None:
             "host-key": session.host_key,
             "capability": list(session.capabilities.uris),
             "module": [{"name": n, **({"revision": r} if r else {})} for n, r in sorted(modules.items())],
-            "ability": {"drain": abilities.drain, "usage": abilities.usage.value},
+            "ability": {
+                "drain": abilities.drain,
+                "usage": abilities.usage.value,
+                "static-routes": abilities.static_routes,
+            },
             **_way(session.capabilities),
             "quirk": [{"name": quirk.name, "reason": quirk.reason} for quirk in driver.quirks],
             "finding": [],

@@ -15,6 +15,7 @@ from casm_ctrl.addressing.prefix import Range
 from casm_ctrl.drivers.interface import ObjectKey, Seen, SeenRange
 from casm_ctrl.service.desired import Desired
 from casm_ctrl.service.network import Network
+from casm_ctrl.service.routes import ON_DEVICE
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.observations import FindingRow
@@ -120,7 +121,13 @@ def _judge(reading: Reading) -> Iterable[Finding]:
         row.block: ObjectKey(row.path, row.keys) for row in reading.before.objects if row.block is not None
     }
     whole = standing(reading.before, reading.seen)
+    routed = {
+        route.mark.block: route.range
+        for route in reading.seen.routes
+        if route.mark is not None and route.mark.store == reading.before.store
+    }
     for pool in reading.before.pools:
+        announces = pool.row.announcement == ON_DEVICE and pool.role != "stands-by"
         for block in pool.blocks:
             if block.state in (State.INSTALLED, State.DRAINING):
                 key = keys.get(block.id)
@@ -128,6 +135,9 @@ def _judge(reading: Reading) -> Iterable[Finding]:
                 yield from _judge_block(
                     name, pool.role, block, seen, pool.network_instance, whole=block.id in whole
                 )
+                if announces and routed.get(block.id) != block.prefix.range:
+                    words = f"{name} does not have the route to {block.label}"
+                    yield Finding(Fault.MISSING, (name,), words, (block.name,))
     for finding in reading.findings:
         shares = () if finding.block is None else (f"b{finding.block}",)
         if finding.kind in _STRAY:

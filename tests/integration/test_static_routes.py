@@ -84,6 +84,9 @@ def test_a_block_serves_when_its_route_is_read_back(world: World) -> None:
     assert "<special-next-hop>blackhole</special-next-hop>" in configured(world)
     assert f"<description>{world.mark(1)}</description>" in configured(world)
     assert proof(world) == (True, "present")
+    assert world.casm("verify", code=0).answer["verify"]["finding"] == []
+    ability = world.casm("device", "check", code=0).device()["ability"]
+    assert ability["static-routes"] is True
     (route,) = world.casm("route", "list", code=0).answer["route"]
     assert (route["serving"], route["route"]["proof"]) == (True, "present")
     assert any("its route is there on bng1" in e.get("reason", "") for e in shown(world)["event"])
@@ -129,6 +132,8 @@ def test_a_route_that_was_removed_by_hand_is_drift(world: World) -> None:
     (found,) = drift["drift"]
     assert (found["kind"], found["object"]) == ("missing", "ipv4-static-route[static, casm, 198.51.100.0/26]")
     assert world.casm("drift", "--check").code == 1
+    (fault,) = world.casm("verify", code=1).answer["verify"]["finding"]
+    assert "does not have the route to b1" in fault["words"]
     # A look that is no proof changes nothing; the next apply does, and puts it right.
     world.apply(code=0)
     assert proof(world) == (True, "present")
