@@ -141,4 +141,4 @@ def previous_holders(database: Database, device: str) -> list[str]:
                 for past in past_blocks.past_holders(tx, block.space_id, block.prefix):
                     found.update(past.members)
         found.discard(row.id)
-        return sorted(other.name for other in devices.list_devices(tx) if other.id in found)
+        return sorted(devices.get_device(tx, number).name for number in found)
