@@ -80,18 +80,20 @@ def note_routes(
     proof: bool,
 ) -> None:
     """Record, for each block of the device, whether its route is there. Without `proof` none counts as gone."""
-    announced: dict[int, bool] = {}
+    known = routes.device_routes(tx, device.id)
+    announced = {
+        number: devices.get_device_pool(tx, number).announcement == ON_DEVICE
+        for number in {block.device_pool_id for block in mine.values()}
+    }
     for block in mine.values():
-        if block.device_pool_id not in announced:
-            pool = devices.get_device_pool(tx, block.device_pool_id)
-            announced[block.device_pool_id] = pool.announcement == ON_DEVICE
-        present = block.id in seen.ours
-        if not present and not (proof and _is_expected(tx, block, device, announced)):
+        present, before = block.id in seen.ours, known.get(block.id)
+        matters = present or (proof and (before is not None or announced[block.device_pool_id]))
+        if present is before or not matters:
             continue
-        if routes.put_route(tx, block.id, device.id, author.actor, present=present):
-            words = f"its route is {'there' if present else 'not there'} on {device.name}"
-            state = block.state.value
-            record(tx, author, [Event("observe", "block", block.id, block.label, state, state, words)])
+        routes.put_route(tx, block.id, device.id, author.actor, present=present)
+        words = f"its route is {'there' if present else 'not there'} on {device.name}"
+        state = block.state.value
+        record(tx, author, [Event("observe", "block", block.id, block.label, state, state, words)])
 
 
 def strange_routes(
@@ -112,10 +114,3 @@ def strange_routes(
 
 def _finding(device: DeviceRow, kind: str, route: RouteSighting, block: int | None, words: str) -> FindingRow:
     return FindingRow(device.name, kind, route.path, route.keys, block, False, Micros(0), words)
-
-
-def _is_expected(tx: Transaction, block: BlockRow, device: DeviceRow, announced: Mapping[int, bool]) -> bool:
-    """Whether it matters that no route is there: one should be, or was."""
-    return announced[block.device_pool_id] or any(
-        row.device_id == device.id for row in routes.list_routes(tx, block.id)
-    )

@@ -47,3 +47,9 @@ def list_routes(tx: Transaction, block_id: int) -> list[RouteRow]:
         block=block_id,
     )
     return [RouteRow(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows]
+
+
+def device_routes(tx: Transaction, device_id: int) -> dict[int, bool]:
+    """By block, whether the last read of a device that tells showed the route to it there."""
+    rows = tx.all("SELECT block_id, present FROM block_route WHERE device_id = :device", device=device_id)
+    return {row[0]: bool(row[1]) for row in rows}

@@ -42,7 +42,7 @@ async def check_identity(
     if session in _checked:
         return
     serials = await read_serials(session)
-    others = await store.run(check_serial, author, device.name, serials)
+    others = await store.run(check_serial, author, device.name, serials) if serials else None
     if others is not None:
         for name in others:
             if name not in told_apart:

@@ -293,6 +293,7 @@ CREATE TABLE block_route (
     actor TEXT NOT NULL,
     PRIMARY KEY (block_id, device_id)
 ) WITHOUT ROWID;
+CREATE INDEX block_route_device ON block_route (device_id);
 
 -- Blocks that were freed: who had what, until when. `members` are [device id, name, role].
 CREATE TABLE past_block (
