@@ -64,8 +64,8 @@ class Adoption:
         await asyncio.to_thread(self.judge)
         self.progress("", "")
         done = {report.device: report for report in reports}
-        for report in await self._over(sorted(self._units), self.write_one):
-            for name in self._units[report.device]:
+        for report in await self._over(sorted(self.units), self.write_one):
+            for name in self.units[report.device]:
                 done[name].error = report.error
                 done[name].result = report.result
                 done[name].warnings += report.warnings
@@ -122,7 +122,7 @@ class Adoption:
         return next(one.network_instance for one in ranges if one.key == conflict.key)
 
     @cached_property
-    def _units(self) -> dict[str, tuple[str, ...]]:
+    def units(self) -> dict[str, tuple[str, ...]]:
         """The devices that are written together, by the first of them: those with a range of a group's, else one."""
         first = {name: name for name in self.reads}
 
@@ -143,10 +143,10 @@ class Adoption:
 
     @cached_property
     def _unit_of(self) -> dict[str, str]:
-        return {name: first for first, unit in self._units.items() for name in unit}
+        return {name: first for first, unit in self.units.items() for name in unit}
 
     @cached_property
-    def _by_device(self) -> dict[str, list[Adoptable]]:
+    def by_device(self) -> dict[str, list[Adoptable]]:
         """What can be adopted, by the first of its devices."""
         found: dict[str, list[Adoptable]] = {}
         for one in self.judgement.adoptable:
@@ -164,8 +164,8 @@ class Adoption:
 
     async def write_one(self, run: Run, report: Report) -> None:
         """What was judged of the devices that are written together with this one, in one transaction."""
-        unit = self._units[report.device]
-        finds = [self._find(one) for name in unit for one in self._by_device.get(name, ())]
+        unit = self.units[report.device]
+        finds = [self.find_of(one) for name in unit for one in self.by_device.get(name, ())]
         sights = {name: sight_of(self.reads[name].seen, proof=False) for name in unit}
         if self.dry_run:
             outcome = await run.store.run(adoption.rehearse, run.author, sights, finds)
@@ -188,7 +188,8 @@ class Adoption:
         self.generations[name] = lease.generation
         return lease
 
-    def _find(self, one: Adoptable) -> Find:
+    def find_of(self, one: Adoptable) -> Find:
+        """What is to be written of one candidate."""
         candidate = one.candidate
         objects = {name: (seen.key.path, seen.key.keys) for name, seen in candidate.on.items()}
         instance = candidate.on[candidate.devices[0]].network_instance

@@ -110,9 +110,9 @@ class Network:
     def adopt(self, shown: Mapping[str, Seen]) -> tuple[Judgement, list[Outcome]]:
         run, judgement = self.judge(shown)
         outcomes = []
-        for unit in run._units.values():
+        for unit in run.units.values():
             leased = {name: intent.claim_lease(self.database, name, f"test-{name}", "test") for name in unit}
-            finds = [run._find(one) for name in unit for one in run._by_device.get(name, ())]
+            finds = [run.find_of(one) for name in unit for one in run.by_device.get(name, ())]
             sights = {name: sight_of(shown[name], proof=False) for name in unit}
             outcomes.append(adoption.adopt(self.database, ME, leased, sights, finds))
             for lease in leased.values():
@@ -537,7 +537,7 @@ def test_nothing_is_written_where_the_lease_was_lost(network: Network) -> None:
     (one,) = run.judgement.adoptable
     sights = {"d0": sight_of(run.reads["d0"].seen, proof=False)}
     with pytest.raises(LeaseLost):
-        adoption.adopt(network.database, ME, {"d0": lease}, sights, [run._find(one)])
+        adoption.adopt(network.database, ME, {"d0": lease}, sights, [run.find_of(one)])
     assert states(network.database) == {}
 
 
@@ -546,7 +546,7 @@ def test_what_was_allocated_meanwhile_is_told_and_the_rest_is_adopted(network: N
     shown = {"d0": seen("10.0.0.0/28", "10.0.0.16/28")}
     run, _ = network.judge(shown)
     allocate(network.database, ME, "d2/internet", prefix="10.0.0.0/28")
-    finds: Iterable[Find] = [run._find(one) for one in run.judgement.adoptable]
+    finds: Iterable[Find] = [run.find_of(one) for one in run.judgement.adoptable]
     lease = intent.claim_lease(network.database, "d0", "one", "one")
     sights = {"d0": sight_of(shown["d0"], proof=False)}
     outcome = adoption.adopt(network.database, ME, {"d0": lease}, sights, list(finds))
@@ -558,7 +558,7 @@ def test_what_was_allocated_meanwhile_is_told_and_the_rest_is_adopted(network: N
 def test_a_rehearsal_writes_nothing(network: Network) -> None:
     run, _ = network.judge({"d0": seen("10.0.0.0/28")})
     sights = {"d0": sight_of(run.reads["d0"].seen, proof=False)}
-    finds = [run._find(one) for one in run.judgement.adoptable]
+    finds = [run.find_of(one) for one in run.judgement.adoptable]
     outcome = adoption.rehearse(network.database, ME, sights, finds)
     assert len(outcome.adopted) == 1
     assert states(network.database) == {}
