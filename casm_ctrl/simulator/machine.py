@@ -113,6 +113,7 @@ class Machine:
 
     def _state(self) -> Sequence[Element]:
         modules = frozenset(module.name for module in self.platform.modules)
+        self.subscribers.follow(served_by(self.datastores.running))
         about = Circumstances(self._clock.now(), self._booted, modules)
         return [
             *usage_state(self.datastores.running, self.subscribers, about),
@@ -192,10 +193,9 @@ class Machine:
 
     def set_subscribers(self, pool: str, entry: str, used: int, *, heed_drain: bool = True) -> int:
         """Let so many addresses of a range be in use, but no more than now where it is drained: how many are."""
-        drained = (
-            s.drained for s in served_by(self.datastores.running) if (s.pool, s.entry) == (pool, entry)
-        )
-        if heed_drain and any(drained):
+        served = list(served_by(self.datastores.running))
+        self.subscribers.follow(served)
+        if heed_drain and any(one.drained for one in served if (one.pool, one.entry) == (pool, entry)):
             used = min(used, self.subscribers.used(pool, entry))
         self.subscribers.set(pool, entry, used)
         return used

@@ -75,6 +75,15 @@ class Subscribers:
     def __init__(self) -> None:
         self._used: dict[tuple[str, str], int] = {}
         self._peak: dict[tuple[str, str], int] = {}
+        self._served: set[tuple[str, str]] = set()
+
+    def follow(self, all_served: Iterable[Served]) -> None:
+        """What was served at the call before and is not any more has lost its subscribers."""
+        served = {(one.pool, one.entry) for one in all_served}
+        for key in self._served - served:
+            self._used.pop(key, None)
+            self._peak.pop(key, None)
+        self._served = served
 
     def set(self, pool: str, entry: str, used: int) -> None:
         """Say that `used` addresses of a range are in use; what does not fit is cut off when it is read."""

@@ -141,7 +141,8 @@ def test_commands_reach_one_device(simulator: Simulator) -> None:
         control.call("device1", "edit", datastore="running", configuration=POOL)
         assert control.call("device1", "configuration") == {"configuration": POOL}
         assert control.call("device2", "configuration") == {"configuration": ""}
-        control.call("device1", "subscribers", pool="p", entry="r", used=5)
+        assert control.call("device1", "subscribers", pool="p", entry="r", used=5) == {"used": 5}
+        control.call("device1", "vanish", seconds=0.1)
         control.call("device1", "next-session-id", session_id=99)
         control.call("device1", "lock", datastore="candidate")
         control.call("device1", "unlock", datastore="candidate")
@@ -150,9 +151,35 @@ def test_commands_reach_one_device(simulator: Simulator) -> None:
         assert key != simulator.devices[0]["host-key"]
         control.call("device1", "reboot", configuration="", downtime=0)
         assert control.call("device1", "configuration") == {"configuration": ""}
-        assert operations(control) == ["reboot"]
+        assert operations(control) == ["vanish", "reboot"]
         control.call("device1", "clear-journal")
         assert operations(control) == []
+
+
+RANGE = (
+    f'<address-pools xmlns="{POOLS}"><address-pool><address-pool-name>q</address-pool-name>'
+    "<address-pool-entries><ipv4-address-range><ipv4-address-range-name>r</ipv4-address-range-name>"
+    "<ip-lower-address>192.0.2.0</ip-lower-address><ip-upper-address>192.0.2.63</ip-upper-address>DRAIN"
+    "</ipv4-address-range></address-pool-entries></address-pool></address-pools>"
+)
+DRAIN = '<drain xmlns="urn:casm:yang:casm-address-pool-ext">true</drain>'
+
+
+def test_subscribers_come_by_the_addresses_and_not_to_what_is_drained(simulator: Simulator) -> None:
+    with simulator.control() as control:
+
+        def come(used: int) -> object:
+            return control.call("device2", "subscribers", range="192.0.2.0/26", used=used)["used"]
+
+        control.call("device2", "edit", datastore="running", configuration=RANGE.replace("DRAIN", ""))
+        assert come(6) == 6
+        control.call("device2", "edit", datastore="running", configuration=RANGE.replace("DRAIN", DRAIN))
+        assert come(9) == 6
+        control.call("device2", "set-faults", faults=[{"kind": "drain-ignored"}])
+        assert come(9) == 9
+        control.call("device2", "clear-faults")
+        assert come(0) == 0
+        assert come(1) == 0
 
 
 def test_faults_are_set_and_cleared(simulator: Simulator) -> None:
@@ -186,6 +213,8 @@ def test_faults_are_set_and_cleared(simulator: Simulator) -> None:
         ("device1", "wait", {"point": {"operation": "get", "when": "never"}}, "no moment"),
         ("device1", "wait", {"point": {"operation": "get"}, "timeout": 0.01}, "not reached"),
         ("device1", "unlock", {"datastore": "candidate"}, "does not hold"),
+        ("device1", "subscribers", {"range": "192.0.2.0/32", "used": 1}, "0 of the device's objects"),
+        ("device1", "subscribers", {"pool": "p", "entry": "r", "used": -1}, "-1 addresses"),
     ],
 )
 def test_wrong_commands_are_refused(

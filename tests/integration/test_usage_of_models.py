@@ -153,6 +153,20 @@ def test_a_block_that_cannot_drain_goes_with_a_word_on_who_is_there(world: World
     assert row.rest_until - row.changed_at == 7200 * SECOND, "nobody proved it empty"
 
 
+def test_subscribers_do_not_outlive_what_they_were_given_from(world: World) -> None:
+    """Two ranges of one name, one after the other, are two ranges."""
+    model = BY_MODEL["cisco-iosxr"]
+    gone, _ = install(world, model, 2)
+    device = world.devices["bng1"]
+    there = device.configuration().decode()
+    assert occupy(world, gone, 7) == 7
+    rest = there.replace("203.0.113.0<", "203.0.113.128<").replace("203.0.113.1<", "203.0.113.129<")
+    world.lab.do(lambda: device.edit("running", rest.encode(), "replace"))
+    assert readings(world, model).keys() == {2}
+    world.lab.do(lambda: device.edit("running", there.encode(), "replace"))
+    assert {block: reading.used for block, reading in readings(world, model).items()} == {1: 0, 2: 0}
+
+
 @pytest.mark.parametrize("name", ["cisco-iosxr", "juniper-junos", "huawei-vrp"])
 def test_a_block_that_fills_again_stays(world: World, name: str) -> None:
     """A device that gives out what is drained: the count just before the commit is not 0 any more."""
