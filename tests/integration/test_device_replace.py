@@ -70,6 +70,7 @@ def test_a_changed_host_key_holds_the_device_until_it_is_replaced(world: World) 
         ("device", "check"),
     ):
         assert tag(world, *command) == "identity-changed", command
+    assert new in world.casm("adopt", "bng1", code=1).out
     finding = world.casm("verify", code=1).answer["verify"]["finding"]
     assert any(new in one["words"] for one in finding)
     assert world.operations() == []

@@ -9,7 +9,7 @@ import pytest
 
 from casm_ctrl.drivers.static_routes import NEEDS
 from casm_ctrl.service.allocation import allocate
-from casm_ctrl.service.configuration import AddDevicePool, change
+from casm_ctrl.service.configuration import AddDevicePool, AddGroup, change
 from casm_ctrl.service.release import release
 from casm_ctrl.simulator import FaultKind
 from casm_ctrl.store.states import State
@@ -228,3 +228,27 @@ def test_a_replaced_device_announces_anew(world: World) -> None:
     assert proof(world) == (False, "unproven")
     world.apply(code=0)
     assert proof(world) == (True, "present")
+
+
+def test_of_a_group_those_that_serve_announce(world: World) -> None:
+    for name in ("bng1", "bng2", "bng3"):
+        world.add(name, modules=MODULES)
+    members = (("bng1", "serves"), ("bng2", "serves"), ("bng3", "stands-by"))
+    pool = AddDevicePool("bng1/home", ("p",), 26, group="pair", announcement="driver-static-discard")
+    change(world.database, ME, [AddGroup("pair", members), pool])
+    allocate(world.database, ME, "bng1/home")
+    world.apply("bng1", code=0)
+    assert proof(world) == (False, "unproven")
+    world.apply(code=0)
+    assert proof(world) == (True, "present")
+    assert [b"blackhole" in world.devices[f"bng{n}"].configuration() for n in (1, 2, 3)] == [
+        True,
+        True,
+        False,
+    ]
+    assert world.casm("verify", code=0).answer["verify"]["finding"] == []
+    release(world.database, ME, ["b1"])
+    for _ in range(3):
+        world.apply(code=0)
+    assert world.states()["b1"] is State.QUARANTINED
+    assert not any(device.configuration() for device in world.devices.values())

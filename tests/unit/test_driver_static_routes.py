@@ -18,11 +18,13 @@ from lxml import etree
 from casm_ctrl.addressing.prefix import Prefix, parse_prefix
 from casm_ctrl.base.errors import NotSupported
 from casm_ctrl.drivers.ietf_address_pool import DRIVER
+from casm_ctrl.drivers.ietf_dhcpv6_server import DRIVER as DHCPV6
 from casm_ctrl.drivers.ietf_nat import DRIVER as NAT
 from casm_ctrl.drivers.interface import (
     Action,
     Announcement,
     BlockMark,
+    Driver,
     Element,
     ObjectKey,
     SeenRoute,
@@ -45,6 +47,7 @@ from tests.driver_cases import (
     wanted,
 )
 from tests.driver_sequences import play, wishes
+from tests.published import folder_of
 
 MODULES = ("ietf-address-pool", "casm-address-pool-ext", *(need.name for need in NEEDS))
 RT = "urn:ietf:params:xml:ns:yang:ietf-routing"
@@ -199,6 +202,25 @@ def test_the_edit_and_its_result_are_valid_and_show_what_is_wanted(name: str) ->
     asked = (p for p in case.wanted.pools if p.announcement is Announcement.STATIC_DISCARD)
     blocks = [b for p in asked for b in p.blocks if str(b.prefix) not in taken]
     assert ours == {(str(b.prefix), str(BlockMark(STORE, b.number))) for b in blocks}
+
+
+@pytest.mark.parametrize(
+    ("driver", "module", "folder", "one", "family"),
+    [
+        (NAT, "ietf-nat", "ietf-nat", block(1, "192.0.2.0/28"), 4),
+        (DHCPV6, "ietf-dhcpv6-server", "ietf", block(4, "2001:db8::/64"), 6),
+    ],
+)
+def test_other_drivers_have_them_too(
+    driver: Driver, module: str, folder: str, one: WantedBlock, family: int
+) -> None:
+    modules = (module, *(need.name for need in NEEDS))
+    other = Bench(driver, modules, folder_of(folder))
+    after = other.check(Case(wanted(pool(one), generation=1), routing(static(FOREIGN))))
+    found = [r for r in driver.parse(after).routes if r.mark is not None]
+    assert [r.key for r in found] == [
+        ObjectKey(f"ipv{family}-static-route", ("static", "st0", str(one.prefix)))
+    ]
 
 
 def test_a_block_and_its_route_are_in_one_edit() -> None:
