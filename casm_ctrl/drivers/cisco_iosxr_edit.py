@@ -200,7 +200,7 @@ class _PoolEdit:
         if self._edit.put(key, entry, block.number, ", ".join(words)) is Outcome.FOREIGN:
             raise AlreadyExists(
                 f"{block_id(block.number)} ({block.prefix}) should stand as {key}, and somebody else configured that",
-                "adopt it, or take it off the device",
+                "take it over with 'casm adopt' and 'casm block manage', or take it off the device",
             )
         self._put_exclude(key, gateway, running)
 

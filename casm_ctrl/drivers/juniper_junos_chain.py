@@ -68,5 +68,5 @@ def _check(chain: Sequence[str], links: Links) -> None:
 def _linked(pool: str, target: str, why: str) -> InUse:
     return InUse(
         f"the pool '{pool}', which somebody else configured, links to '{target}', and {why}",
-        f"take its link away on the device, or adopt '{pool}'",
+        f"take its link away on the device, or take '{pool}' over with 'casm adopt' and 'casm block manage'",
     )

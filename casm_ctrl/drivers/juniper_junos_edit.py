@@ -135,7 +135,7 @@ class _ChainEdit:
             raise AlreadyExists(
                 f"{block_id(block.number)} ({block.prefix}) should stand in the pool '{name}', and somebody else"
                 " configured that",
-                "adopt the pool, or take it off the device",
+                "take it over with 'casm adopt' and 'casm block manage', or take it off the device",
             )
         entry = model.POOL.entry(key)
         self._add_drain(entry, block, there)

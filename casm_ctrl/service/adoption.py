@@ -45,6 +45,8 @@ class Find:
     group: str | None = None
     network_instance: str | None = None
     statics: tuple[StaticRow, ...] = ()
+    drained: bool = False
+    """Somebody drained it, on all devices: it stays so when it is managed."""
 
     @property
     def pieces(self) -> list[Prefix]:
@@ -270,6 +272,7 @@ def _adopt_range(
                 pool,
                 pieces,
                 {numbers[device]: found for device, found in find.objects.items()},
+                drained=find.drained,
             )
             for device, number in numbers.items():
                 own = [row for row in find.statics if row.device == device]

@@ -108,6 +108,7 @@ def cancel_drain(
             _refuse_leaving(block, "be kept: a removal may have been sent")
         if block.wanted is Wanted.PRESENT:
             return block
+        _refuse_unmanaged(tx, block, "be changed")
         if block.expires_at is not None and block.expires_at <= tx.now:
             raise IllegalTransition(
                 f"{block.label} cannot be kept: its lifetime ended at {to_rfc3339(block.expires_at)}",

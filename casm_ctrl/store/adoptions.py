@@ -20,7 +20,7 @@ from casm_ctrl.store.devices import DevicePoolRow, Member
 from casm_ctrl.store.events import Author, record_alike
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.reserve import reserve_many
-from casm_ctrl.store.states import State
+from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.store.transaction import Row, Transaction
 
 
@@ -61,11 +61,14 @@ def adopt_blocks(
     pool: PoolRow,
     prefixes: Sequence[Prefix],
     objects: Mapping[int, tuple[str, tuple[str, ...]]],
+    *,
+    drained: bool = False,
 ) -> list[int]:
     """Make `prefixes` (already taken from the pool's free rows) installed blocks of a device pool, all of them in
     one object: (path, keys) by device id. Returns the ids.
 
-    They count as sent: they are on a device, and leave it as others do.
+    They count as sent: they are on a device, and leave it as others do. `drained`: the object is,
+    and is to stay so.
     """
     values: dict[str, object] = {
         "pool_id": pool.id,
@@ -77,7 +80,10 @@ def adopt_blocks(
     }
     numbers = next_numbers(tx, len(prefixes))
     shared = bool(pool.tenant(1))
-    reserve_many(tx, values, members, prefixes, numbers, shared=shared, state=State.INSTALLED, sent=True)
+    wanted = Wanted.DRAINED if drained else Wanted.PRESENT
+    reserve_many(
+        tx, values, members, prefixes, numbers, shared=shared, state=State.INSTALLED, wanted=wanted, sent=True
+    )
     for length, count in Counter(prefix.length for prefix in prefixes).items():
         count_blocks(tx, pool.id, State.INSTALLED, length, count)
     subjects = (

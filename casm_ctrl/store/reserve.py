@@ -60,6 +60,7 @@ def reserve_many(
     *,
     shared: bool,
     state: State = State.RESERVED,
+    wanted: Wanted = Wanted.PRESENT,
     sent: bool = False,
 ) -> None:
     """Insert blocks that are alike but for their prefixes and `numbers`. The caller counts them.
@@ -68,7 +69,7 @@ def reserve_many(
     """
     alike = {
         **values,
-        "wanted": Wanted.PRESENT.value,
+        "wanted": wanted.value,
         "state": state.value,
         "sent": int(sent),
         "allocated_at": tx.now,

@@ -202,6 +202,7 @@ class Adoption:
             candidate.group,
             instance,
             tuple(statics),
+            all(seen.drained for seen in candidate.on.values()),
         )
 
     def _statics(self, name: str, candidate: Candidate) -> list[StaticRow]:

@@ -5,7 +5,7 @@ Nothing is recorded by a look: a block that somebody took away is found missing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -17,7 +17,7 @@ from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.states import State, Wanted
-from casm_ctrl.sync.adopted import adopted_objects
+from casm_ctrl.sync.adopted import adopted_objects, standing
 from casm_ctrl.sync.apply import apply_one
 from casm_ctrl.sync.fleet import choose, over_devices
 from casm_ctrl.sync.look import look_at
@@ -65,9 +65,12 @@ class Drift:
         return document
 
 
-def find_drift(changes: Iterable[Change], before: Desired) -> tuple[Drift, ...]:
+def find_drift(
+    changes: Iterable[Change], before: Desired, standing: Container[int] = ()
+) -> tuple[Drift, ...]:
     """Those of the changes that would be sent which the controller did not ask for since it was there last.
 
+    `standing`: blocks that are on the device in an adopted object, which is to be replaced.
     `before`: what the store knew before the device was read now. A container is looked at only where no block
     in it is about to change: an edit of a block writes to its container too.
     """
@@ -83,7 +86,7 @@ def find_drift(changes: Iterable[Change], before: Desired) -> tuple[Drift, ...]:
         if block is None:
             containers.append(change)
             continue
-        kind = _kind(change.action, block)
+        kind = None if block.id in standing else _kind(change.action, block)
         if kind is None:
             busy.update(change.key.keys)
         else:
@@ -181,7 +184,7 @@ async def drift_one(run: Run, report: Report) -> None:
     look = await look_at(run, report.device)
     changes = look.difference.edit.changes
     report.restores = look.before.device.on_drift == "restore"
-    own = find_drift(changes, look.before)
+    own = find_drift(changes, look.before, standing(look.before, look.seen))
     drifted = (*own, *find_adopted_drift(look.before, look.seen))
     by_hand = [finding for finding in look.wanted.findings if finding.kind in BY_HAND]
     report.result = Result.DRIFT if drifted or by_hand else Result.CHANGES if changes else Result.IN_SYNC

@@ -34,13 +34,13 @@ from casm_ctrl.service.configuration import (
 from casm_ctrl.service.desired import read_desired
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.management import manage
-from casm_ctrl.service.release import drain, force_release, release
+from casm_ctrl.service.release import cancel_drain, drain, force_release, release
 from casm_ctrl.service.rest import free_rested
 from casm_ctrl.service.trace import trace
 from casm_ctrl.store import adoptions, blocks, devices, free_space, observations, pools, static_assignments
 from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author
-from casm_ctrl.store.states import State
+from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.sync.adopt import Adoption
 from casm_ctrl.sync.adoption_judging import DeviceRead, Judgement, judge
 from casm_ctrl.sync.adoption_proposals import propose
@@ -450,6 +450,17 @@ def test_unmanaged_blocks_are_not_taken_back(network: Network) -> None:
         with pytest.raises(IllegalTransition) as refused:
             verb(network.database, ME, ["b2"])
         assert refused.value.remedy.endswith("'casm block manage b2 --split'")
+
+
+def test_what_somebody_drained_stays_drained(network: Network) -> None:
+    shown = {"d0": Seen((), (on("home", "a", "10.0.0.0/28", drained=True), on("home", "b", "10.0.0.16/28")))}
+    network.adopt(shown)
+    assert states(network.database) == {"10.0.0.0/28": State.DRAINING, "10.0.0.16/28": State.INSTALLED}
+    with pytest.raises(IllegalTransition, match="not managed"):
+        cancel_drain(network.database, ME, ["b1"])
+    manage(network.database, ME, ["b1"])
+    with network.database.read() as tx:
+        assert blocks.get_block(tx, 1).wanted is Wanted.DRAINED
 
 
 def test_managing_is_done_once_and_a_part_only_with_all(network: Network) -> None:
