@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from casm_ctrl.base.clients import CLIENTS
 from casm_ctrl.service.allocation import allocate
+from casm_ctrl.service.configuration import ChangeDevice, change
 from casm_ctrl.simulator import FaultKind
 from casm_ctrl.simulator.control import ControlClient, ControlServer
 from casm_ctrl.store.states import State
@@ -125,6 +127,37 @@ def test_a_commit_that_is_undone_late_is_waited_for(world: World, model: str) ->
     world.fault("bng1", FaultKind.DROP_BEFORE, CONFIRMATION)
     assert AGAIN in world.apply("--wait", "12s", code=0).warnings()
     settled(world)
+
+
+PATIENT = (("rpc", 30.0),)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    ("kind", "more", "error"),
+    [
+        (FaultKind.HUGE_REPLY, {"octets": 10_000_000}, ""),
+        (FaultKind.HUGE_REPLY, {"octets": 70_000_000}, "protocol-violation"),
+        (FaultKind.TINY_CHUNKS, {"octets": 1}, ""),
+        (FaultKind.HALF_OPEN, {"seconds": 3.0}, "deadline-exceeded"),
+    ],
+    ids=["10-megabytes", "70-megabytes", "tiny-chunks", "half-open"],
+)
+def test_both_clients_bear_what_the_connection_does(
+    world: World, client: str, kind: FaultKind, more: Mapping[str, Any], error: str
+) -> None:
+    """64 MiB are the most that is taken of one message."""
+    deadlines = QUICK if kind is FaultKind.HALF_OPEN else PATIENT
+    install(world, BY_MODEL["dhcpv6"], 1, deadlines=deadlines)
+    change(world.database, ME, [ChangeDevice("bng1", client)])
+    allocate(world.database, ME, "bng1/internet")
+    world.fault("bng1", kind, "get-config", occurrence=0, **more)
+    done = world.apply("--wait", "2s", code=1 if error else 0)
+    if error:
+        assert done.error["app-tag"] == error
+    world.clear_faults()
+    world.apply("--wait", "12s", code=0)
+    settled(world, 2)
 
 
 def settled(world: World, blocks: int = 3) -> None:
