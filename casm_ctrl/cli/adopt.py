@@ -88,10 +88,13 @@ def adopt(
         if check
     ]
     listed = found["device"]
-    return Answer(done, lambda: _adopted(found), notes=warnings(listed), faults=[*faults(listed), *conflicts])
+    return Answer(
+        done, lambda: show_adopted(found), notes=warnings(listed), faults=[*faults(listed), *conflicts]
+    )
 
 
-def _adopted(found: Document) -> Iterable[RenderableType]:
+def show_adopted(found: Document) -> Iterable[RenderableType]:
+    """What was adopted, what was not and what to do, and how each device stands."""
     from casm_ctrl.cli.output import number, plural, table
 
     listed: list[Document] = found["device"]
