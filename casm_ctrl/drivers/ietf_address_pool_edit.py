@@ -54,6 +54,14 @@ class _Target:
 
     services: list[str] = field(default_factory=list)
     members: list[_Member] = field(default_factory=list)
+    high: int | None = None
+    """Percent in use at which the device should tell."""
+
+    @property
+    def thresholds(self) -> dict[Family, int]:
+        """For the families of its members."""
+        families = {member.entry.prefix.family for member in self.members}
+        return {} if self.high is None else {f: self.high for f in tree.THRESHOLDS if f in families}
 
 
 def render_edit(wanted: Wanted, running: Element, *, can_drain: bool) -> Edit:
@@ -83,6 +91,7 @@ def _targets(wanted: Wanted, can_drain: bool) -> dict[str, _Target]:
     for pool in wanted.pools:
         _check_pool(pool)
         target = targets.setdefault(pool.name, _Target())
+        target.high = pool.usage_high if target.high is None else target.high
         target.services += [service for service in pool.services if service not in target.services]
         for block in pool.blocks:
             member = _member(wanted.store, pool, block)
@@ -109,6 +118,12 @@ def _check_pool(pool: WantedPool) -> None:
         raise NotSupported(
             f"the pool '{pool.name}' wants an unnumbered gateway, and {tree.MODULE} cannot name an interface",
             "choose gateway first, last, an address or none",
+        )
+    if pool.usage_low is not None:
+        raise NotSupported(
+            f"the pool '{pool.name}' wants to be told below {pool.usage_low} percent, and {tree.MODULE} has one"
+            " threshold",
+            "take --usage-low off the device pool",
         )
     if pool.network_instance is not None:
         raise NotSupported(
@@ -173,10 +188,16 @@ def _is_of_model(key: ObjectKey) -> bool:
 def _create_pool(wanted: Wanted, pool: str, target: _Target, top: Element) -> list[Change]:
     mark = str(GenerationMark(wanted.store, wanted.generation))
     entries = [member.entry for member in target.members]
-    element = tree.build_pool(pool, entries, device_id=mark, services=target.services)
+    element = tree.build_pool(
+        pool, entries, device_id=mark, services=target.services, thresholds=target.thresholds
+    )
     element.set(OPERATION, "create")
     top.append(element)
-    words = _join(f"{tree.local(tree.DEVICE_ID)} {mark}", *(f"service {name}" for name in target.services))
+    words = _join(
+        f"{tree.local(tree.DEVICE_ID)} {mark}",
+        *(f"service {name}" for name in target.services),
+        *(f"{tree.local(tree.THRESHOLDS[family])} {high}" for family, high in target.thresholds.items()),
+    )
     return [
         Change(Action.ADD, tree.pool_key(pool), None, words),
         *(_added(member) for member in target.members),
@@ -216,11 +237,12 @@ class _PoolEdit:
                 if member.key.path == kind.path:
                     changes += self._update(inside, member)
         services = self._missing_services() if ours and self.target.members else []
-        if not changes and not services:
+        marks = self._set_thresholds(inside) if ours else []
+        if not changes and not services and not marks:
             return []
         pool = self._lead(top)
         if ours:
-            changes.insert(0, self._touch(pool, services, kept))
+            changes.insert(0, self._touch(pool, services, kept, marks))
         if len(inside):
             if self.seen.element.find(tree.ENTRIES) is None:
                 inside.set(OPERATION, "merge")
@@ -232,7 +254,23 @@ class _PoolEdit:
         add_leaf(pool, tree.POOL_NAME, self.seen.key.keys[0])
         return pool
 
-    def _touch(self, pool: Element, services: Sequence[str], kept: Sequence[str]) -> Change:
+    def _set_thresholds(self, inside: Element) -> list[str]:
+        """The thresholds that the pool should have and has not, in words."""
+        there = self.seen.element.find(tree.ENTRIES)
+        present = {} if there is None else leaves_of(there)
+        words = []
+        for family, high in self.target.thresholds.items():
+            tag = tree.THRESHOLDS[family]
+            found = present.get(tag)
+            if found is None or found.strip() != str(high):
+                add_leaf(inside, tag, str(high), "merge")
+                was = "was missing" if found is None else f"was {found.strip()}"
+                words.append(f"{tree.local(tag)} {high} ({was})")
+        return words
+
+    def _touch(
+        self, pool: Element, services: Sequence[str], kept: Sequence[str], marks: Sequence[str]
+    ) -> Change:
         """Write the generation of this edit on the pool, and its missing services."""
         mark = str(GenerationMark(self.wanted.store, self.wanted.generation))
         add_leaf(pool, tree.DEVICE_ID, mark, "merge")
@@ -241,6 +279,7 @@ class _PoolEdit:
         words = _join(
             f"{tree.local(tree.DEVICE_ID)} {mark}",
             *(f"service {name} added" for name in services),
+            *marks,
             f"kept, for it holds {', '.join(kept)} that we did not write" if kept else "",
         )
         return Change(Action.CHANGE, self.seen.key, None, words)
@@ -272,10 +311,18 @@ class _PoolEdit:
         kept: list[str] = []
         for child in self.seen.element.iterchildren(etree.Element):
             if child.tag == tree.ENTRIES:
-                kept += [tree.local(e.tag) for e in child.iterchildren(etree.Element) if e not in gone]
+                kept += [
+                    tree.local(e.tag)
+                    for e in child.iterchildren(etree.Element)
+                    if e not in gone and not self._is_our_threshold(e)
+                ]
             elif not self._is_ours(child):
                 kept.append(tree.local(child.tag))
         return list(dict.fromkeys(kept))
+
+    def _is_our_threshold(self, entry: Element) -> bool:
+        """One that says what the device pool asks for."""
+        return entry.tag in tree.THRESHOLDS.values() and text_of(entry).strip() == str(self.target.high)
 
     def _is_ours(self, child: Element) -> bool:
         """Whether `child` of the pool is what we write on a pool, or holds its default."""

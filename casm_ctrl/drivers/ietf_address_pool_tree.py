@@ -54,6 +54,9 @@ LIFETIME = name("lifetime")
 INSTANCE = name("instance")
 DRAIN = f"{{{EXT_NAMESPACE}}}drain"
 
+THRESHOLDS = {Family.IPV4: name("warning-threshold-v4"), Family.IPV6: name("warning-threshold-v6")}
+"""Percent in use of a pool's entries at which the device should tell, by family."""
+
 POOL_PATH = "address-pool"
 
 INSTANCES = ("pppoe", "dhcp", "vpn", "ds-lite", "lw4over6", "map", "cgn", "xlat", "other")
@@ -135,7 +138,12 @@ def netmask(length: int) -> str:
 
 
 def build_pool(
-    pool: str, entries: Iterable[RangeEntry], *, device_id: str | None = None, services: Iterable[str] = ()
+    pool: str,
+    entries: Iterable[RangeEntry],
+    *,
+    device_id: str | None = None,
+    services: Iterable[str] = (),
+    thresholds: Mapping[Family, int] | None = None,
 ) -> Element:
     """One `address-pool` list entry with all that is given, in schema order, without operations.
 
@@ -153,6 +161,8 @@ def build_pool(
         for entry in ordered:
             if entry.prefix.family is family:
                 add_entry(inside, entry)
+        if thresholds and family in thresholds:
+            add_leaf(inside, THRESHOLDS[family], str(thresholds[family]))
     return element
 
 

@@ -365,3 +365,11 @@ def _running(wanted: Wanted) -> Element:
     data.extend(DRIVER.render(wanted, NOTHING, WITH_EXT).config)
     etree.strip_attributes(data, "{*}operation")
     return data
+
+
+def test_the_model_has_one_threshold_only() -> None:
+    pool = WantedPool(
+        "internet", (WantedBlock(1, parse_prefix("192.0.2.0/25")),), usage_high=90, usage_low=70
+    )
+    with pytest.raises(NotSupported, match="below 70 percent"):
+        DRIVER.render(Wanted("k3f9qa", 7, (pool,), frozenset()), etree.fromstring("<data/>"), {})

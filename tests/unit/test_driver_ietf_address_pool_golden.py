@@ -186,6 +186,18 @@ CASES = {
             )
         ),
     ),
+    "usage-high": Case(
+        wanted(
+            WantedPool("internet", (block(1, "192.0.2.0/25"), block(2, "192.0.2.128/25")), usage_high=90),
+            WantedPool("six", (block(3, "2001:db8::/48"),), usage_high=75),
+            ours=(POOL, v4(1)),
+        ),
+        pools(pool(B1 + "<warning-threshold-v4>80</warning-threshold-v4>")),
+    ),
+    "usage-high-goes": Case(
+        wanted(WantedPool("internet", (), usage_high=80), ours=(POOL, v4(1))),
+        pools(pool(B1 + "<warning-threshold-v4>80</warning-threshold-v4>")),
+    ),
     "foreign-pool": Case(
         wanted(WantedPool("internet", (block(1, "192.0.2.0/25"),), services=("any",)), ours=()),
         pools(
