@@ -53,14 +53,27 @@ class Model:
         return load_driver(self.driver)
 
 
+JUNOS = {"operations": ("junos-rpc-network-access",)}
+SHARED_USERS = (
+    b'<bras-ipv6-address-manage xmlns="urn:huawei:yang:huawei-bras-ipv6-address-manage">'
+    b"<statistic-include-shared-user><enable>true</enable></statistic-include-shared-user>"
+    b"</bras-ipv6-address-manage>"
+)
+"""Without it VRP's counts of addresses leave some subscribers out, and the driver does not read them."""
 BY_MODEL = {
     "ietf-address-pool": Model("ietf-address-pool", "bng", ""),
+    "ietf-address-pool-ipv6": Model("ietf-address-pool", "bng", "", "p6", 64, device_pool={}),
     "cisco-iosxr": Model("cisco-iosxr", "bng", "cisco-iosxr"),
     "cisco-iosxr-prefixes": Model("cisco-iosxr", "bng", "cisco-iosxr", "pd", 40, device_pool={}),
-    "juniper-junos": Model(
-        "juniper-junos", "bng", "juniper-junos", options={"operations": ("junos-rpc-network-access",)}
+    "cisco-iosxr-ipv6": Model("cisco-iosxr", "bng", "cisco-iosxr", "p6", 64, device_pool={}),
+    "juniper-junos": Model("juniper-junos", "bng", "juniper-junos", options=JUNOS),
+    "juniper-junos-ipv6": Model(
+        "juniper-junos", "bng", "juniper-junos", "p6", 64, options=JUNOS, device_pool={}
     ),
     "huawei-vrp": Model("huawei-vrp", "bng", "huawei-vrp"),
+    "huawei-vrp-ipv6": Model(
+        "huawei-vrp", "bng", "huawei-vrp", "p6", 64, options={"running": SHARED_USERS}, device_pool={}
+    ),
     "huawei-vrp-prefixes": Model("huawei-vrp", "bng", "huawei-vrp", "pd", 40, device_pool={}),
     "ietf-nat": Model("ietf-nat", "cgn", "ietf-nat", drains=False, device_pool={}),
     "dhcpv6": Model("ietf-dhcpv6-server", "dhcp", "ietf", "p6", 64, drains=False, device_pool={}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 from lxml import etree
@@ -66,16 +67,21 @@ def readings(world: World, model: Model) -> Mapping[int, UsageReading]:
 
 CAPACITY: Mapping[str, int | None] = {
     "ietf-address-pool": 63,
+    "ietf-address-pool-ipv6": 1 << 64,
     "cisco-iosxr": 63,
+    "cisco-iosxr-ipv6": None,
     "cisco-iosxr-prefixes": 1 << 16,
     "juniper-junos": 63,
+    "juniper-junos-ipv6": 1 << 64,
     "huawei-vrp": 63,
+    "huawei-vrp-ipv6": (1 << 31) - 1,
     "huawei-vrp-prefixes": 1 << 16,
     "ietf-nat": 64,
     "dhcpv6": (1 << 64) - 1,
     "dhcpv6-prefixes": 1 << 16,
 }
-"""What subscribers can have of a block of the model: a /26 with or without its gateway, a /40 of /56."""
+"""What subscribers can have of a block of the model: a /26 with or without its gateway, a /40 of /56, a /64
+as far as the model's counters go (None where the driver knows that they do not)."""
 
 
 @pytest.mark.parametrize("name", BY_MODEL)
@@ -184,6 +190,32 @@ def test_a_block_that_fills_again_stays(world: World, name: str) -> None:
     done = casm.wait()
     assert "is in use again" in done.warnings()
     assert world.states() == {"b1": State.INSTALLED, "b2": State.DRAINING}
+
+
+@pytest.mark.parametrize("name", ["cisco-iosxr", "juniper-junos", "huawei-vrp"])
+def test_a_restart_that_reports_nobody_is_only_noted_of_what_serves(world: World, name: str) -> None:
+    """What somebody released and was drained goes then: there is nobody in it any more."""
+    model = BY_MODEL[name]
+    stays, gone = install(world, model, 2)
+    occupy(world, stays, 7)
+    occupy(world, gone, 5)
+    world.take_back("b2")
+    world.apply(code=0)
+    assert [row.used for row in world.blocks()] == [7, 5]
+    world.lab.run(world.devices["bng1"].reboot())
+    world.apply(code=0)
+    assert world.states() == {"b1": State.INSTALLED, "b2": State.QUARANTINED}
+    assert world.blocks()[0].used == 0
+    assert readings(world, model).keys() == {1}
+
+
+def test_vrp_counts_addresses_only_with_those_who_share_a_prefix(world: World) -> None:
+    model = replace(BY_MODEL["huawei-vrp-ipv6"], options={})
+    _, gone = install(world, model, 2)
+    occupy(world, gone, 7)
+    assert readings(world, model) == {}
+    world.take_back("b2")
+    assert "gives no counts" in str(world.apply().device())
 
 
 def test_a_junos_device_that_knows_no_statistics_is_told_to_give_no_counts(world: World) -> None:
