@@ -13,8 +13,6 @@ from casm_ctrl.store.transaction import Transaction
 
 def record_counts(database: Database, lease: Lease, counts: Mapping[int, int]) -> None:
     """Store `counts` (addresses in use, by block) with the time of now as sample time; LeaseLost."""
-    if not counts:
-        return
 
     def body(tx: Transaction) -> None:
         leases.check(tx, lease)

@@ -83,7 +83,7 @@ def record_pending(
     the device undoes it unless it is confirmed; 0 where it is final."""
 
     def body(tx: Transaction) -> PendingCommit:
-        leases.check(tx, lease)
+        leases.renew(tx, lease, session_id)
         device = devices.get_device(tx, lease.device_id)
         for block in (_as_it_is(tx, block) for block in intent.removed):
             members = block_members.list_members(tx, [block.id])[block.id]

@@ -72,7 +72,6 @@ class Change:
         """Record that it is about to run, and send it: on trial where the device can."""
         visit = self.visit
         candidate = await visit.client.get_config("candidate") if visit.way.candidate else None
-        await visit.store.run(intent.renew_lease, visit.lease, visit.session.session_id)
         reach(Boundary.RECORD_BEFORE)
         self.pending = await visit.store.run(
             intent.record_pending,
@@ -178,7 +177,8 @@ class Change:
         if not emptied:
             return False
         counts = await read_counts(self.visit.session, self.visit.driver, self.wanted.objects)
-        await self.visit.store.run(record_counts, self.visit.lease, counts)
+        if counts:
+            await self.visit.store.run(record_counts, self.visit.lease, counts)
         refilled = [
             block for block in self.difference.removed if counts.get(block.id) and block.id in emptied
         ]

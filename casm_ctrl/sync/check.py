@@ -37,7 +37,7 @@ async def check_one(run: Run, report: Report) -> None:
             "finding": [],
         }
         run.progress(report.device, "comparing its YANG modules")
-        stock = await take_stock(session, driver, run.sources, await models_key(run, session))
+        stock = await take_stock(session, driver, run.sources, models_key(run, session))
         report.more |= _stock(stock)
         for found in stock.changed:
             report.warn(f"the text of {found.text.header} is another than before, under the same revision")

@@ -239,5 +239,6 @@ class Convergence:
             if leaving and abilities.usage is UsageKind.COUNT
             else {}
         )
-        await self.store.run(record_counts, self.visit.lease, counts)
+        if counts:
+            await self.store.run(record_counts, self.visit.lease, counts)
         return decide(wanted, on_device, counts, abilities)

@@ -63,6 +63,7 @@ class Run:
     options: Options
     progress: Progress
     sessions: SessionPool
+    store_id: str
 
     @cached_property
     def sources(self) -> Sources:
@@ -78,11 +79,12 @@ async def running(
     """A run, with an executor for the store and sessions that end with it, unless the options have some."""
     store = StoreAccess(database)
     try:
+        store_id = await store.run(_store_id)
         if options.sessions is not None:
-            yield Run(store, author, options, progress, options.sessions)
+            yield Run(store, author, options, progress, options.sessions, store_id)
             return
         async with SessionPool(_WITHIN_A_RUN) as sessions:
-            yield Run(store, author, options, progress, sessions)
+            yield Run(store, author, options, progress, sessions, store_id)
     finally:
         store.close()
 
@@ -110,12 +112,12 @@ async def entered(run: Run, name: str) -> AsyncIterator[tuple[Session, Driver]]:
 
 async def models_of(run: Run, session: Session, driver: Driver) -> DeviceModels:
     """The device's own YANG modules, ready to judge edits. DeviceUnfit names what is missing."""
-    return await obtain_models(session, driver, run.sources, await models_key(run, session))
+    return await obtain_models(session, driver, run.sources, models_key(run, session))
 
 
-async def models_key(run: Run, session: Session) -> str:
+def models_key(run: Run, session: Session) -> str:
     """Names the device among all devices of all stores."""
-    return f"{await run.store.run(_store_id)}/{session.target.device}"
+    return f"{run.store_id}/{session.target.device}"
 
 
 def _store_id(database: Database) -> str:

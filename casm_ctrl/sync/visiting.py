@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 from casm_ctrl.base.errors import CasmError, LeaseLost, PlanOutdated
@@ -12,6 +12,7 @@ from casm_ctrl.store.events import Author
 from casm_ctrl.store.leases import Lease
 from casm_ctrl.sync.boundary import Boundary, reach
 from casm_ctrl.sync.converge import Convergence, Limits, OutcomeUnknown
+from casm_ctrl.sync.device_modules import DeviceModels
 from casm_ctrl.sync.fitness import announced_modules, check_fitness
 from casm_ctrl.sync.report import Report, Result
 from casm_ctrl.sync.run import Options, Run, entered, models_of
@@ -29,8 +30,20 @@ async def visiting(run: Run, lease: Lease, name: str) -> AsyncIterator[Visit]:
         reach(Boundary.SESSION)
         modules = await announced_modules(session)
         check_fitness(session, driver, modules)
-        models = partial(models_of, run, session, driver)
+        models = _once(partial(models_of, run, session, driver))
         yield Visit(run.store, lease, session, driver, modules, run.options.wait, run.progress, models)
+
+
+def _once(obtain: Callable[[], Awaitable[DeviceModels]]) -> Callable[[], Awaitable[DeviceModels]]:
+    """What `obtain` gave the first time: a device does not change its modules within a session."""
+    kept: list[DeviceModels] = []
+
+    async def models() -> DeviceModels:
+        if not kept:
+            kept.append(await obtain())
+        return kept[0]
+
+    return models
 
 
 @contextlib.asynccontextmanager
