@@ -67,16 +67,16 @@ def tell_daps(top: Element, told: Told, about: Circumstances) -> Element | None:
         return None
     state = _top(_DAPS_STATE, "address-pool-service")
     node = _add(_add(state, "nodes"), "node")
-    pools = _add(node, "pools")
     _add(node, "node-name", "0/RSP0/CPU0")
+    pools = _add(node, "pools")
     shown: dict[str, Element] = {}
     for served, count in told:
         pool = shown.get(served.pool)
         if pool is None:
             pool = shown[served.pool] = _add(pools, "pool")
-            _add(pool, "address-ranges")
             _add(pool, "pool-name", served.pool)
-        _add_range(pool[0], served, count)
+            _add(pool, "address-ranges")
+        _add_range(pool[1], served, count)
         if served.unit > 1 and len(pool) == 2:
             length = 128 - (served.unit.bit_length() - 1)
             _add(_add(pool, "configuration"), "pool-prefix-length", length)
@@ -89,6 +89,7 @@ def _add_range(ranges: Element, served: Served, count: Count) -> None:
     line = _add(ranges, "address-range")
     _add(line, "start-address", first)
     end = _add(_add(line, "end-address"), "address")
+    _add(end, "address-family", f"ipv{served.version}")
     _add(end, f"ipv{served.version}-address", last)
     _add(line, "pool-name", served.pool)
     _add(line, "vrf-name", served.vrf)

@@ -15,9 +15,10 @@ from casm_ctrl.drivers.interface import AsksUsage, ObjectKey, UsageKind, UsageRe
 from casm_ctrl.netconf.client import Client
 from casm_ctrl.netconf.opening import open_session
 from casm_ctrl.netconf.session import Target
-from casm_ctrl.simulator import FaultKind
+from casm_ctrl.simulator import FaultKind, SimulatedDevice
 from casm_ctrl.store import observations
 from casm_ctrl.store.states import State
+from casm_ctrl.yang.engine import Engine, forest
 from tests.models_world import BY_MODEL, Model, install, occupy
 from tests.sync_world import World, Worlds
 
@@ -36,6 +37,17 @@ def world(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
+def target_of(device: SimulatedDevice) -> Target:
+    return Target(
+        "bng1",
+        device.host,
+        device.port,
+        "casm",
+        "env:CASM_TEST_PASSWORD",
+        host_key=device.host_key,
+    )
+
+
 def readings(world: World, model: Model) -> Mapping[int, UsageReading]:
     """What the driver makes of the device's answers, over a session of its own, by block."""
     device = world.devices["bng1"]
@@ -45,15 +57,7 @@ def readings(world: World, model: Model) -> Mapping[int, UsageReading]:
     driver = model.code
 
     async def read() -> tuple[UsageReading, ...]:
-        target = Target(
-            "bng1",
-            device.host,
-            device.port,
-            "casm",
-            "env:CASM_TEST_PASSWORD",
-            host_key=device.host_key,
-        )
-        async with await open_session(target) as session:
+        async with await open_session(target_of(device)) as session:
             if not isinstance(driver, AsksUsage):
                 return driver.parse_usage(await Client(session).get(driver.usage_filter()))
             answers = etree.Element("data")
@@ -101,6 +105,21 @@ def test_what_is_in_use_is_what_the_driver_reads(world: World, name: str) -> Non
     assert {reading.capacity for reading in found.values()} == {CAPACITY[name]}
     world.lab.run(world.devices["bng1"].reboot())
     assert {block: reading.used for block, reading in readings(world, model).items()} == {1: 0, 2: 0}
+
+
+@pytest.mark.parametrize("name", BY_MODEL)
+def test_all_that_a_device_says_is_what_its_modules_say(world: World, name: str) -> None:
+    """Configuration and state in one: libyang takes it as a whole datastore."""
+    model = BY_MODEL[name]
+    first, _ = install(world, model, 2)
+    occupy(world, first, 7)
+
+    async def read() -> bytes:
+        async with await open_session(target_of(world.devices["bng1"])) as session:
+            return forest(await Client(session).get())
+
+    engine = Engine((*model.modules, "ietf-netconf-monitoring"), model.search)
+    engine.validate(asyncio.run(read()), what="data")
 
 
 def test_more_than_there_is_is_cut_off_and_what_is_not_there_is_refused(world: World) -> None:
