@@ -12,19 +12,24 @@ from casm_ctrl.store.observations import RangeRow
 
 def touched_blocks(mine: Iterable[BlockRow], ranges: Iterable[RangeRow]) -> set[int]:
     """The blocks with whose addresses any range that was seen in their space, anybody's, shares one."""
-    by_scope: dict[tuple[int | None, Family], list[BlockRow]] = {}
+    by_scope: dict[tuple[int | None, int], list[BlockRow]] = {}
     for block in mine:
-        by_scope.setdefault((block.space_id, block.prefix.family), []).append(block)
+        by_scope.setdefault((block.space_id, block.prefix.family.number), []).append(block)
     for group in by_scope.values():
-        group.sort(key=lambda block: block.prefix.first)
+        group.sort(key=_first)
     touched: set[int] = set()
     for row in ranges:
-        group = by_scope.get((row.space_id, row.range.family), [])
-        index = bisect.bisect_right(group, row.range.last, key=lambda block: block.prefix.first)
-        while index > 0 and group[index - 1].prefix.last >= row.range.first:
+        group = by_scope.get((row.space_id, row.range.family.number), [])
+        first, last = _scaled(row.range)  # whole addresses hold port sets, which are of another family
+        index = bisect.bisect_right(group, last, key=_first)
+        while index > 0 and _scaled(group[index - 1].prefix)[1] >= first:
             index -= 1
             touched.add(group[index].id)
     return touched
+
+
+def _first(block: BlockRow) -> int:
+    return _scaled(block.prefix)[0]
 
 
 def outside(span: Range, homes: Iterable[BlockRow]) -> list[Range]:

@@ -10,7 +10,7 @@ import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from casm_ctrl.addressing.prefix import Family, Range
+from casm_ctrl.addressing.prefix import Range
 from casm_ctrl.drivers.interface import Action
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.sync.converge import Found
@@ -59,19 +59,24 @@ def moves_of(found: Found) -> Moves:
 def moved(found: Iterable[Moves]) -> Iterator[tuple[Part, Part]]:
     """Each part that is taken from one owner, with a part of another owner that shares addresses with it."""
     moves = list(found)
-    given: dict[tuple[int, Family], list[Part]] = {}
+    given: dict[tuple[int, int], list[Part]] = {}
     for part in (part for one in moves for part in one.given):
-        given.setdefault((part.space, part.range.family), []).append(part)
+        given.setdefault((part.space, part.range.family.number), []).append(part)
     for parts in given.values():
-        parts.sort(key=lambda part: part.range.first)
+        parts.sort(key=_first_key)
     for taken in (part for one in moves for part in one.taken):
-        parts = given.get((taken.space, taken.range.family), [])
-        index = bisect.bisect_right(parts, taken.range.last, key=lambda part: part.range.first)
+        parts = given.get((taken.space, taken.range.family.number), [])
+        index = bisect.bisect_right(parts, taken.range.last_key, key=_first_key)
         # What is given is disjoint but for members of a group, which get the same.
-        while index > 0 and parts[index - 1].range.last >= taken.range.first:
+        while index > 0 and parts[index - 1].range.last_key >= taken.range.first_key:
             index -= 1
             if parts[index].device != taken.device and parts[index].owner != taken.owner:
                 yield taken, parts[index]
+
+
+def _first_key(part: Part) -> bytes:
+    """Port sets and whole addresses on one scale."""
+    return part.range.first_key
 
 
 def _whole(device: str, block: BlockRow) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casm_ctrl.addressing.prefix import Range, parse_prefix
+from casm_ctrl.addressing.prefix import Family, Prefix, Range, parse_prefix
 from casm_ctrl.sync.moves import Moves, Part, moved
 
 
@@ -38,3 +38,11 @@ def test_the_same_owner_another_space_and_another_family_are_no_moves() -> None:
 
 def test_nobody_knows_whose_it_was() -> None:
     assert found([part("a", None, "10.0.0.0/24")], [part("b", 2, "10.0.0.0/25")]) == [("a", "b")]
+
+
+def test_a_port_set_of_an_address_that_another_loses_is_found() -> None:
+    address = parse_prefix("192.0.2.1/32").first << 16
+    port_set = Part("b", 2, 1, Prefix(Family.PORTS, address | 1 << 12, 36).range)
+    assert found([part("a", 1, "192.0.2.0/24")], [port_set]) == [("a", "b")]
+    assert found([port_set], [part("a", 1, "192.0.2.0/24")]) == [("b", "a")]
+    assert found([port_set], [part("a", 1, "192.0.2.2/32")]) == []
