@@ -57,6 +57,9 @@ class Adoption:
     proposals: list[Proposal] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     """By the first device of those that were written together."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One transaction of this run at a time: all of them count the configuration's revision, so side by side they
+    would only make each other repeat."""
 
     async def go(self, names: Sequence[str]) -> Document:
         reports = await self._over(names, self.read_one)
@@ -171,7 +174,7 @@ class Adoption:
             outcome = await run.store.run(adoption.rehearse, run.author, sights, finds)
         else:
             run.progress(report.device, "adopting")
-            async with contextlib.AsyncExitStack() as stack:
+            async with self.turn, contextlib.AsyncExitStack() as stack:
                 leased = {name: await self._lease(stack, run, name) for name in unit}
                 outcome = await run.store.run(adoption.adopt, run.author, leased, sights, finds)
         self.outcomes[report.device] = outcome
