@@ -8,8 +8,8 @@ left alone. RFC 8349 has no tag for a route, and puts static routes into the def
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
@@ -131,8 +131,8 @@ class WithStaticRoutes:
         return self._driver.usage_filter()
 
     def parse(self, data: Element) -> Seen:
-        seen = self._driver.parse(data)
-        return replace(seen, routes=tuple(seen_routes(data)), parts=(*seen.parts, *_protocols(data)))
+        seen, plain = self._driver.parse(data), _canonical(data).data
+        return replace(seen, routes=tuple(_routes(plain)), parts=(*seen.parts, *_protocols(plain)))
 
     def parse_usage(self, data: Element) -> tuple[UsageReading, ...]:
         return self._driver.parse_usage(data)
@@ -159,17 +159,16 @@ def routing_modules(announced: Mapping[str, str | None]) -> tuple[str, ...]:
 # --- Reading --------------------------------------------------------------------------------------
 
 
-def seen_routes(data: Element) -> Iterator[SeenRoute]:
+def _routes(plain: Element) -> Iterator[SeenRoute]:
     """Every static route, anybody's."""
-    plain = _canonical(data)
     for family, kind in ROUTE.items():
         for key, entry in objects(plain, kind):
             yield SeenRoute(key, network_of(key.keys[-1]), _mark(family, entry))
 
 
-def _protocols(data: Element) -> Iterator[ObjectKey]:
+def _protocols(plain: Element) -> list[ObjectKey]:
     """The static ones, anybody's."""
-    return (key for key, _ in objects(_canonical(data), PROTOCOL) if key.keys[0] == _STATIC)
+    return [key for key, _ in objects(plain, PROTOCOL) if key.keys[0] == _STATIC]
 
 
 def _mark(family: Family, route: Element) -> BlockMark | None:
@@ -177,16 +176,28 @@ def _mark(family: Family, route: Element) -> BlockMark | None:
     return None if leaf is None else BlockMark.parse(text_of(leaf).strip())
 
 
-def _canonical(data: Element) -> Element:
-    """What is read of routing, with its keys written one way."""
+@dataclass(frozen=True)
+class _Canonical:
+    """What is read of routing, with its keys written one way. `written`: by tag and canonical text, the device's own
+    leaf where it writes a key otherwise."""
+
+    data: Element
+    written: Mapping[tuple[str, str], Element]
+
+
+def _canonical(data: Element) -> _Canonical:
     plain = etree.Element("data")
+    written = {}
     for top in data.iterchildren(_TOP):
         twin = copy.deepcopy(top)
         # lxml forgets in a copy what the prefix of a text means: only the original tells.
         for leaf, there in zip(_key_leaves(twin), _key_leaves(top), strict=True):
-            leaf.text = _canonical_key(there)
+            text = _canonical_key(there)
+            if text != leaf.text:
+                leaf.text = text
+                written[leaf.tag, text] = there
         plain.append(twin)
-    return plain
+    return _Canonical(plain, written)
 
 
 def _key_leaves(data: Element) -> Iterator[Element]:
@@ -215,49 +226,54 @@ def _canonical_key(leaf: Element) -> str:
 def render_routes(wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
     """The edit for the routes to the blocks of the pools that ask for them. NotSupported where the device has no
     such routes, or they cannot say what is asked."""
-    plain = _canonical(running)
-    marked = {
-        key: mark.block
-        for family, kind in ROUTE.items()
-        for key, entry in objects(plain, kind)
-        if (mark := _mark(family, entry)) is not None and mark.store == wanted.store
+    canonical = _canonical(running)
+    plain = canonical.data
+    there = {
+        key: mark for family, kind in ROUTE.items() for key, mark in _marks(family, objects(plain, kind))
     }
     pairs = [(pool, block) for pool in wanted.pools if _asks(pool) for block in pool.blocks]
     numbers = {block.number for _, block in pairs}
-    ours = wanted.ours | {key for key, block in marked.items() if block in numbers}
+    marked = {
+        key
+        for key, mark in there.items()
+        if mark is not None and mark.store == wanted.store and mark.block in numbers
+    }
+    ours = wanted.ours | marked
     edit = ObjectEdit(MODEL, replace(wanted, ours=ours), plain)
     for pool, block in pairs:
         _check(pool, block, modules)
-    static = [key for key, _ in objects(plain, PROTOCOL) if key.keys[0] == _STATIC]
-    home = static[0].keys[1] if static else _NEW
+    static = _protocols(plain)
+    home, kept = static[0].keys[1] if static else _NEW, ours & there.keys()
     for _, block in sorted(pairs, key=lambda pair: (pair[1].prefix.family.number, pair[1].prefix.first)):
-        _put(edit, ours, static, home, wanted.store, block)
+        kind, prefix = ROUTE[block.prefix.family], str(block.prefix)
+        standing = (key.keys[1] for key in static if kind.key(_STATIC, key.keys[1], prefix) in kept)
+        _put(edit, ours, static, next(standing, home), wanted.store, block)
     edit.remove_rest()
     made = edit.edit()
-    return replace(made, config=tuple(_as_the_device_writes(top, running) for top in made.config))
+    return replace(made, config=tuple(_as_the_device_writes(top, canonical.written) for top in made.config))
+
+
+def _marks(
+    family: Family, routes: Iterable[tuple[ObjectKey, Element]]
+) -> Iterator[tuple[ObjectKey, BlockMark | None]]:
+    return ((key, _mark(family, entry)) for key, entry in routes)
 
 
 def _put(
     edit: ObjectEdit,
     ours: frozenset[ObjectKey],
     static: list[ObjectKey],
-    home: str,
+    name: str,
     store: str,
     block: WantedBlock,
 ) -> None:
-    """In the protocol where its route is already, if one is."""
+    """In the static protocol of that name."""
     family = block.prefix.family
-    kind, prefix = ROUTE[family], str(block.prefix)
-    there = (
-        key.keys[1]
-        for key in static
-        if (found := kind.key(_STATIC, key.keys[1], prefix)) in ours and edit.find(found) is not None
-    )
-    name = next(there, home)
+    kind = ROUTE[family]
     protocol = PROTOCOL.key(_STATIC, name)
     if not edit.was_put(protocol) and (protocol not in static or protocol in ours):
         edit.put(protocol, PROTOCOL.entry(protocol))
-    key = kind.key(_STATIC, name, prefix)
+    key = kind.key(_STATIC, name, str(block.prefix))
     entry = kind.entry(key)
     add_leaf(entry, _own(family, "description"), str(BlockMark(store, block.number)))
     hop = etree.SubElement(entry, _own(family, "next-hop"))
@@ -303,15 +319,10 @@ def _without_routes(pool: WantedPool) -> WantedPool:
     return replace(pool, announcement=Announcement.NONE) if _asks(pool) else pool
 
 
-def _as_the_device_writes(top: Element, running: Element) -> Element:
+def _as_the_device_writes(top: Element, written: Mapping[tuple[str, str], Element]) -> Element:
     """Name what exists with the keys as the device sent them: an identity with its prefix, a prefix as written."""
-    written = {
-        (leaf.tag, _canonical_key(leaf)): leaf
-        for there in running.iterchildren(_TOP)
-        for leaf in _key_leaves(there)
-    }
     declared: dict[str | None, str] = dict(top.nsmap)
-    for leaf in _key_leaves(top):
+    for leaf in _key_leaves(top) if written else ():
         found = written.get((leaf.tag, text_of(leaf)))
         if found is not None:
             leaf.text = text_of(found).strip()

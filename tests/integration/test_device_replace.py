@@ -175,6 +175,21 @@ def test_what_looks_like_ours_on_another_device_is_not_ours(world: World) -> Non
     assert b"192.0.2.9" in world.devices["bng1"].configuration()
 
 
+def test_what_was_adopted_on_the_old_device_is_missed_on_the_new(world: World) -> None:
+    """It was never rendered by us, and is not now: somebody says first that we may manage it."""
+    world.add(running=pool_xml("internet", "north", "198.51.100.64", "198.51.100.127").encode())
+    world.casm("adopt", "bng1", code=0)
+    assert world.states() == {"b1": State.INSTALLED}
+    become_another(world)
+    world.apply(code=1)
+    world.casm("device", "replace", "bng1", "--accept-new", *REASON, code=0)
+    world.apply()
+    assert world.states() == {"b1": State.RESERVED}
+    (drift,) = world.casm("drift", code=0).device()["drift"]
+    assert drift["kind"] == "missing"
+    assert "casm block manage" in drift["words"]
+
+
 def test_a_commit_that_was_pending_is_not_settled_on_another_device(world: World) -> None:
     device = world.add(deadlines=(("commit", 2),))
     world.give()
