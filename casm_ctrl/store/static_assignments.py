@@ -69,8 +69,8 @@ def statics_in(tx: Transaction, space_id: int, span: Range | Prefix) -> list[Sta
 
 
 def give_around(tx: Transaction, pool: PoolRow, prefix: Prefix, tenant: int) -> None:
-    """Put a freed block back, and keep the static assignments in it as reservations."""
-    statics = statics_in(tx, pool.space_id, prefix)
+    """Put a freed block back, and keep the static assignments in it as reservations: those that are all in it."""
+    statics = [row for row in statics_in(tx, pool.space_id, prefix) if prefix.contains(row.prefix)]
     if not statics:
         give(tx, pool.id, prefix, tenant)
         return
@@ -81,11 +81,16 @@ def give_around(tx: Transaction, pool: PoolRow, prefix: Prefix, tenant: int) -> 
         give(tx, pool.id, piece, tenant)
     for static, names in kept.items():
         pools.insert_carves(tx, pool.id, "reservation", [static], reason=f"static: {', '.join(names)}")
-    tx.run(
-        "DELETE FROM static_assignment WHERE space_id = :space AND family = :family"
-        " AND first BETWEEN :first AND :last",
-        space=pool.space_id,
-        family=prefix.family.number,
-        first=prefix.first_key,
-        last=prefix.last_key,
+    tx.run_many(
+        "DELETE FROM static_assignment WHERE space_id = :space AND family = :family AND first = :first"
+        " AND length = :length",
+        (
+            {
+                "space": pool.space_id,
+                "family": static.family.number,
+                "first": static.first_key,
+                "length": static.length,
+            }
+            for static in kept
+        ),
     )

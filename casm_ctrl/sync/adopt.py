@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from casm_ctrl.base.errors import PlanOutdated, error_document
+from casm_ctrl.base.errors import Held, PlanOutdated, error_document
 from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.drivers.interface import ObjectKey
 from casm_ctrl.service import adoption
@@ -94,6 +94,11 @@ class Adoption:
             run.progress(name, "reading")
             seen = driver.parse(await read_ours(session, driver))
             before, instances = await run.store.run(_known, name)
+            if before.pending is not None:
+                raise Held(
+                    f"{name}: a confirmed commit may be pending, and what the device shows may not last",
+                    f"settle it with 'casm apply {name}', then adopt",
+                )
             self.reads[name] = DeviceRead(before, instances, seen)
             self.generations[name] = lease.generation
 

@@ -13,8 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from casm_ctrl.base.clock import Micros
+from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddGroup, AddPool, change
 from casm_ctrl.simulator import SimulatedDevice
+from casm_ctrl.store import leases
 from casm_ctrl.store.states import State
 from tests.sync_world import ME, World, Worlds, pool_xml, read_plain
 
@@ -305,3 +308,42 @@ def test_two_pools_and_a_group_that_is_declared_wrongly(world: World) -> None:
     assert "pools p and q" in kinds["ipv4-address-range[home, r2]"]["words"]
     assert "same on all members" in kinds["ipv4-address-range[home, r1]"]["remedy"]
     assert world.blocks() == []
+
+
+def test_what_a_device_shows_on_trial_is_not_adopted(world: World) -> None:
+    world.add()
+    by_hand(world, "bng1", PREFIX)
+    with world.database.write() as tx:
+        number = tx.one("SELECT id FROM device WHERE name = 'bng1'")[0]
+        leases.put_pending(tx, leases.PendingCommit(number, 1, 1, None, 7, Micros(0), Micros(1), "x"))
+    (one,) = adopt(world, "bng1", code=1)["device"]
+    assert (one["result"], one["adopted"]) == ("failed", [])
+    assert "casm apply bng1" in one["error"]["remedy"]
+    assert world.blocks() == []
+
+
+def test_a_new_block_stands_beside_what_was_adopted(world: World) -> None:
+    there = world.add()
+    by_hand(world, "bng1", PREFIX, RANGE)
+    adopt(world, "bng1")
+    before = running(there)
+    allocate(world.database, ME, "bng1/home")
+    assert world.apply("bng1", code=0).device()["result"] == "changed"
+    after = running(there)
+    assert {key: after[key] for key in before} == before
+    assert after["home", world.mark(4)] == ("198.51.100.128", "198.51.100.191")
+    assert world.casm("verify", code=0).answer["verify"]["result"] == "proven"
+
+
+def test_devices_are_named_or_all_are_asked_for(world: World) -> None:
+    world.add()
+    assert "--all" in world.casm("adopt", code=1).error["remedy"]
+    assert "--all" in world.casm("adopt", "bng1", "--all", code=1).error["message"]
+
+
+def test_the_report_is_kept(world: World) -> None:
+    world.add()
+    by_hand(world, "bng1", PREFIX)
+    report = world.folder / "adopted.json"
+    found = adopt(world, "bng1", "--report", str(report))
+    assert json.loads(report.read_text()) == {"casm": 1, "adopt": found}
