@@ -201,7 +201,18 @@ def check_reply(target: Target, name: str, reply: Reply) -> Element:
             errors=errors,
             session_id=denied.session_id or None,
         )
-    raise DeviceRefused(text, errors=errors)
+    remedy = next((_REMEDIES[error.tag] for error in errors if error.tag in _REMEDIES), _LOOK)
+    raise DeviceRefused(text, remedy, errors=errors)
+
+
+_LOOK = "see what the device says, and its log"
+_REMEDIES = {
+    "access-denied": "let this user do it on the device (RFC 8341), or give the device another user",
+    "in-use": "try again when what the device names is not in use any more",
+    "resource-denied": "try again when the device has more room, or give it some",
+    "too-big": "change less at once",
+}
+"""By error-tag (RFC 6241, appendix A): what a person can do. Other tags speak of the request: the device says more."""
 
 
 def _holder(denied: PeerError) -> str:

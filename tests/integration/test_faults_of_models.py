@@ -107,6 +107,7 @@ def test_a_fault_ends_in_a_clear_error_or_in_what_was_wanted(world: World, case:
         assert done.code == 1, done.out
         assert done.error["app-tag"] == case.error, done.out
         assert case.words in done.error["message"]
+        assert done.error["remedy"]
         assert device.configuration() == before
         assert world.states() == {"b1": State.INSTALLED, "b2": State.INSTALLED, "b3": State.RESERVED}
     else:

@@ -40,6 +40,24 @@ def test_a_refusal_holds_every_error_and_names_device_and_operation() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tags", "remedy"),
+    [
+        (("access-denied",), "this user"),
+        (("in-use",), "in use"),
+        (("resource-denied",), "room"),
+        (("too-big",), "less at once"),
+        (("operation-failed", "in-use"), "in use"),
+        (("operation-failed",), "its log"),
+        (("no-such-tag",), "its log"),
+    ],
+)
+def test_a_refusal_says_what_to_do(tags: tuple[str, ...], remedy: str) -> None:
+    with pytest.raises(DeviceRefused) as refused:
+        check_reply(TARGET, "commit", parse_reply(reply(*map(error, tags))))
+    assert remedy in refused.value.remedy
+
+
+@pytest.mark.parametrize(
     ("info", "holder", "words"),
     [
         ("<session-id>454</session-id>", 454, "session 454"),
