@@ -19,7 +19,7 @@ from casm_ctrl.service.routes import ON_DEVICE
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.observations import FindingRow
-from casm_ctrl.store.states import State
+from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.sync.adopted import standing
 
 
@@ -169,6 +169,9 @@ def _judge_block(
         yield Finding(Fault.DIFFERENT, (name,), words, names, seen.range)
     elif block.state is State.DRAINING and not seen.drained:
         words = f"{name} gives out addresses of {block.label}, which drains"
+        yield Finding(Fault.DIFFERENT, (name,), words, names, seen.range)
+    elif block.state is State.INSTALLED and block.wanted is Wanted.PRESENT and seen.drained:
+        words = f"{name} drains {block.label}, and nobody here asked for that"
         yield Finding(Fault.DIFFERENT, (name,), words, names, seen.range)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 from hypothesis import given
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 from casm_ctrl.addressing.prefix import Family, Prefix, Range, parse_prefix, parse_range
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.drivers.interface import ObjectKey, Seen, SeenRange
-from casm_ctrl.service.desired import Desired
+from casm_ctrl.service.desired import Desired, DesiredPool
 from casm_ctrl.service.network import Network
-from casm_ctrl.store.devices import DeviceRow
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
+from casm_ctrl.store.observations import ObjectRow
 from casm_ctrl.store.spaces import StoreRow
+from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.sync.network_audit import Fault, Reading, audit
 
 SPACES = {1: "internet", 2: "vpn"}
@@ -100,3 +104,55 @@ def test_spaces_may_overlap_except_in_public_pools() -> None:
 def test_an_instance_without_a_space_is_compared_with_nothing() -> None:
     span = parse_range("192.0.2.10", "192.0.2.20")
     assert audit([reading("a", span), reading("b", span, instance="unknown")], network()) == ()
+
+
+def installed(state: State, wanted: Wanted, *, drained: bool) -> Reading:
+    """One block of device a, which is there as it should be but for what is drained."""
+    prefix = parse_prefix("192.0.2.0/24")
+    block = BlockRow(
+        id=1,
+        pool_id=1,
+        pool="p",
+        space_id=1,
+        space="internet",
+        prefix=prefix,
+        device_pool_id=1,
+        device_id=1,
+        device_pool="a/p",
+        owner_id=1,
+        wanted=wanted,
+        state=state,
+        generation=1,
+        sent=True,
+        proven_empty=False,
+        allocated_at=Micros(0),
+        changed_at=Micros(0),
+        rest_until=None,
+        used=None,
+        expires_at=None,
+    )
+    row = DevicePoolRow(1, 1, "a", "p", 1, "p", 24, "none", None, None, "operator", "")
+    key = ObjectKey("range", ("a", "0"))
+    before = replace(
+        device("a"),
+        pools=(DesiredPool(row, (), (block,)),),
+        objects=(ObjectRow(key.path, key.keys, 1, "wrote"),),
+    )
+    return Reading(before, Seen((), (SeenRange(key, prefix.range, drained=drained),)))
+
+
+def test_a_drain_is_as_the_store_says() -> None:
+    asked = [
+        installed(State.INSTALLED, Wanted.PRESENT, drained=False),
+        installed(State.INSTALLED, Wanted.DRAINED, drained=True),
+        installed(State.INSTALLED, Wanted.ABSENT, drained=True),
+        installed(State.DRAINING, Wanted.PRESENT, drained=True),
+    ]
+    assert [audit([reading], network()) for reading in asked] == [()] * len(asked)
+    for state, wanted, drained in (
+        (State.DRAINING, Wanted.DRAINED, False),
+        (State.INSTALLED, Wanted.PRESENT, True),
+    ):
+        (finding,) = audit([installed(state, wanted, drained=drained)], network())
+        assert finding.fault is Fault.DIFFERENT
+        assert finding.blocks == ("b1",)
