@@ -13,7 +13,7 @@ from casm_ctrl.service.holding import hold_seen
 from casm_ctrl.service.limits import check_minimum
 from casm_ctrl.service.lookup import the_block
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import adoptions, blocks, observations, past_blocks, pools
+from casm_ctrl.store import adoptions, blocks, observations, past_blocks, pools, routes
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
@@ -114,6 +114,7 @@ def cancel_drain(
                 f"{block.label} cannot be kept: its lifetime ended at {to_rfc3339(block.expires_at)}",
                 f"give it a new one first, with 'casm renew {block.name}'",
             )
+        routes.forget_gone(tx, block.id)
         return blocks.set_wanted(tx, author, block, Wanted.PRESENT, "cancel-drain")
 
     return each_block(database, author, "cancel-drain", names, space, one)

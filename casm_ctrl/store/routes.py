@@ -40,6 +40,15 @@ def put_route(tx: Transaction, block_id: int, device_id: int, actor: str, *, pre
     )
 
 
+def forget_gone(tx: Transaction, block_id: int) -> None:
+    """Somebody's word that the route is gone was for a release that is taken back: the next needs another."""
+    tx.run(
+        "DELETE FROM block_route WHERE block_id = :block AND device_id = :confirmed AND present = 0",
+        block=block_id,
+        confirmed=CONFIRMED,
+    )
+
+
 def list_routes(tx: Transaction, block_id: int) -> list[RouteRow]:
     rows = tx.all(
         "SELECT block_id, device_id, present, since, actor FROM block_route WHERE block_id = :block"

@@ -10,6 +10,7 @@ import pytest
 
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevicePool, change
+from casm_ctrl.service.release import cancel_drain
 from casm_ctrl.store.states import State
 from tests.sync_world import ME, World, Worlds
 
@@ -94,6 +95,18 @@ def test_a_route_may_go_before_its_block(world: World) -> None:
     assert world.states()["b1"] is State.INSTALLED
     world.apply(code=0)
     assert world.states()["b1"] is State.QUARANTINED
+
+
+def test_a_word_is_for_one_release(world: World) -> None:
+    """Who keeps the block announces its route again, and need not say so."""
+    world.apply(code=0)
+    world.take_back("b1")
+    world.casm("route", "confirm", "b1", "--gone", code=0)
+    cancel_drain(world.database, ME, ["b1"])
+    assert listed(world)["route"]["proof"] == "unproven"
+    world.take_back("b1")
+    world.apply(code=0)
+    assert world.states()["b1"] is State.WITHDRAWING
 
 
 def test_what_was_never_sent_needs_no_word(world: World) -> None:
