@@ -277,7 +277,7 @@ def _table(found: list[Document]) -> Iterable[RenderableType]:
             row["driver"],
             f"{row['host']} port {row['port']}",
             row["address-space"],
-            row["sync"]["state"],
+            "held" if "held" in row["sync"] else row["sync"]["state"],
             moment(row["sync"].get("last-seen")),
         )
         for row in found
@@ -319,7 +319,7 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("sync", sync["state"]),
             ("edits", sync["generation"]),
             ("last seen", moment(sync.get("last-seen")) or "never"),
-            ("last error", sync.get("last-error")),
+            ("last error", None if "held" in sync else sync.get("last-error")),
             ("circuit", circuit_words(sync["circuit"]) if "circuit" in sync else None),
         )
     )

@@ -84,10 +84,10 @@ def _show(found: Document) -> Iterable[RenderableType]:
             (
                 device["name"],
                 device["role"],
-                device["sync"]["state"],
+                "held" if "held" in device["sync"] else device["sync"]["state"],
                 moment(device["sync"].get("last-seen")),
                 _blocks(device),
-                device["sync"].get("last-error"),
+                None if "held" in device["sync"] else device["sync"].get("last-error"),
             )
             for device in found["device"]
         )
