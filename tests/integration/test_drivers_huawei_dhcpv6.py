@@ -110,6 +110,8 @@ def test_vrp_that_will_not_let_go_of_a_pool_in_use_is_asked_again(world: World) 
     add(world, "huawei-vrp", "bng", "huawei-vrp", AddDevicePool("dev1/internet", ("p",), 26, gateway="first"))
     give(world, "internet", 2)
     world.apply(code=0)
+    world.drain("b2")
+    world.apply(code=0)
     world.take_back("b2")
     world.fault("dev1", FaultKind.REFUSE, "commit", tag="in-use")
     assert "in-use" in world.apply(code=1).error["message"]
