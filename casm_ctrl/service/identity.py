@@ -5,6 +5,8 @@ A hold is durable: it does not end because the old device, or what stood in betw
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import IdentityChanged
 from casm_ctrl.base.fingerprints import fingerprint_of_line
@@ -70,15 +72,25 @@ def check_serial(
         return tuple(identities.devices_with_serial(tx, presented[0], besides=row.id))
 
 
-def note_serial(database: Database, author: Author, name: str, serial: str) -> None:
-    """Record the serial number or engine id of a device that had none."""
+def note_serial(
+    database: Database, author: Author, name: str, serial: str, told_apart: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Record the serial number or engine id of a device that had none.
 
-    def body(tx: Transaction) -> None:
+    `told_apart`: devices with the same that were proven to be others. Where there are more, that were entered for
+    the first time meanwhile, they are returned, and nothing is recorded.
+    """
+
+    def body(tx: Transaction) -> tuple[str, ...]:
         row = the_device(tx, name)
-        identities.set_serial(tx, row.id, serial)
-        record(tx, author, [Event("device-serial", "device", row.id, name, reason=serial)])
+        others = identities.devices_with_serial(tx, serial, besides=row.id)
+        left = tuple(other for other in others if other not in told_apart)
+        if not left:
+            identities.set_serial(tx, row.id, serial)
+            record(tx, author, [Event("device-serial", "device", row.id, name, reason=serial)])
+        return left
 
-    database.run(body)
+    return database.run(body)
 
 
 def identity_document(tx: Transaction, device: DeviceRow) -> Document:

@@ -117,6 +117,8 @@ def _new_identity(
             f"{fingerprint_of_line(key)} is the host key of device '{others[0]}'",
             "they are one device, or one is a copy: correct the host and port, or give each its own key",
         )
+    if serial is not None and identities.devices_with_serial(tx, serial, besides=device.id):
+        serial = None  # as if it had never been read: who enters next tells the two apart first
     return key, serial
 
 

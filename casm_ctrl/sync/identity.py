@@ -43,11 +43,13 @@ async def check_identity(
         return
     serials = await read_serials(session)
     others = await store.run(check_serial, author, device.name, serials) if serials else None
-    if others is not None:
+    while others is not None:
         for name in others:
             if name not in told_apart:
                 await _tell_apart(session, device, await store.run(_device, name), wait)
-        await store.run(note_serial, author, device.name, serials[0])
+                told_apart.append(name)
+        # Two names of one device may be entered at the same time for the first time: then there are more.
+        others = await store.run(note_serial, author, device.name, serials[0], tuple(told_apart)) or None
     _checked.add(session)
 
 

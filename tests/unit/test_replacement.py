@@ -168,6 +168,26 @@ def test_the_first_serial_is_recorded_and_another_holds(network: Database) -> No
     assert identity_of(network).serial == "serial-num B"
 
 
+def test_a_serial_is_recorded_beside_another_only_when_the_two_were_told_apart(network: Database) -> None:
+    for name in ("bng1", "bng2"):  # both entered for the first time, and neither known yet
+        assert identity.check_serial(network, ME, name, ("serial-num A",)) == ()
+    assert identity.note_serial(network, ME, "bng1", "serial-num A") == ()
+    assert identity.note_serial(network, ME, "bng2", "serial-num A") == ("bng1",)
+    assert identity_of(network, "bng2").serial is None
+    assert identity.note_serial(network, ME, "bng2", "serial-num A", ["bng1"]) == ()
+    assert identity_of(network, "bng2").serial == "serial-num A"
+
+
+def test_a_replacement_that_says_another_devices_serial_is_to_be_told_apart(network: Database) -> None:
+    identity.note_serial(network, ME, "bng1", "serial-num A")
+    identity.note_serial(network, ME, "bng2", "serial-num B")
+    with pytest.raises(IdentityChanged):
+        identity.check_serial(network, ME, "bng2", ("serial-num A",))
+    replace_device(network, ME, ReplaceDevice("bng2", NEW))
+    assert identity_of(network, "bng2").serial is None
+    assert identity.check_serial(network, ME, "bng2", ("serial-num A",)) == ("bng1",)
+
+
 HARDWARE = """
 <hardware xmlns="urn:ietf:params:xml:ns:yang:ietf-hardware" xmlns:h="urn:ietf:params:xml:ns:yang:iana-hardware">
   <component><name>card</name><class>h:module</class><parent>box</parent><serial-num>M1</serial-num></component>
