@@ -158,6 +158,25 @@ def test_an_old_backup_holds_what_was_withdrawn(world: World) -> None:
     world.check()
 
 
+def test_marks_of_nobody_and_of_another_store_are_found_on_the_new_device(world: World) -> None:
+    world.installed(1)
+    marks = {world.mark(99): 128, "casm-zzzzzz-b1": 192}
+    nodes = "".join(
+        pool_xml("internet", name, f"198.51.100.{first}", f"198.51.100.{first + 63}")
+        for name, first in marks.items()
+    )
+    middle = "</address-pool-entries></address-pool></address-pools>"
+    first, second = nodes.split(middle)[:2]
+    become_another(world, (first + second[second.index("<ipv4-address-range>") :] + middle).encode())
+    world.apply(code=1)
+    world.casm("device", "replace", "bng1", "--accept-new", *REASON, code=0)
+    assert tag(world, "apply", "--retries", "0") == "store-behind"
+    world.apply("--confirm-removal", "0", code=0)
+    assert {finding.kind for finding in world.findings()} == {"orphan", "other-store"}
+    assert world.shown() == {1, 99}, "reported, and left alone"
+    assert world.states() == {"b1": State.INSTALLED}
+
+
 def test_what_looks_like_ours_on_another_device_is_not_ours(world: World) -> None:
     """An object that we knew by its name alone: the new device has one of that name, with other addresses."""
     world.installed(1)
