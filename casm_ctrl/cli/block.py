@@ -237,4 +237,13 @@ def manage(
     from casm_ctrl.service.management import manage as take_over
 
     done = take_over(call.database, call.author, block, space=space, split=split)
-    return Answer(done, lambda: [block_table(done["block"])])
+    return Answer(done, lambda: _managed(done["block"], split))
+
+
+def _managed(found: list[Document], split: bool) -> Iterable[RenderableType]:
+    yield block_table(found)
+    if split:
+        yield (
+            "With the next apply an object for each of its blocks takes the place of the whole range; 'casm plan'"
+            " shows it."
+        )
