@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevice, AddPool, change
 from casm_ctrl.store.states import State
 from tests.published import MODELS, folder_of
@@ -179,3 +180,23 @@ def test_a_group_of_vrp_pools(world: World) -> None:
     assert configuration(world) == before
     refused = world.casm("block", "manage", "b1", "--split", code=1).error
     assert "198.51.100.7/32 is assigned" in refused["message"]
+
+
+def test_a_chain_of_junos_goes_on_once_its_head_is_managed(world: World) -> None:
+    add(
+        world,
+        "juniper-junos",
+        f'<configuration xmlns="{JUNOS_ROOT}"><access xmlns="{JUNOS}"><address-assignment>'
+        f"{junos_pool('home', '198.51.100.0/24')}</address-assignment></access></configuration>",
+    )
+    adopt(world)
+    allocate(world.database, ME, "bng1/home")
+    before = configuration(world)
+    refused = world.casm("plan", "bng1", code=1).error
+    assert "casm block manage" in refused["remedy"]
+    assert configuration(world) == before
+    world.casm("block", "manage", "b1", code=0)
+    world.apply(code=0)
+    assert "198.51.101.0/24" in configuration(world)
+    assert f"<link>{world.mark(2)}</link>" in configuration(world)
+    assert world.casm("verify", code=0).answer["verify"]["result"] == "proven"
