@@ -11,9 +11,13 @@ from casm_ctrl.store.transaction import Transaction
 
 
 def hold(tx: Transaction, space_id: int, span: Range, device_id: int, reason: str) -> list[Prefix]:
-    """Take what is free inside `span`, in every pool of the space, and keep it until `release_held`."""
+    """Take what is free inside `span`, in every pool of the space and in public ones of all others, and keep it
+    until `release_held`."""
     held: list[Prefix] = []
-    for pool_id, prefix in pools.pools_in_range(tx, space_id, span):
+    for pool_id, prefix in (
+        *pools.pools_in_range(tx, space_id, span),
+        *pools.public_in_range(tx, space_id, span),
+    ):
         held += _hold_in(tx, pool_id, prefix, span, device_id, reason)
     return held
 
@@ -44,7 +48,9 @@ def release_held(
     released: list[Prefix] = []
     for carve in pools.list_carves(tx, device_id=device_id):
         pool = pools.get_pool(tx, carve.pool_id)
-        if any(space == pool.space_id and span.contains(carve.prefix) for space, span in still):
+        if any(
+            (pool.public or space == pool.space_id) and span.contains(carve.prefix) for space, span in still
+        ):
             continue
         pools.delete_carve(tx, carve)
         free_space.give(tx, carve.pool_id, carve.prefix)
@@ -55,6 +61,6 @@ def release_held(
 
 def hold_seen(tx: Transaction, pool: PoolRow, span: Range, *, besides: Collection[int] = ()) -> None:
     """Hold what of `span` is under foreign ranges that earlier reads of devices showed."""
-    for device_id, seen in observations.foreign_ranges(tx, pool.space_id, span):
+    for device_id, space_id, seen in observations.foreign_ranges(tx, pool.space_id, span, public=pool.public):
         if device_id not in besides:
-            hold(tx, pool.space_id, seen, device_id, "seen there by an earlier read")
+            hold(tx, space_id, seen, device_id, "seen there by an earlier read")

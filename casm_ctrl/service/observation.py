@@ -298,6 +298,7 @@ def _judge_foreign(tx: Transaction, reading: _Reading) -> None:
     for sighting, space, kind, words in reading.foreign:
         assert sighting.range is not None
         touched = blocks.blocks_in_range(tx, space, sighting.range)
+        touched += blocks.public_blocks_in_range(tx, space, sighting.range)
         # A sweep that frees one at this moment must see the finding, or this the space that became free.
         blocks.lock_blocks(tx, (block.id for block in touched))
         for block in touched:

@@ -164,11 +164,21 @@ def list_blocks(
 
 def blocks_in_range(tx: Transaction, space_id: int, span: Range) -> list[BlockRow]:
     """The live blocks of a space that share an address with `span`. Reads only those, and one more."""
+    return _in_range(tx, "space_id = :space", space_id, span)
+
+
+def public_blocks_in_range(tx: Transaction, space_id: int, span: Range) -> list[BlockRow]:
+    """Those of public pools in other spaces than this: their addresses are the same ones in all spaces."""
+    return _in_range(tx, "public = 1 AND space_id != :space", space_id, span)
+
+
+def _in_range(tx: Transaction, scope: str, space_id: int, span: Range) -> list[BlockRow]:
+    """`scope`: within it blocks are disjoint."""
     found: list[BlockRow] = []
     bound = span.last_key
     while True:
         row = tx.first(
-            "SELECT id, first, last FROM block WHERE space_id = :space AND family = :family"
+            f"SELECT id, first, last FROM block WHERE {scope} AND family = :family"
             " AND first <= :bound ORDER BY first DESC LIMIT 1",
             space=space_id,
             family=span.family.number,

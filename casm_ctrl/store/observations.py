@@ -178,9 +178,13 @@ def shows_drained(tx: Transaction, block: int, device_id: int) -> bool:
 
 
 def touches_pool(tx: Transaction, space_id: int, span: Range) -> bool:
-    """True where a range shares an address with a pool of the space."""
+    """True where a range shares an address with a pool of the space, or a public one of any space."""
+    return any(_touches(tx, scope, space_id, span) for scope in ("space_id = :space", "public = 1"))
+
+
+def _touches(tx: Transaction, scope: str, space_id: int, span: Range) -> bool:
     row = tx.first(
-        "SELECT last FROM pool_prefix WHERE space_id = :space AND family = :family AND first <= :last"
+        f"SELECT last FROM pool_prefix WHERE {scope} AND family = :family AND first <= :last"
         " ORDER BY first DESC LIMIT 1",
         space=space_id,
         family=span.family.number,
@@ -189,16 +193,19 @@ def touches_pool(tx: Transaction, space_id: int, span: Range) -> bool:
     return row is not None and row[0] >= span.first_key
 
 
-def foreign_ranges(tx: Transaction, space_id: int, span: Range) -> list[tuple[int, Range]]:
-    """(device id, range) of ranges that share addresses with `span` and are no block of ours, or reach
-    beyond theirs.
+def foreign_ranges(
+    tx: Transaction, space_id: int, span: Range, *, public: bool
+) -> list[tuple[int, int, Range]]:
+    """(device id, space id, range) of ranges that share addresses with `span` and are no block of ours, or reach
+    beyond theirs. `public`: those of all spaces.
 
     Reads all ranges of the space: for changes of configuration, not for allocation.
     """
+    scope = "seen.space_id IS NOT NULL" if public else "seen.space_id = :space"
     rows = tx.all(
-        "SELECT seen.device_id, seen.first, seen.last FROM seen_range AS seen"
+        "SELECT seen.device_id, seen.space_id, seen.first, seen.last FROM seen_range AS seen"
         " LEFT JOIN block ON block.id = seen.block_id"
-        " WHERE seen.space_id = :space AND seen.family = :family"
+        f" WHERE {scope} AND seen.family = :family"
         " AND (seen.block_id IS NULL OR block.first > seen.first OR block.last < seen.last)"
         " AND seen.first <= :last AND seen.last >= :first",
         space=space_id,
@@ -206,7 +213,7 @@ def foreign_ranges(tx: Transaction, space_id: int, span: Range) -> list[tuple[in
         first=span.first_key,
         last=span.last_key,
     )
-    return [(row[0], Range.read(span.family.number, row[1], row[2])) for row in rows]
+    return [(row[0], row[1], Range.read(span.family.number, row[2], row[3])) for row in rows]
 
 
 def replace_findings(

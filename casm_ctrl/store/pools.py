@@ -351,23 +351,30 @@ def find_overlapping_prefix(
 
 def pools_in_range(tx: Transaction, space_id: int, span: Range) -> list[tuple[int, Prefix]]:
     """The (pool id, prefix) of every pool prefix in a space that shares addresses with a range."""
+    return _in_range(tx, "space_id = :space", space_id, span)
+
+
+def public_in_range(tx: Transaction, space_id: int, span: Range) -> list[tuple[int, Prefix]]:
+    """Those of public pools in other spaces than this: their addresses are the same ones in all spaces."""
+    return _in_range(tx, "public = 1 AND space_id != :space", space_id, span)
+
+
+def _in_range(tx: Transaction, scope: str, space_id: int, span: Range) -> list[tuple[int, Prefix]]:
+    """`scope`: within it prefixes are disjoint."""
     found: list[tuple[int, Prefix]] = []
     bound = span.last_key
     while True:
         row = tx.first(
-            "SELECT pool_id, first, length FROM pool_prefix"
-            " WHERE space_id = :space AND family = :family AND first <= :bound ORDER BY first DESC LIMIT 1",
+            "SELECT pool_id, first, length, last FROM pool_prefix"
+            f" WHERE {scope} AND family = :family AND first <= :bound ORDER BY first DESC LIMIT 1",
             space=space_id,
             family=span.family.number,
             bound=bound,
         )
-        if row is None:
+        if row is None or row[3] < span.first_key:
             break
-        prefix = Prefix.read(span.family.number, row[1], row[2])
-        if prefix.last_key < span.first_key:
-            break
-        found.append((int(row[0]), prefix))
-        if prefix.first == 0:
+        found.append((int(row[0]), Prefix.read(span.family.number, row[1], row[2])))
+        if from_key(row[1]) == 0:
             break
         bound = to_key(from_key(row[1]) - 1)
     return found
