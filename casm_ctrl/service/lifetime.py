@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from casm_ctrl.base.clock import SECOND, Micros, from_rfc3339, show_duration, to_rfc3339
 from casm_ctrl.base.errors import IllegalTransition, InvalidValue
 from casm_ctrl.service.edits import LONGEST_TIME
-from casm_ctrl.service.release import HELD, each_block
+from casm_ctrl.service.release import HELD, each_block, refuse_unmanaged
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import blocks, clock_watch
 from casm_ctrl.store.blocks import BlockRow
@@ -63,6 +63,7 @@ def renew(
                 f"{block.label} is {block.state.value} and cannot be renewed",
                 f"see it with 'casm block show {block.name}'",
             )
+        refuse_unmanaged(tx, block, "be given an end")
         clock_watch.look(tx)  # so that a jump before the new end is known
         after = blocks.set_expiry(tx, block, expiry(tx.now, lifetime, expires))
         until = NEVER if after.expires_at is None else to_rfc3339(after.expires_at)

@@ -41,7 +41,7 @@ def release(
     def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
         if block.wanted is Wanted.ABSENT or block.state not in HELD:
             return block
-        _refuse_unmanaged(tx, block, "be released")
+        refuse_unmanaged(tx, block, "be released")
         after = take_back(tx, author, block, "release", author.reason)
         if not below_minimum:
             check_minimum(tx, block)
@@ -90,7 +90,7 @@ def drain(database: Database, author: Author, names: Sequence[str], *, space: st
 
     def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
         _refuse_leaving(block, "be drained")
-        _refuse_unmanaged(tx, block, "be drained")
+        refuse_unmanaged(tx, block, "be drained")
         if block.wanted is Wanted.DRAINED:
             return block
         return blocks.set_wanted(tx, author, block, Wanted.DRAINED, "drain")
@@ -108,7 +108,7 @@ def cancel_drain(
             _refuse_leaving(block, "be kept: a removal may have been sent")
         if block.wanted is Wanted.PRESENT:
             return block
-        _refuse_unmanaged(tx, block, "be changed")
+        refuse_unmanaged(tx, block, "be changed")
         if block.expires_at is not None and block.expires_at <= tx.now:
             raise IllegalTransition(
                 f"{block.label} cannot be kept: its lifetime ended at {to_rfc3339(block.expires_at)}",
@@ -128,7 +128,7 @@ def _refuse_leaving(block: BlockRow, what: str) -> None:
         )
 
 
-def _refuse_unmanaged(tx: Transaction, block: BlockRow, what: str) -> None:
+def refuse_unmanaged(tx: Transaction, block: BlockRow, what: str) -> None:
     """IllegalTransition for what was adopted, until somebody says that it is ours to change."""
     pieces = adoptions.pieces_of(tx, block.id)
     if pieces:

@@ -8,6 +8,7 @@ from casm_ctrl.addressing.prefix import parse_prefix
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import IllegalTransition, InUse
 from casm_ctrl.drivers.interface import ObjectKey, Seen, SeenStatic
+from casm_ctrl.service.lifetime import renew
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.management import manage
 from casm_ctrl.service.release import cancel_drain, drain, force_release, release
@@ -48,6 +49,12 @@ def test_unmanaged_blocks_are_not_taken_back(network: Network) -> None:
         with pytest.raises(IllegalTransition) as refused:
             verb(network.database, ME, ["b2"])
         assert refused.value.remedy.endswith("'casm block manage b2 --split'")
+
+
+def test_unmanaged_blocks_have_no_end(network: Network) -> None:
+    network.adopt({"d0": seen("10.0.0.0/28")})
+    with pytest.raises(IllegalTransition, match="cannot be given an end"):
+        renew(network.database, ME, ["b1"], lifetime=60)
 
 
 def test_what_somebody_drained_stays_drained(network: Network) -> None:
