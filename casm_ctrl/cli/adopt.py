@@ -95,7 +95,7 @@ def adopt(
 
 def show_adopted(found: Document) -> Iterable[RenderableType]:
     """What was adopted, what was not and what to do, and how each device stands."""
-    from casm_ctrl.cli.output import number, plural, table
+    from casm_ctrl.cli.output import plural, table
 
     listed: list[Document] = found["device"]
     if not listed:
@@ -156,7 +156,7 @@ def show_adopted(found: Document) -> Iterable[RenderableType]:
     verb = "would be adopted" if found["dry-run"] else "adopted"
     conflicting = plural(int(found["conflicts"]), "conflict")
     yield (
-        f"{number(found['ranges'])} ranges {verb} as {number(found['blocks'])} blocks on"
+        f"{plural(int(found['ranges']), 'range')} {verb} as {plural(int(found['blocks']), 'block')} on"
         f" {plural(len(listed), 'device')}, {conflicting}; no device was sent a change."
     )
 

@@ -60,14 +60,12 @@ def work_out(
     seen = driver.parse(running)
     generation = 1 + max([desired.device.edit_generation, *_generations(desired, seen)])
     wanted = _wanted(desired, decision, generation, zombies)
-    edit = driver.render(wanted, running, modules)
+    edit = _with_blocks(driver.render(wanted, running, modules), desired)
     by_number = {block.id: block for block in desired.blocks}
-    by_key = {(row.path, row.keys): row.block for row in desired.objects}
     touched: dict[int, BlockRow] = {}
     removed: dict[int, BlockRow] = {}
     for change in edit.changes:
-        number = change.block or by_key.get((change.key.path, change.key.keys))
-        block = None if number is None else by_number.get(number)
+        block = None if change.block is None else by_number.get(change.block)
         if block is None:
             continue
         if change.action is not Action.REMOVE:
@@ -88,6 +86,21 @@ def work_out(
         words=[in_words(change) for change in edit.changes],
     )
     return Difference(edit, generation, tuple(removed.values()), intent)
+
+
+def _with_blocks(edit: Edit, desired: Desired) -> Edit:
+    """The edit, with the block of each object that the store knows as a block's: where a model has no room for
+    marks, what is removed is told from a container by nothing else."""
+    by_key = {(row.path, row.keys): row.block for row in desired.objects}
+    return replace(
+        edit,
+        changes=tuple(
+            change
+            if change.block is not None
+            else replace(change, block=by_key.get((change.key.path, change.key.keys)))
+            for change in edit.changes
+        ),
+    )
 
 
 def guard(

@@ -39,13 +39,11 @@ def moves_of(found: Found) -> Moves:
     added or held."""
     desired, seen = found.wanted, found.seen
     blocks = {block.id: block for block in desired.blocks}
-    by_key = {(row.path, row.keys): row.block for row in desired.objects}
     spans = {r.key: r.range for r in seen.ranges}
     name, home = desired.device.name, desired.device.space_id
     taken, given = [], []
     for change in found.difference.edit.changes:
-        number = change.block or by_key.get((change.key.path, change.key.keys))
-        block = None if number is None else blocks.get(number)
+        block = None if change.block is None else blocks.get(change.block)
         span = spans.get(change.key)
         if change.action in (Action.REMOVE, Action.CHANGE) and span is not None:
             owner = None if block is None else block.owner_id

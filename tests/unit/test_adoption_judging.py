@@ -205,3 +205,13 @@ def test_a_person_sees_what_was_adopted_and_what_was_not(capsys: pytest.CaptureF
     assert "… and 5 conflicts more: --json or --report FILE shows all." in out
     assert "25 ranges are in no pool:\n  casm pool add x" in out
     assert "25 ranges would be adopted as 50 blocks on 25 devices, 25 conflicts" in out
+    one = {
+        "device": listed[:1],
+        "proposal": [],
+        "dry-run": True,
+        "ranges": "1",
+        "blocks": "1",
+        "conflicts": "1",
+    }
+    print_parts(show_adopted(one))
+    assert "1 range would be adopted as 1 block on 1 device, 1 conflict;" in capsys.readouterr().out

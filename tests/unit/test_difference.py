@@ -121,6 +121,20 @@ def test_an_install_is_recorded_before_it_is_sent(bare: Desired) -> None:
     assert found.intent.words[1].startswith(f"add b1: {PATH}[internet, {name_of(1)}]")
 
 
+def test_what_is_removed_is_told_by_its_block_where_the_model_has_no_marks(bare: Desired) -> None:
+    """The store alone knows whose an adopted object is, as it does for all objects of IOS XR and RFC 8512."""
+    there = running(1, generation=3)
+    for name in there.iter(f"{{{NS}}}{PATH}-name"):
+        name.text = "by hand"
+    want = replace(
+        wish(bare, block(1, State.DRAINING, Wanted.ABSENT)),
+        objects=(ObjectRow(PATH, ("internet", "by hand"), 1, "adopted"),),
+    )
+    found = worked_out(want, there, decision=Decision())
+    assert [(c.action.value, c.block) for c in found.edit.changes if c.key.path == PATH] == [("remove", 1)]
+    assert f"remove b1: {PATH}[internet, by hand]" in found.intent.words
+
+
 def test_each_edit_has_a_later_generation_than_any_that_is_known(bare: Desired) -> None:
     want = wish(bare, block(1), block(2, State.RESERVED), objects=(1,), edits=3)
     assert worked_out(want, running(1, generation=3)).generation == 4
