@@ -4,7 +4,7 @@ the way, in words."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from casm_ctrl.addressing.prefix import Family, Prefix, Range
 from casm_ctrl.base.clock import to_rfc3339
@@ -106,6 +106,23 @@ def _elsewhere(tx: Transaction, reading: Collection[str]) -> list[Elsewhere]:
 
 def find_place(tx: Transaction, space_id: int, span: Range, holders: Collection[str]) -> Place:
     """Where a range that the devices `holders` show belongs. Reads only what touches it."""
+    place = _in_space(tx, space_id, span, holders)
+    return replace(place, obstacles=(*place.obstacles, *_public(tx, space_id, span)))
+
+
+def _public(tx: Transaction, space_id: int, span: Range) -> list[Obstacle]:
+    """Public pools of other spaces, whose addresses are the same ones in all."""
+    found = []
+    for number, prefix in pools.public_in_range(tx, space_id, span):
+        pool = pools.get_pool(tx, number)
+        words = f"it shares addresses with {prefix} of pool '{pool.name}' in space '{pool.space}', which is public"
+        found.append(
+            Obstacle("public", words, "give the device that space, or the network instance that it is in")
+        )
+    return found
+
+
+def _in_space(tx: Transaction, space_id: int, span: Range, holders: Collection[str]) -> Place:
     inside = pools.pools_in_range(tx, space_id, span)
     if not inside:
         return Place(None, (Obstacle("outside", "no pool has it", ""),))

@@ -137,6 +137,17 @@ def test_the_same_addresses_in_two_spaces_are_two(network: Network) -> None:
     network.check()
 
 
+def test_public_addresses_of_another_space_are_in_the_way(network: Network) -> None:
+    change(
+        network.database,
+        ME,
+        [AddPool("out", "vpn", ("192.0.2.0/24",), scope="public"), AddPool("in", "s", ("192.0.2.0/24",))],
+    )
+    _, judgement = network.judge({"d0": seen("192.0.2.0/28")})
+    assert kinds(judgement) == ["public"]
+    assert "pool 'out' in space 'vpn'" in judgement.conflicts[0].words
+
+
 # --- Proposals ------------------------------------------------------------------------------------
 
 
