@@ -60,6 +60,7 @@ def change_device_pool(tx: Transaction, edit: ChangeDevicePool) -> Done:
     device = devices.get_device(tx, row.device_id)
     _, holders = owner_of(tx, after, device)
     sources = check_device_pool(tx, after, device, holders)
+    _refuse_other_space(tx, row, sources)
     _refuse_under_blocks(tx, row, before, after, sources)
     update_device_pool(
         tx, row.id, vars(after), pool_ids=[pool.id for pool in sources], services=after.services
@@ -134,6 +135,17 @@ def _word(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(map(str, value)) or "none"
     return "none" if value is None or value == "" else str(value)
+
+
+def _refuse_other_space(tx: Transaction, row: DevicePoolRow, sources: list[PoolRow]) -> None:
+    """NotSupported where its blocks would be of another address space, also where it has none: one that is being
+    allocated meanwhile, on PostgreSQL beside this, would be installed where its addresses may be another's."""
+    space = pools.get_pool(tx, devices.device_pool_sources(tx, row.id)[0]).space
+    if sources[0].space != space:
+        raise NotSupported(
+            f"'{row.label}' cannot move from address space '{space}' to '{sources[0].space}'",
+            "add another device pool, and release the blocks of this one",
+        )
 
 
 def _refuse_under_blocks(

@@ -9,7 +9,14 @@ import pytest
 from casm_ctrl.base.errors import InUse, InvalidValue, LimitReached, NotFound, NotSupported, Refusal
 from casm_ctrl.service import views
 from casm_ctrl.service.allocation import allocate
-from casm_ctrl.service.configuration import AddDevicePool, AddPool, ChangeDevicePool, RemoveDevicePool
+from casm_ctrl.service.configuration import (
+    AddDevice,
+    AddDevicePool,
+    AddPool,
+    AddSpace,
+    ChangeDevicePool,
+    RemoveDevicePool,
+)
 from casm_ctrl.service.device_pool_change import OPTIONAL
 from casm_ctrl.service.release import release
 from casm_ctrl.store.database import Database
@@ -146,6 +153,18 @@ def test_a_pool_without_blocks_may_go(more: Database) -> None:
     release(more, ME, ["b1"])
     change(more, pools=("six",), length=56)
     assert give(more) == ["2001:db8::/56"]
+
+
+def test_the_address_space_stays_also_without_blocks(network: Database) -> None:
+    """A block that is being allocated meanwhile would be installed among the addresses of the other space."""
+    device = AddDevice(
+        "pe", "bng", "ietf-address-pool", "192.0.2.9", 830, "casm", "env:X", "s", instances=(("red", "vpn"),)
+    )
+    pool = AddPool("r", "vpn", ("10.0.0.0/16",))
+    configure(network, AddSpace("vpn"), pool, device, AddDevicePool("pe/x", ("p",), 24))
+    move = ChangeDevicePool("pe/x", (("pools", ("r",)),))
+    words = "'pe/x' cannot move from address space 's' to 'vpn'"
+    refused(network, NotSupported, words, lambda: configure(network, move))
 
 
 def test_there_must_be_one(network: Database) -> None:
