@@ -294,7 +294,7 @@ def _what_next(block: Document) -> str:
         return f"on its way out; 'casm apply {device}' goes on with it."
     if wanted == "absent":
         return (
-            f"off {device} with the next 'casm apply {device}' (drained first, where the device counts use),"
+            f"off {device} with the next 'casm apply {device}' (drained first, where the device drains and counts),"
             " then in quarantine."
         )
     if wanted == "drained":

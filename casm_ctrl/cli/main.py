@@ -31,6 +31,7 @@ from casm_ctrl.cli import (
 from casm_ctrl.cli import demo_command as demo
 from casm_ctrl.cli.call import Settings
 from casm_ctrl.cli.options import ACTOR_OPTION, DATABASE_OPTION, JSON_OPTION, examples_epilog
+from casm_ctrl.cli.usage import Commands
 
 EXAMPLES = (
     "casm init",
@@ -47,6 +48,7 @@ EXAMPLES = (
 
 app = typer.Typer(
     name="casm",
+    cls=Commands,
     help="Coordinated Address Space Management: all address space in one place, installed on devices over "
     "NETCONF.",
     epilog=examples_epilog(EXAMPLES),

@@ -359,7 +359,7 @@ def faults(found: Sequence[Document]) -> list[str]:
 
 def _named(name: str, words: str) -> str:
     """`words` with the device's name before them, unless they begin with it."""
-    return words if words.startswith(f"{name} ") else f"{name}: {words}"
+    return words if words.startswith((f"{name} ", f"{name}: ")) else f"{name}: {words}"
 
 
 def _error(device: Document) -> str:

@@ -199,7 +199,7 @@ class Trust:
             raise HostKeyRefused(
                 f"{self.target} presents a host key that is not known: {shown}",
                 "compare the fingerprint with the device's, then use --accept-new, "
-                "or record the key: casm device add --host-key",
+                "or record the key: casm device replace DEVICE --host-key KEY --reason WHY",
             )
 
     def missing(self, why: str) -> HostKeyRefused:

@@ -21,6 +21,7 @@ from casm_ctrl.service.observation import preview
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
+from casm_ctrl.store.states import State
 from casm_ctrl.sync.fitness import announced_modules, check_fitness
 from casm_ctrl.sync.fleet import choose, over_devices
 from casm_ctrl.sync.lease import hold_lease
@@ -40,6 +41,13 @@ class _Read:
     host_key: str
     digest: str
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks should be there: what was never sent or rests already is not proven by any read."""
+        return sum(
+            block.state not in (State.RESERVED, State.QUARANTINED) for block in self.reading.before.blocks
+        )
+
     def document(self) -> Document:
         ranges = self.reading.seen.ranges
         spans = [seen.range for seen in ranges if seen.range is not None]
@@ -48,7 +56,7 @@ class _Read:
             "read-at": to_rfc3339(self.at),
             "host-key": self.host_key,
             "sha256": self.digest,
-            "blocks": str(len(self.reading.before.blocks)),
+            "blocks": str(self.blocks),
             "ranges": str(len(ranges)),
             "ipv4-addresses": str(shared >> PORT_BITS),
             "ipv6-addresses": str(sum(span.size for span in spans if span.family is Family.IPV6)),
@@ -98,7 +106,7 @@ async def verify(
             "store": network.store.store_id,
             "config-revision": network.store.config_revision,
             "devices": str(len(chosen)),
-            "blocks": str(sum(len(read.reading.before.blocks) for read in reads.values())),
+            "blocks": str(sum(read.blocks for read in reads.values())),
             "finding": [finding.document() for finding in findings],
             "device": [_device(name, reads.get(name), reports[name], findings) for name in chosen],
         }

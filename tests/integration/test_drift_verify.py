@@ -153,6 +153,16 @@ def test_a_network_as_the_store_says_is_proven(world: World) -> None:
     assert json.loads(report.read_text())["verify"] == found
 
 
+def test_only_what_was_put_on_a_device_is_counted_as_proven(world: World) -> None:
+    """Not a block that is yet to be installed, nor one that rests."""
+    world.installed(3, "bng1")
+    world.take_back("b1")
+    world.apply("bng1", code=0)
+    world.give(1, "bng1")
+    found = verify(world)
+    assert (found["result"], found["blocks"], found["device"][0]["blocks"]) == ("proven", "2", "2")
+
+
 def test_an_address_on_two_devices_is_found(world: World) -> None:
     world.installed(1, "bng1")
     world.installed(1, "bng2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -398,8 +399,18 @@ def test_a_missing_store_says_how_to_make_it(casm: Casm) -> None:
     "line",
     ["pool add", "nonsense", "allocate bng1/home --count x", "block list --state free", "audit --limit 0"],
 )
-def test_a_wrong_command_line_is_2(stocked: Casm, line: str) -> None:
-    assert stocked(*line.split()).status == 2
+def test_a_wrong_command_line_is_2_and_one_line(stocked: Casm, line: str) -> None:
+    answer = stocked(*line.split())
+    assert answer.status == 2
+    assert answer.out == ""
+    assert re.fullmatch(r"casm: .+: see 'casm.* -h'\n", answer.err)
+
+
+def test_a_command_without_its_subcommand_shows_the_help(stocked: Casm) -> None:
+    answer = stocked("pool")
+    assert answer.status == 2
+    assert "Usage: casm pool" in answer.out
+    assert answer.err == ""
 
 
 def test_status_check_ends_with_1_until_all_is_in_sync(stocked: Casm) -> None:

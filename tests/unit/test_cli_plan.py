@@ -57,6 +57,11 @@ def test_a_device_that_was_passed_over() -> None:
     assert faults([device(result="skipped", error=ERROR)]) == ["bng1: no way there: look at it"]
 
 
+def test_a_device_is_named_once() -> None:
+    words = {**ERROR, "message": "bng1: the store moved on since the plan"}
+    assert faults([device(result="failed", error=words)])[0].startswith("bng1: the store moved on")
+
+
 def test_where_a_plan_is_kept() -> None:
     lines = shown(_kept({"file": "monday.plan", "digest": "sha256:0", "devices": "1000"}))
     assert lines[1] == ("Kept the plan for 1,000 devices in monday.plan. Next: casm apply --plan monday.plan")
