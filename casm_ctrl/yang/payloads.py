@@ -243,6 +243,19 @@ class Route:
 
 
 @dataclass(frozen=True)
+class AdoptedObject:
+    device: str
+    object: str
+
+
+@dataclass(frozen=True)
+class StaticAssignment:
+    prefix: str
+    object: str
+    device: str | None = None
+
+
+@dataclass(frozen=True)
 class Block:
     id: str
     prefix: str | None = None
@@ -261,6 +274,9 @@ class Block:
     psid_length: int | None = None
     delegated_prefixes: str | None = None
     port_range: tuple[PortRange, ...] = ()
+    managed: bool | None = None
+    adopted_object: tuple[AdoptedObject, ...] = ()
+    static: tuple[StaticAssignment, ...] = ()
     serving: bool | None = None
     route: Route | None = None
 
