@@ -92,7 +92,7 @@ def block_table(found: Sequence[Document]) -> RenderableType:
     )
     used = ("USED",) if counted else ()
     columns = ("ID", "PREFIX", "DEVICE POOL", "POOL", "WANTED", "STATE", "SINCE", *used)
-    return table(columns, rows, right=used)
+    return table(columns, rows, right=used, flexible=("DEVICE POOL", "STATE", "SINCE"))
 
 
 def _used(row: Document) -> str | None:

@@ -246,9 +246,12 @@ def _check_lengths(tx: Transaction, edit: AddDevicePool, sources: Sequence[PoolR
         if length is None:
             continue
         if not 1 <= length <= longest:
-            raise InvalidValue(
-                f"/{length} is not a block length of {family.words}", f"give {option} 1 to {longest}"
-            )
+            asked = f"/{length} is not a block length of {family.words}"
+            if whole and length > longest and family is Family.PORTS:
+                asked = (
+                    f"/{length} is a port set, and '{edit.name}' goes to a CGN, which gets whole addresses"
+                )
+            raise InvalidValue(asked, f"give {option} 1 to {longest}")
         if length < shortest:
             raise InvalidValue(
                 f"no pool of '{edit.name}' can hold a /{length}: their largest prefix is a /{shortest}",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from casm_ctrl.cli.block import block_table
 from casm_ctrl.cli.device_check import capability_names
 from casm_ctrl.cli.output import facts, moment, number, plural, share, table
 from casm_ctrl.cli.synchronise import faults, warnings
@@ -78,6 +79,24 @@ def test_a_terminal_that_is_too_narrow_folds_everything_and_loses_nothing() -> N
     lines = _shown(20)
     assert max(map(len, lines)) <= 20
     assert sorted(set("".join("".join(lines[1:]).split()))) == sorted(set(f"b1{LONG}onetwothreefourfivesix"))
+
+
+def test_a_block_of_many_words_fits_eighty_columns_with_its_prefix_whole() -> None:
+    block = {
+        "id": "b3",
+        "prefix": "198.51.102.70/31",
+        "device-pool": "ap2/Home-Pool",
+        "pool": "public4",
+        "wanted": "present",
+        "state": "installed",
+        "managed": False,
+        "since": "2026-11-23T08:41:48Z",
+    }
+    output = io.StringIO()
+    Console(file=output, width=80, markup=False).print(block_table([block]))
+    lines = output.getvalue().splitlines()
+    assert "198.51.102.70/31" in lines[1]
+    assert max(map(len, lines)) <= 80
 
 
 def test_facts_leave_out_what_is_unknown() -> None:

@@ -573,7 +573,7 @@ def test_a_cgn_gets_whole_addresses(shared: Database) -> None:
     def outside(length: int, name: str = "cgn1/outside") -> None:
         configure(shared, AddDevicePool(name, ("map",), length))
 
-    refused(shared, InvalidValue, "/36 is not a block length", lambda: outside(36))
+    refused(shared, InvalidValue, "/36 is a port set, and 'cgn1/outside' goes to a CGN", lambda: outside(36))
     outside(32)
     configure(shared, AddDevicePool("cgn1/six", ("six",), 56))
     for asked in ({"length": 33}, {"prefix": "192.0.2.9/32 psid 1/4"}, {"addresses": 1, "length": 36}):
@@ -589,6 +589,6 @@ def test_a_cgn_gets_whole_addresses(shared: Database) -> None:
     refused(
         shared,
         InvalidValue,
-        "/36 is not a block length",
+        "/36 is a port set, and 'bng1/both' goes to a CGN",
         lambda: configure(shared, AddDevicePool("bng1/both", ("map",), 36, group="both")),
     )
