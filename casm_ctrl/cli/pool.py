@@ -214,7 +214,7 @@ def tree(found: list[Document]) -> Iterator[tuple[int, Document]]:
         waiting += ((depth + 1, child) for child in reversed(below.get(pool["name"], [])))
 
 
-USAGE = ("ADDRESSES", "FREE", "USED", "LARGEST FREE")
+USAGE = ("ADDRESSES", "FREE", "USED", "LARGEST")
 
 
 def usage_cells(usage: Document) -> tuple[str, str, str, str | None]:

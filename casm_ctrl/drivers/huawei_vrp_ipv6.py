@@ -133,7 +133,7 @@ class Ipv6Edit:
             raise NotSupported(
                 f"{block_id(block.number)} ({block.prefix}) should drain, and no pool binds the prefix"
                 f" '{key.keys[0]}', so there is nothing to lock",
-                "release the block without a drain: nobody is served from it",
+                "take the drain back with 'casm cancel-drain', or release the block: nobody is served from it",
             )
         pool, kind = bound
         lock = IPV6_LOCKS[kind].key(pool)

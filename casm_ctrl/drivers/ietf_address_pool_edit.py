@@ -99,7 +99,7 @@ def _targets(wanted: Wanted, can_drain: bool) -> dict[str, _Target]:
                 raise NotSupported(
                     f"{block_id(block.number)} ({block.prefix}) should drain in pool '{pool.name}', and the"
                     f" device does not announce {tree.EXT_MODULE}",
-                    f"load {tree.EXT_MODULE} on the device, or release the block without a drain",
+                    f"load {tree.EXT_MODULE} on the device, or take the drain back with 'casm cancel-drain'",
                 )
             if named.setdefault(member.key, block.number) != block.number:
                 raise InvalidValue(

@@ -166,7 +166,7 @@ def _check_block(pool: WantedPool, block: WantedBlock) -> None:
             pool,
             block,
             "should drain",
-            "release the block without a drain; its leases then end when they are not renewed",
+            "take the drain back with 'casm cancel-drain', or release the block: its leases then end unrenewed",
         )
     if pool.delegated_length is not None and pool.delegated_length < block.prefix.length:
         raise cannot_block(

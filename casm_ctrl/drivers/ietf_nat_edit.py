@@ -239,7 +239,11 @@ def _check_block(pool: WantedPool, block: WantedBlock) -> None:
         raise cannot_block(MODULE, pool, block, "is IPv6", "an external pool is IPv4: release it")
     if block.drained:
         raise cannot_block(
-            MODULE, pool, block, "should drain", "release it without a drain: a NAT pool is served or gone"
+            MODULE,
+            pool,
+            block,
+            "should drain",
+            "take the drain back with 'casm cancel-drain', or release it: a NAT pool is served or gone",
         )
     if block.prefix.psid is not None and block.prefix.psid[1] == PORT_BITS:
         raise cannot_block(

@@ -177,7 +177,6 @@ class Convergence:
         except PeerFault as error:
             self.report.warn(f"the locks are given back with the session's end: {error.message}")
             await self.visit.session.close()
-            await self.visit.session.close()
         reach(Boundary.UNLOCK)
 
     async def fail(self, error: BaseException) -> None:
