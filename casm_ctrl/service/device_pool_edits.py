@@ -18,6 +18,9 @@ from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
 
 ANNOUNCEMENTS = ("none", "device-automatic", "driver-static-discard", "external")
+SHARED_ACCESS = ("map", "lw4over6")
+"""Kinds of translation whose subscribers are told their ports: a device that is a CGN for others may be a border
+relay of theirs, and is given port sets for it."""
 ACCESS = ("pppoe", "dhcp", "vpn", "ds-lite", "lw4over6", "map", "cgn", "xlat", "other")
 
 
@@ -126,7 +129,8 @@ def check_device_pool(
         _refuse_foreign_space(tx, holder, sources)
         own = edit.network_instance if holder.id == device.id else None
         network_instance(tx, holder, sources[0].space_id, own)
-    _check_lengths(tx, edit, sources, whole=any(holder.role == "cgn" for holder in holders))
+    shared = edit.access in SHARED_ACCESS
+    _check_lengths(tx, edit, sources, whole=not shared and any(h.role == "cgn" for h in holders))
     _check_policy(edit)
     check_gateway(edit.gateway, family)
     shortest = min(edit.length, edit.first_length or edit.length, edit.next_length or edit.length)

@@ -10,6 +10,7 @@ from casm_ctrl.addressing.ports import parse_block, parse_offset
 from casm_ctrl.addressing.prefix import Family, Prefix
 from casm_ctrl.addressing.strategy import STRATEGIES, cover
 from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.service.device_pool_edits import SHARED_ACCESS
 from casm_ctrl.service.edits import refuse_twice
 from casm_ctrl.service.lookup import the_pool
 from casm_ctrl.store import devices, holdings, pools
@@ -131,13 +132,15 @@ def _whole(tx: Transaction, row: DevicePoolRow, length: int, count: int, sources
 
 def check_length(tx: Transaction, row: DevicePoolRow, length: int, sources: Sequence[PoolRow]) -> int:
     longest = min(pool.longest for pool in sources)
-    if length > Family.IPV4.width and sources[0].family is Family.PORTS:
+    shared = row.access in SHARED_ACCESS
+    if not shared and length > Family.IPV4.width and sources[0].family is Family.PORTS:
         members = [devices.get_device(tx, m.device_id) for m in devices.owner_members(tx, row.owner_id)]
         cgn = [device.name for device in members if device.role == "cgn"]
         if cgn:
             raise InvalidValue(
                 f"/{length} is a port set, and '{cgn[0]}' is a CGN, which gets whole addresses",
-                f"give --length 1 to {Family.IPV4.width}: the CGN shares their ports out itself",
+                f"give --length 1 to {Family.IPV4.width}: the CGN shares their ports out itself; a device pool with"
+                " access map or lw4over6 is given port sets",
             )
     if not 1 <= length <= longest:
         raise InvalidValue(

@@ -562,6 +562,17 @@ def test_a_space_counts_its_pools_together(spaces: Database) -> None:
 # --- CGN ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("access", ["map", "lw4over6"])
+def test_a_cgn_that_is_a_border_relay_too_gets_port_sets_for_that(shared: Database, access: str) -> None:
+    configure(
+        shared,
+        AddDevice("cgn1", "cgn", "ietf-nat", "192.0.2.99", 830, "casm", "env:SECRET", "s"),
+        AddDevicePool("cgn1/relay", ("map",), 36, access=access),
+    )
+    (block,) = allocate(shared, ME, "cgn1/relay")["block"]
+    assert block["psid-length"] == 4
+
+
 def test_a_cgn_gets_whole_addresses(shared: Database) -> None:
     """It shares their ports out itself: a port set would be shared twice."""
     configure(
