@@ -39,7 +39,7 @@ class Report:
         self, name: str, value: float, unit: str, goal: float | None = None, *, at_most: bool = False
     ) -> None:
         """`goal`: at least, or `at_most`, so much."""
-        rounded = round(value, 0 if abs(value) >= 100 else 2)
+        rounded = round(value, 0 if abs(value) >= 100 else 3)
         met = goal is None or (value <= goal if at_most else value >= goal)
         self.results.append({"name": name, "value": rounded, "unit": unit, "goal": goal, "met": met})
         self.say(f"{name}: {rounded:g} {unit}{'' if met else f' (goal {goal:g}: missed)'}")

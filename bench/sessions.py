@@ -13,7 +13,6 @@ import asyncio
 import json
 import logging
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from lxml import etree  # noqa: E402
 
+from bench.report import Report, versions  # noqa: E402
 from casm_ctrl.base.clients import CLIENTS  # noqa: E402
 from casm_ctrl.netconf import operations  # noqa: E402
 from casm_ctrl.netconf.client import Client  # noqa: E402
@@ -38,7 +36,6 @@ from casm_ctrl.netconf.opening import open_session  # noqa: E402
 from casm_ctrl.netconf.session import Session, Target  # noqa: E402
 from casm_ctrl.netconf.session_pool import SessionPool  # noqa: E402
 
-RESULTS = Path(__file__).parent / "results" / "sessions.json"
 ROUNDS = 4
 PLAIN = "ncclient as it ships"
 OPENED = 100
@@ -56,40 +53,6 @@ VISITS = 200
 """Uses of a session that a pool keeps."""
 
 POOLS = "urn:ietf:params:xml:ns:yang:ietf-address-pool"
-
-
-class Report:
-    """What was measured so far; written after every figure, so that a run that is cut off keeps it."""
-
-    def __init__(self, about: dict[str, Any]) -> None:
-        self.about = {**about, "complete": False}
-        self.results: list[dict[str, Any]] = []
-        self._start = time.monotonic()
-
-    def say(self, words: str) -> None:
-        print(f"{time.monotonic() - self._start:6.1f} s  {words}", file=sys.stderr, flush=True)
-
-    def add(
-        self, name: str, value: float, unit: str, goal: float | None = None, *, at_most: bool = False
-    ) -> None:
-        rounded = round(value, 0 if value >= 100 else 3)
-        met = goal is None or (value <= goal if at_most else value >= goal)
-        self.results.append({"name": name, "value": rounded, "unit": unit, "goal": goal, "met": met})
-        self.say(f"{name}: {rounded:g} {unit}{'' if met else f' (goal {goal:g}: missed)'}")
-        self._write()
-
-    def finish(self) -> None:
-        self.about |= {
-            "load_after": round(os.getloadavg()[0], 2),
-            "complete": True,
-            "seconds": round(time.monotonic() - self._start),
-        }
-        self._write()
-
-    def _write(self) -> None:
-        RESULTS.parent.mkdir(exist_ok=True)
-        text = json.dumps({**self.about, "results": self.results}, indent=2)
-        RESULTS.write_text(text + "\n", encoding="utf-8")
 
 
 # --- One client, in a process of its own ----------------------------------------------------------
@@ -364,19 +327,9 @@ def main() -> None:
         plain = arguments.measure == PLAIN
         print(json.dumps(measure_plain(empty) if plain else asyncio.run(measure(empty, full))))
         return
-    report = Report(
-        {
-            "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": platform.platform(),
-            "processors": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 2),
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("asyncssh", "ncclient", "paramiko", "cryptography")},
-        }
-    )
+    report = Report("sessions", **versions("asyncssh", "ncclient", "paramiko", "cryptography"))
     run(report)
     report.finish()
-    print(json.dumps(report.results, indent=2))
 
 
 if __name__ == "__main__":
