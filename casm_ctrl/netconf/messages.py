@@ -233,16 +233,16 @@ class Ok:
 
 @dataclass(frozen=True)
 class Data:
-    """Nodes for the `<data>` of get and get-config."""
+    """Nodes for the `<data>` of get and get-config; bytes are nodes that are written already."""
 
-    nodes: Sequence[Element]
+    nodes: Sequence[Element | bytes]
 
 
 @dataclass(frozen=True)
 class Output:
-    """An operation's own output elements (RFC 7950, 7.14.4)."""
+    """An operation's own output elements (RFC 7950, 7.14.4); bytes are elements that are written already."""
 
-    nodes: Sequence[Element]
+    nodes: Sequence[Element | bytes]
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ def build_reply(heading: Heading, answer: Answer) -> bytes:
     return b"".join([opening, b">", *map(_write, nodes), b"</", closing])
 
 
-def _nodes(answer: Answer) -> Sequence[Element]:
+def _nodes(answer: Answer) -> Sequence[Element | bytes]:
     if isinstance(answer, Ok):
         return [etree.Element(nc("ok"), nsmap=DEFAULT_BASE)]
     if isinstance(answer, Errors):
@@ -276,7 +276,9 @@ def _nodes(answer: Answer) -> Sequence[Element]:
     return answer.nodes
 
 
-def _write(node: Element) -> bytes:
+def _write(node: Element | bytes) -> bytes:
+    if isinstance(node, bytes):
+        return node
     return etree.tostring(node, encoding="UTF-8", xml_declaration=False, with_tail=False)
 
 

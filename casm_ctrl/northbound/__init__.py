@@ -1,0 +1,1 @@
+"""The controller as a NETCONF server: our YANG models, read, edited and acted upon with any NETCONF client."""
