@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -460,6 +461,8 @@ async def expect(session: Session, kind: type[CasmError], words: str) -> None:
 
 
 async def test_the_client_on_asyncssh_needs_no_thread_and_sleeps_while_it_is_idle() -> None:
+    # asyncssh reads its options on the loop's executor, whose threads every session shares: one is enough.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     async with ssh_server(says(HELLO)) as target:
         before = set(threading.enumerate())
         async with await open_session(target, "asyncssh"):
