@@ -3,11 +3,12 @@ SHELL := /bin/bash
 VENV  := .venv
 RUN   := $(VENV)/bin
 BENCH := .venv-bench
+PEERS := .venv-peers
 READY := $(VENV)/.ready
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit peers bindings lock clean bench-allocation bench-history bench-sync bench-sessions
+.PHONY: help demo test check unit peers bindings lock clean bench-allocation bench-history bench-sync bench-sessions bench-northbound
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -18,7 +19,7 @@ $(READY): $(LOCKS) pyproject.toml requirements/install.sh
 demo: $(READY)  ## the main job on simulated devices, in under a minute
 	@$(RUN)/casm demo
 
-test: $(READY) peers check  ## everything: style, types, unit, integration and real peers
+test: $(READY) $(PEERS)/.ready peers check  ## everything: style, types, unit, integration and real peers
 	@$(RUN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 check: $(READY)  ## style and types only
@@ -41,19 +42,23 @@ bench-allocation: $(READY)  ## allocations a second against bare durable commits
 bench-history: $(READY)  ## who had an address, with ten million transitions behind; writes bench/results/
 	@$(RUN)/python bench/history.py
 
+bench-northbound: $(READY)  ## what the NETCONF server costs with ten thousand blocks; writes bench/results/
+	@$(RUN)/python bench/northbound.py
+
 bench-sessions: $(READY)  ## what sessions cost, with each client and with ncclient alone; writes bench/results/
 	@$(RUN)/python bench/sessions.py
 
 bench-sync: $(READY) $(BENCH)/.ready  ## a block more on a thousand devices, beside other tools; writes bench/results/
 	@$(RUN)/python bench/sync.py --nornir $(BENCH)/bin/python
 
-$(BENCH)/.ready: requirements/bench.lock
-	@$(RUN)/python -m venv $(BENCH)
-	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+# What other people's tools need, each in an environment of its own.
+.venv-%/.ready: requirements/%.lock | $(READY)
+	@$(RUN)/python -m venv .venv-$*
+	@.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@
 
 lock: $(READY)  ## choose newer dependencies and lock them with their hashes
 	@requirements/lock.sh $(VENV)
 
 clean:  ## remove what make built
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(BENCH) $(PEERS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

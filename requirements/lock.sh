@@ -11,3 +11,4 @@ compile() {
 compile pyproject.toml -o requirements/runtime.lock
 compile pyproject.toml requirements/build.in --extra test -o requirements/test.lock
 compile requirements/bench.in -o requirements/bench.lock
+compile requirements/peers.in -o requirements/peers.lock
