@@ -1,0 +1,122 @@
+"""The running configuration: what the store holds, as a tree of our YANG.
+
+Rendered anew only when the store's config_revision moved; after a change of our own only the pieces that it
+touched. While a confirmed commit is pending, running is what that makes of the store's configuration
+(RFC 6241, 8.4), although the store does not have it yet.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from casm_ctrl.netconf.configuration import Configuration, Name, listed
+from casm_ctrl.netconf.names import Element
+from casm_ctrl.northbound.rendering import entry_element
+from casm_ctrl.service.exchange.documents import TOP
+from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, Entry, Noun
+from casm_ctrl.service.exchange.stored import device_pool_entry, find_stored, stored_entries
+from casm_ctrl.store import devices, spaces
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.yang.engine import Engine
+from casm_ctrl.yang.modules import find_module
+from casm_ctrl.yang.schema import Schema, SchemaNode
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is known of one revision."""
+
+    revision: int
+    stored: Configuration
+
+
+class Running:
+    """Safe between threads: what it gives is never changed."""
+
+    def __init__(self, database: Database, schema: Schema, engine: Engine) -> None:
+        self.schema = schema
+        self.engine = engine
+        self._database = database
+        self._nouns = _nouns(schema)
+        self._shown: _Shown | None = None
+        self._lock = threading.Lock()
+
+    def tree(self) -> tuple[int, Element]:
+        """The configuration's revision, and a `<config>` with all of it. Not to be changed."""
+        with self._database.read() as tx:
+            return self.tree_in(tx)
+
+    def tree_in(self, tx: Transaction) -> tuple[int, Element]:
+        """As `tree`, in the same snapshot as other reads."""
+        revision, configuration = self.configuration_in(tx)
+        return revision, configuration.tree
+
+    def configuration_in(self, tx: Transaction) -> tuple[int, Configuration]:
+        """As `tree_in`, in pieces."""
+        return self.stored_in(tx)
+
+    def stored_in(self, tx: Transaction) -> tuple[int, Configuration]:
+        """What the store holds, whatever is pending."""
+        revision = spaces.get_store(tx).config_revision
+        shown = self._shown
+        if shown is None or shown.revision != revision:
+            shown = self._keep(_Shown(revision, Configuration(self.schema, dict(self._render(tx)))))
+        return shown.revision, shown.stored
+
+    def renew(self, tx: Transaction, base: Configuration, names: Iterable[Name]) -> None:
+        """Render the pieces of `names` anew; the others are those of `base`, since nothing else was changed."""
+        revision = spaces.get_store(tx).config_revision
+        pieces = {name: self._piece(tx, name) for name in names}
+        self._keep(_Shown(revision, base.with_pieces(pieces)))
+
+    def _keep(self, shown: _Shown) -> _Shown:
+        """The newest is kept: a reader with an older snapshot may come last."""
+        with self._lock:
+            if self._shown is None or self._shown.revision <= shown.revision:
+                self._shown = shown
+        return shown
+
+    # --- Rendering --------------------------------------------------------------------------------
+
+    def _render(self, tx: Transaction) -> Iterator[tuple[Name, Element]]:
+        pools: dict[str, list[Entry]] = {}
+        for entry in stored_entries(tx, DEVICE_POOL):
+            pools.setdefault(entry.key.partition("/")[0], []).append(entry)
+        for root, (noun, node) in self._nouns.items():
+            for entry in stored_entries(tx, noun):
+                yield Name(root, (entry.key,)), _element(entry, node, pools.get(entry.key, ()))
+
+    def _piece(self, tx: Transaction, name: Name) -> Element | None:
+        noun, node = self._nouns[name.root]
+        entry = find_stored(tx, Entry(noun, name.key[0], {}))
+        if entry is None:
+            return None
+        pools: list[Entry] = []
+        if noun is DEVICE:
+            device = devices.find_device(tx, entry.key)
+            assert device is not None
+            pools = [device_pool_entry(tx, row) for row in devices.list_device_pools(tx, device.id)]
+        return _element(entry, node, pools)
+
+
+def _element(entry: Entry, node: SchemaNode, pools: Iterable[Entry]) -> Element:
+    element = entry_element(entry, node)
+    if entry.noun is DEVICE:
+        inner = next(child for child in node.children.values() if child.tag.endswith(f"}}{DEVICE_POOL.name}"))
+        element.extend(entry_element(pool, inner, pool.key.partition("/")[2]) for pool in pools)
+    return element
+
+
+def _nouns(schema: Schema) -> dict[str, tuple[Noun, SchemaNode]]:
+    """The nouns of the store and their lists, by the tags of the containers at the top."""
+    found: dict[str, tuple[Noun, SchemaNode]] = {}
+    for container, noun in TOP.items():
+        module, _, name = container.partition(":")
+        tag = f"{{{find_module(module).namespace}}}{name}"
+        entries = listed(schema.roots[tag])
+        assert entries is not None
+        found[tag] = (noun, entries)
+    return found
