@@ -11,11 +11,12 @@ def register(app: typer.Typer, panel: str) -> None:
     @command(app, "init", panel=panel, examples=("casm init", "casm --database /var/lib/casm/casm.db init"))
     def init(call: Call) -> Answer:
         """Make the store, or bring an older one up to date. Run again, it changes nothing."""
+        from casm_ctrl.service.first_access import first_documents
         from casm_ctrl.store.database import HEAD, show_url
         from casm_ctrl.store.migrate import create_store
         from casm_ctrl.store.spaces import get_store
 
-        database, before = create_store(call.url)
+        database, before = create_store(call.url, documents=first_documents())
         try:
             with database.read() as tx:
                 store = get_store(tx)

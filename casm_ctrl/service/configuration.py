@@ -13,6 +13,12 @@ from typing import Any
 
 from casm_ctrl.base.errors import AlreadyExists, InUse
 from casm_ctrl.base.identifiers import check_name
+from casm_ctrl.service.access_members import AddAccessMember as AddAccessMember
+from casm_ctrl.service.access_members import RemoveAccessMember as RemoveAccessMember
+from casm_ctrl.service.access_members import ResetAccess as ResetAccess
+from casm_ctrl.service.access_members import add_access_member, remove_access_member, reset_access
+from casm_ctrl.service.config_documents import SetDocument as SetDocument
+from casm_ctrl.service.config_documents import set_document
 from casm_ctrl.service.device_edits import AddDevice as AddDevice
 from casm_ctrl.service.device_edits import ChangeDevice as ChangeDevice
 from casm_ctrl.service.device_edits import RemoveDevice as RemoveDevice
@@ -85,6 +91,10 @@ Edit = (
     | RemoveGroup
     | SetQuota
     | RemoveQuota
+    | SetDocument
+    | AddAccessMember
+    | RemoveAccessMember
+    | ResetAccess
 )
 
 
@@ -154,4 +164,8 @@ _HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
     RemoveGroup: remove_group,
     SetQuota: set_quota,
     RemoveQuota: remove_quota,
+    SetDocument: set_document,
+    AddAccessMember: add_access_member,
+    RemoveAccessMember: remove_access_member,
+    ResetAccess: reset_access,
 }

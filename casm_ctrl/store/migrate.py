@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from casm_ctrl.base.clock import Clock
 from casm_ctrl.base.errors import StoreVersion
 from casm_ctrl.base.identifiers import new_store_id
-from casm_ctrl.store import clock_watch
+from casm_ctrl.store import clock_watch, config_documents
 from casm_ctrl.store.database import (
     HEAD,
     Database,
@@ -19,18 +20,21 @@ from casm_ctrl.store.database import (
 )
 
 
-def create_store(url: str, clock: Clock | None = None) -> tuple[Database, str | None]:
+def create_store(
+    url: str, clock: Clock | None = None, *, documents: Mapping[str, str] | None = None
+) -> tuple[Database, str | None]:
     """Make the store at `url`, or bring it up to date. Also gives the revision that was there before.
 
-    On SQLite the file is made too; on PostgreSQL the database must be there.
+    On SQLite the file is made too; on PostgreSQL the database must be there. A new store begins with the
+    configuration `documents`, by module.
     """
     with contextlib.closing(Database(parse_url(url), clock)) as database, store_errors(database.backend):
         database.backend.prepare()
-        before = _upgrade(database)
+        before = _upgrade(database, documents or {})
     return open_database(url, clock), before
 
 
-def _upgrade(database: Database) -> str | None:
+def _upgrade(database: Database, documents: Mapping[str, str]) -> str | None:
     """Bring the schema to HEAD in one transaction, so that a store is there or is not. Returns the
     revision before. Of several processes that make one store, the first one does.
 
@@ -62,4 +66,6 @@ def _upgrade(database: Database) -> str | None:
                 now=tx.now,
             )
             clock_watch.accept(tx)
+            for module, xml in documents.items():
+                config_documents.put_document(tx, module, xml)
         return before

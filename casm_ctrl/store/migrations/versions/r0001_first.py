@@ -235,6 +235,12 @@ CREATE TABLE quota (
     UNIQUE (kind, subject_id, family)
 );
 
+-- Configuration of modules that have no tables here, whole: /nacm, who may do what over NETCONF.
+CREATE TABLE config_document (
+    module TEXT PRIMARY KEY,
+    xml TEXT NOT NULL
+);
+
 -- Live blocks. An id is never used again. `sent`: an edit that holds the block may have left for a device.
 -- `shared`: a port set whose address must have one owner; traffic back is routed by address.
 CREATE TABLE block (
