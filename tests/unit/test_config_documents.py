@@ -103,7 +103,8 @@ def test_a_document_that_is_wrong_is_refused_and_changes_nothing(database: Datab
         SetDocument("casm-pools", ""),
         SetDocument(
             ACCESS,
-            '<quotas xmlns="urn:casm:yang:casm-devices"><quota><name>q</name></quota></quotas>',
+            '<address-spaces xmlns="urn:casm:yang:casm-pools"><address-space><name>s</name></address-space>'
+            "</address-spaces>",
         ),
     ],
 )
