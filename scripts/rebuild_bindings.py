@@ -24,6 +24,8 @@ SETS = {
     "ietf_address_pool": ("ietf-address-pool", "casm-address-pool-ext"),
     "casm_pools": ("casm-pools",),
     "casm_devices": ("casm-devices",),
+    "casm_events": ("casm-events",),
+    "casm_operations": ("casm-operations",),
 }
 """The files, and what is compiled into each: a module and its augments belong together."""
 
@@ -103,7 +105,7 @@ def compile_set(modules: tuple[str, ...]) -> str:
             *(sys.executable, "-m", "pyang"),
             *("--plugindir", str(Path(pyangbind.__file__).parent / "plugin")),
             *("-p", os.pathsep.join(map(str, (yang_folder(), *standard_folders())))),
-            *("-f", "pybind", "--presence", "-o", str(output)),
+            *("-f", "pybind", "--presence", "--build-rpcs", "-o", str(output)),
             *paths,
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from casm_bindings import casm_operations
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from pyangbind.lib.serialise import pybindIETFXMLEncoder
 
 from casm_ctrl.base.errors import InvalidValue, YangInvalid
 from casm_ctrl.yang.bindings import build, parse
@@ -210,6 +212,19 @@ def test_bindings_are_up_to_date() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_operations_have_bindings() -> None:
+    """RPC input and output are classes too, and what they write is what the engine takes."""
+    module = casm_operations.yc_casm_operations_casm_operations__casm_operations_rpc()
+    given = module.allocate.input
+    given.device_pool = "bng1/home"
+    given.pool.append("007")
+    written = pybindIETFXMLEncoder.encode(given, filter=True)
+    operation = etree.Element("{urn:casm:yang:casm-operations}allocate")
+    operation.extend(etree.fromstring(etree.tostring(written)))
+    engine_for("casm-operations").validate(etree.tostring(operation), what="rpc")
+    assert operation.findtext("{*}pool") == "007"
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
