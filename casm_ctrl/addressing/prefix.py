@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -293,6 +294,15 @@ def format_address(family: Family, value: int) -> str:
     if family is Family.PORTS:
         value >>= PORT_BITS
     return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
+
+
+def format_key(number: int, first: bytes, length: int) -> str:
+    """The text of the prefix with one of the store's keys, as str(Prefix.read(…)) is, without making one."""
+    if number == 4 and length <= Family.IPV4.width:
+        return f"{first[10]}.{first[11]}.{first[12]}.{first[13]}/{length}"
+    if number == 6 and first[0]:  # the C library knows forms of its own for ::a.b.c.d
+        return f"{socket.inet_ntop(socket.AF_INET6, first)}/{length}"
+    return str(Prefix.read(number, first, length))
 
 
 def to_key(value: int) -> bytes:

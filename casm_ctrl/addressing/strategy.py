@@ -42,16 +42,26 @@ class Routes:
 
 def count_routes(prefixes: Iterable[Prefix]) -> int:
     """How many routes announce these prefixes and nothing else. Port sets of one address are one route:
-    traffic to an address is routed by address."""
-    whole = {_address_of(prefix) for prefix in prefixes}
-    return len(Routes(whole))
+    traffic to an address is routed by address. All of one family, on whatever scale, and disjoint."""
+    family = Family.IPV4
+    values: list[tuple[int, int]] = []
+    for prefix in prefixes:
+        family = Family.IPV6 if prefix.family is Family.IPV6 else Family.IPV4
+        shift = PORT_BITS if prefix.family is Family.PORTS else 0
+        values.append((prefix.first >> shift, prefix.length))
+    return count_merged(family, values)
 
 
-def _address_of(prefix: Prefix) -> Prefix:
-    if prefix.family is Family.PORTS and prefix.length > Family.IPV4.width:
-        length = Family.IPV4.width
-        return Prefix(prefix.family, prefix.first & (-1 << (prefix.family.width - length)), length).plain
-    return prefix.plain
+def count_merged(family: Family, values: Iterable[tuple[int, int]]) -> int:
+    """As count_routes, of (first address, length) pairs. A length above the family's is that of a port set."""
+    width = family.width
+    left: list[tuple[int, int]] = []
+    for first, length in sorted({(first, min(length, width)) for first, length in values}):
+        # What is below is whole: buddies merge as soon as the upper one comes.
+        while left and left[-1][1] == length and length and left[-1][0] ^ first == 1 << (width - length):
+            first, length = left.pop()[0], length - 1
+        left.append((first, length))
+    return len(left)
 
 
 def common_length(one: Prefix, other: Prefix) -> int:

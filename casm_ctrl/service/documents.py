@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from casm_ctrl.addressing.capacity import gateway_address, parse_gateway, served_addresses
 from casm_ctrl.addressing.ports import port_ranges
 from casm_ctrl.addressing.prefix import Family, Prefix, format_address
-from casm_ctrl.addressing.strategy import count_routes
 from casm_ctrl.base.clock import Micros, to_rfc3339
+from casm_ctrl.service.sizes import size_document
 from casm_ctrl.service.usage import pool_usage, usage_document
 from casm_ctrl.service.verb import Document
-from casm_ctrl.store import blocks, devices, owners, pools
+from casm_ctrl.store import devices, owners, pools
 from casm_ctrl.store.adoptions import PieceRow
+from casm_ctrl.store.block_listing import list_spans
 from casm_ctrl.store.block_members import MemberRow
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
@@ -21,7 +21,7 @@ from casm_ctrl.store.observations import FindingRow
 from casm_ctrl.store.past_blocks import PastBlock
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.spaces import SpaceRow
-from casm_ctrl.store.states import State, Wanted
+from casm_ctrl.store.states import State
 from casm_ctrl.store.static_assignments import StaticRow
 from casm_ctrl.store.transaction import Transaction
 
@@ -196,33 +196,7 @@ def sync_document(device: DeviceRow) -> Document:
     return document
 
 
-def routes_of(held: Sequence[BlockRow]) -> int:
-    """How many routes the blocks that are to be kept need, when aggregated in their spaces."""
-    by_space: dict[int, list[Prefix]] = {}
-    for block in held:
-        if block.wanted is not Wanted.ABSENT:
-            by_space.setdefault(block.space_id, []).append(block.prefix)
-    return sum(count_routes(prefixes) for prefixes in by_space.values())
-
-
-def capacity_of(row: DevicePoolRow, held: Sequence[BlockRow]) -> int:
-    """How many addresses the blocks that are to be kept can give to subscribers. Of shared addresses each
-    port set counts as one: it serves one subscriber."""
-    kind, address, _ = parse_gateway(row.gateway)
-    served = 0
-    for block in held:
-        if block.wanted is Wanted.ABSENT:
-            continue
-        if block.prefix.psid is not None:
-            served += 1
-            continue
-        gateway = gateway_address(block.prefix, kind, address)
-        served += served_addresses(block.prefix, gateway, row.serve_edges)
-    return served
-
-
 def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
-    held = blocks.list_blocks(tx, device_pool_id=row.id)
     document: Document = {
         "device-pool": row.label,
         "aaa-name": row.aaa_name,
@@ -233,9 +207,7 @@ def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
         "service": devices.device_pool_services(tx, row.id),
         "withdraw-when-unknown": row.withdraw_when_unknown,
         "description": row.description,
-        "blocks": str(len(held)),
-        "capacity-addresses": str(capacity_of(row, held)),
-        "routes": str(routes_of(held)),
+        **size_document(row, list_spans(tx, row.id)),
         "min-blocks": row.min_blocks,
         "announcement": row.announcement,
     }

@@ -14,6 +14,7 @@ from casm_ctrl.addressing.prefix import (
     Range,
     first_overlap,
     format_address,
+    format_key,
     from_key,
     parse_address,
     parse_prefix,
@@ -281,3 +282,9 @@ def test_families_do_not_overlap() -> None:
 def test_order_is_by_first_address(prefix: Prefix) -> None:
     zero = Prefix(Family.IPV6, 0, 128)
     assert (zero < prefix) == ((zero.first, zero.length) < (prefix.first, prefix.length))
+
+
+@given(st.sampled_from(Family), st.data())
+def test_the_text_of_a_key_is_that_of_its_prefix(family: Family, data: st.DataObject) -> None:
+    prefix = data.draw(prefixes(family)).plain
+    assert format_key(prefix.family.number, prefix.first_key, prefix.length) == str(prefix)

@@ -1,0 +1,163 @@
+"""Blocks as rows of plain values, for whoever writes thousands of them: nothing is made of a row but what is shown.
+
+Each statement reads the rows that are asked for through an index, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from casm_ctrl.addressing.prefix import Family, Prefix
+from casm_ctrl.store import pools
+from casm_ctrl.store.transaction import Row, Transaction
+
+BLOCK_COLUMNS = (
+    "block.id, block.pool_id, block.space_id, block.family, block.first, block.length, block.wanted, block.state,"
+    " block.changed_at, block.rest_until, block.expires_at, block.used, block.used_at"
+)
+"""What `list_rows` gives first; the reason and the columns of a member follow."""
+
+_REASON = (
+    "(SELECT reason FROM event WHERE subject_kind = 'block' AND subject_id = block.id AND target = block.state"
+    " AND source != target ORDER BY seq DESC LIMIT 1)"
+)
+"""Why a block came into its state: the row of the audit that brought it there."""
+
+_MEMBER = "member.device_id, member.role, member.seen, member.since, member.used, member.used_at"
+
+Place = tuple[str, str]
+"""A device and the name of a device pool on it."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Blocks of one device pool: all, or those with some ids, or those that were cut from some pools."""
+
+    device_pool_id: int
+    ids: frozenset[int] | None = None
+    pool_ids: frozenset[int] | None = None
+
+    @property
+    def where(self) -> str:
+        """A condition on `block`. The values are integers of our own."""
+        tests = [f"block.device_pool_id = {self.device_pool_id}"]
+        if self.ids is not None:
+            tests.append(f"block.id IN ({_listed(self.ids)})")
+        if self.pool_ids is not None:
+            tests.append(f"block.pool_id IN ({_listed(self.pool_ids)})")
+        return " AND ".join(tests)
+
+
+def list_rows(tx: Transaction, chosen: Chosen, *, reasons: bool, members: bool) -> Sequence[Row]:
+    """The columns of each block, its reason and one of its members (device id, role, seen, since, used, used_at):
+    as many rows as it has members, and one where it has none. Without `reasons` or `members`: null.
+
+    By id, and members by device.
+    """
+    columns = f"{BLOCK_COLUMNS}, {_REASON if reasons else 'NULL'}"
+    if not members:
+        nulls = ", ".join(["NULL"] * 6)
+        return tx.all(f"SELECT {columns}, {nulls} FROM block WHERE {chosen.where} ORDER BY block.id")
+    return tx.all(
+        f"SELECT {columns}, {_MEMBER} FROM block"
+        " LEFT JOIN block_member AS member ON member.block_id = block.id"
+        f" WHERE {chosen.where} ORDER BY block.id, member.device_id"
+    )
+
+
+def reason_of(tx: Transaction, number: int) -> str:
+    """Why a block is in its state; "" where nobody said."""
+    row = tx.first(f"SELECT {_REASON} FROM block WHERE id = :id", id=number)
+    return "" if row is None or row[0] is None else str(row[0])
+
+
+def list_spans(tx: Transaction, device_pool_id: int) -> Sequence[Row]:
+    """(space id, family, first, length, wanted) of a device pool's blocks in all states."""
+    return tx.all(
+        "SELECT space_id, family, first, length, wanted FROM block WHERE device_pool_id = :id",
+        id=device_pool_id,
+    )
+
+
+def routes_of(tx: Transaction, chosen: Chosen) -> Sequence[Row]:
+    """(block id, device id, present, since, actor) of what was confirmed or read of routes, by block and device."""
+    return tx.all(
+        "SELECT block_id, device_id, present, since, actor FROM block_route WHERE block_id IN"
+        f" (SELECT id FROM block WHERE {chosen.where}) ORDER BY block_id, device_id"
+    )
+
+
+def adopted_in(tx: Transaction, chosen: Chosen) -> list[int]:
+    """The blocks that were adopted and that nobody manages."""
+    rows = tx.all(
+        "SELECT DISTINCT block_id FROM adopted_piece WHERE block_id IN"
+        f" (SELECT id FROM block WHERE {chosen.where}) ORDER BY block_id"
+    )
+    return [row[0] for row in rows]
+
+
+# --- Where blocks are -----------------------------------------------------------------------------
+
+
+def places_of(tx: Transaction, ids: Iterable[int]) -> dict[Place, set[int]]:
+    """The device pools of blocks with these ids, each with those that it has."""
+    numbers = sorted(set(ids))
+    if not numbers:
+        return {}
+    return _places(tx, f"block.id IN ({_listed(numbers)})")
+
+
+def ids_at(tx: Transaction, prefix: Prefix) -> list[int]:
+    """The live blocks of any space that show this prefix: of an IPv4 address, its port sets too."""
+    whole = prefix.family is Family.IPV4 and prefix.length == Family.IPV4.width
+    rows = tx.all(
+        "SELECT id FROM block WHERE space_id IN (SELECT id FROM space) AND family = :family"
+        f" AND first BETWEEN :first AND :last AND length {'>=' if whole else '='} :length",
+        family=prefix.family.number,
+        first=prefix.first_key,
+        last=prefix.last_key if whole else prefix.first_key,
+        length=prefix.length,
+    )
+    return [row[0] for row in rows]
+
+
+def places_in(tx: Transaction, pool_id: int) -> set[Place]:
+    """The device pools that have blocks which were cut from a pool."""
+    pool = pools.get_pool(tx, pool_id)
+    found: set[int] = set()
+    for prefix in pools.pool_prefixes(tx, pool_id):
+        rows = tx.all(
+            "SELECT DISTINCT device_pool_id FROM block WHERE space_id = :space AND family = :family"
+            " AND first BETWEEN :first AND :last AND pool_id = :pool",
+            space=pool.space_id,
+            family=prefix.family.number,
+            first=prefix.first_key,
+            last=prefix.last_key,
+            pool=pool_id,
+        )
+        found.update(row[0] for row in rows)
+    if not found:
+        return set()
+    names = tx.all(
+        "SELECT device.name, device_pool.name FROM device_pool JOIN device ON device.id = device_pool.device_id"
+        f" WHERE device_pool.id IN ({_listed(found)})"
+    )
+    return {(row[0], row[1]) for row in names}
+
+
+def _places(tx: Transaction, where: str) -> dict[Place, set[int]]:
+    rows = tx.all(
+        "SELECT device.name, device_pool.name, block.id FROM block"
+        " JOIN device_pool ON device_pool.id = block.device_pool_id"
+        f" JOIN device ON device.id = device_pool.device_id WHERE {where}"
+    )
+    found: dict[Place, set[int]] = {}
+    for device, device_pool, number in rows:
+        found.setdefault((device, device_pool), set()).add(number)
+    return found
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    """Integers inside a statement: there may be more than a driver takes as parameters."""
+    return ", ".join(str(int(number)) for number in sorted(numbers)) or "NULL"
