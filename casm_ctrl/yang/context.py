@@ -64,6 +64,13 @@ class Context:
             if module.compiled and ffi.string(module.name) not in self._built_in:
                 yield module
 
+    def namespaces(self) -> dict[str, str]:
+        """The names of all modules, also of those only imported, by namespace."""
+        return {
+            ffi.string(module.ns).decode(): ffi.string(module.name).decode()
+            for module in self._every_module()
+        }
+
     def must_with_message(self, path: str, message: str) -> str | None:
         """The expression of the `must` of the node at an instance path that has this error-message."""
         node = self.library.lys_find_path(self.pointer, ffi.NULL, _PREDICATE.sub("", path).encode(), 0)

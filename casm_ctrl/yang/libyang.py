@@ -36,8 +36,17 @@ FORMAT = {"xml": 1, "json": 2}
 RPC_YANG, NOTIFICATION_YANG, REPLY_YANG = 1, 2, 3
 RPC_NETCONF, NOTIFICATION_NETCONF, REPLY_NETCONF = 4, 5, 6
 NODE_CONTAINER, NODE_CHOICE, NODE_LEAF, NODE_LEAF_LIST, NODE_LIST = 0x01, 0x02, 0x04, 0x08, 0x10
+NODE_CASE, NODE_RPC, NODE_NOTIFICATION = 0x80, 0x100, 0x400
 FLAG_CONFIG, FLAG_USER_ORDERED, FLAG_PRESENCE, FLAG_KEY = 0x0001, 0x0040, 0x0080, 0x0100
-NEXT_WITH_CHOICE = 0x01
+
+FLAG_MANDATORY = 0x0020
+NEXT_WITH_CHOICE, NEXT_OUTPUT = 0x01, 0x10
+BASES = (
+    *("unknown", "binary", "uint8", "uint16", "uint32", "uint64", "string", "bits", "boolean", "decimal64"),
+    *("empty", "enumeration", "identityref", "instance-identifier", "leafref", "union"),
+    *("int8", "int16", "int32", "int64"),
+)
+"""The built-in types (RFC 7950, 4.2.4) in the order of the library's numbers for them."""
 LEVEL_ERROR = 0
 CODE_SYNTAX, CODE_REFERENCE = 1, 4
 
@@ -61,11 +70,17 @@ struct lysc_node {
     struct lys_module *module; struct lysc_node *parent; struct lysc_node *next; struct lysc_node *prev;
     const char *name; const char *dsc; const char *ref; void *exts; void *priv;
 };
+struct lysc_ext { const char *name; };
+struct lysc_ext_instance {
+    struct lysc_ext *def; const char *argument; struct lys_module *module; void *exts;
+    void *parent; int parent_stmt; uint64_t parent_stmt_index; void *substmts; void *compiled;
+};
 struct lyxp_expr;
 struct lysc_must {
     struct lyxp_expr *cond; void *prefixes; const char *dsc; const char *ref; const char *emsg;
     const char *eapptag; void *exts;
 };
+struct lysc_type { const char *name; void *exts; uintptr_t plugin; int basetype; };
 struct lysc_node_leaf { struct lysc_node node; void *musts; void *when; void *type; char *units; char *dflt; };
 
 uint32_t ly_version_so_major(void);
@@ -108,7 +123,7 @@ void lyd_free_all(struct lyd_node *node);
 void free(void *ptr);
 """
 # The structs are longer: ABI mode knows no partial structs, and we read first fields only, through pointers
-# that the library gave us.
+# that the library gave us. lysc_ext_instance is whole, since it stands in arrays.
 
 _SHARED_OBJECT = re.compile(r"libyang-[0-9a-f]+\.so")
 
