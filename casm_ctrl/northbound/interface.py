@@ -25,6 +25,11 @@ class Outlet(Protocol):
         """Wait until the client has taken most of what was written."""
         ...
 
+    def after_reply(self, act: Callable[[], None]) -> None:
+        """Call `act` on the event loop when the reply to the request in progress was written: a subscription
+        sends nothing before its ok (RFC 5277, 2.1.1). From the event loop, while the request is carried out."""
+        ...
+
 
 @dataclass(frozen=True)
 class Caller:
