@@ -21,6 +21,7 @@ from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow
 from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.routes import RouteRow
 from casm_ctrl.store.states import Seen, State, Wanted
 from casm_ctrl.store.transaction import Transaction
 
@@ -53,25 +54,28 @@ def route_of(tx: Transaction, block: BlockRow, pool: DevicePoolRow | None = None
     """The route to a block; of one that several members of a group announce, what all of them have."""
     pool = pool or devices.get_device_pool(tx, block.device_pool_id)
     if pool.announcement not in (EXTERNAL, ON_DEVICE):
-        return Route(pool.announcement, Proof.NOT_NEEDED)
-    rows = routes.list_routes(tx, block.id)
-    if pool.announcement == EXTERNAL:
-        rows = [row for row in rows if row.device_id == routes.CONFIRMED]
-        complete = bool(rows)
-    else:
-        members = block_members.list_members(tx, [block.id])[block.id]
-        serving = {member.device_id for member in members if member.role == "serves"}
-        rows = [row for row in rows if row.device_id in serving]
-        complete = {row.device_id for row in rows} == serving
+        return judge(pool.announcement, (), frozenset())
+    members = block_members.list_members(tx, [block.id])[block.id]
+    serving = frozenset(member.device_id for member in members if member.role == "serves")
+    return judge(pool.announcement, routes.list_routes(tx, block.id), serving)
+
+
+def judge(announcement: str, rows: Sequence[RouteRow], serving: frozenset[int]) -> Route:
+    """What `rows` prove of the route to a block which the devices `serving` have."""
+    if announcement not in (EXTERNAL, ON_DEVICE):
+        return Route(announcement, Proof.NOT_NEEDED)
+    announcers = frozenset([routes.CONFIRMED]) if announcement == EXTERNAL else serving
+    rows = [row for row in rows if row.device_id in announcers]
+    complete = {row.device_id for row in rows} == announcers
     if not complete or len({row.present for row in rows}) != 1:
-        return Route(pool.announcement, Proof.UNPROVEN)
+        return Route(announcement, Proof.UNPROVEN)
     last = max(rows, key=lambda row: row.since)
-    return Route(pool.announcement, Proof.PRESENT if last.present else Proof.ABSENT, last.since, last.actor)
+    return Route(announcement, Proof.PRESENT if last.present else Proof.ABSENT, last.since, last.actor)
 
 
-def is_serving(block: BlockRow, route: Route) -> bool:
-    """Whether subscribers who have its addresses can be reached, as far as that is proven."""
-    there = block.state in (State.INSTALLED, State.DRAINING)
+def is_serving(state: State, route: Route) -> bool:
+    """Whether subscribers who have a block's addresses can be reached, as far as that is proven."""
+    there = state in (State.INSTALLED, State.DRAINING)
     return there and route.proof in (Proof.NOT_NEEDED, Proof.PRESENT)
 
 
@@ -84,12 +88,12 @@ def lingers(tx: Transaction, block: BlockRow) -> bool:
     return any(row.present for row in routes.list_routes(tx, block.id))
 
 
-def route_document(block: BlockRow, route: Route) -> Document:
-    """`serving`, and the route with who proved it."""
+def route_document(state: State, route: Route) -> Document:
+    """`serving` of a block in a state, and the route to it with who proved it."""
     document: Document = {"announcement": route.announcement, "proof": route.proof.value}
     if route.since is not None:
         document |= {"since": to_rfc3339(route.since), "actor": route.actor}
-    return {"serving": is_serving(block, route), "route": document}
+    return {"serving": is_serving(state, route), "route": document}
 
 
 def list_routes(database: Database, device: str | None = None) -> list[Document]:
@@ -115,7 +119,7 @@ def _listed(tx: Transaction, block: BlockRow, pool: DevicePoolRow) -> Document:
         **prefix_document(block.prefix, block.psid_offset),
         "device-pool": pool.label,
         "state": block.state.value,
-        **route_document(block, route_of(tx, block, pool)),
+        **route_document(block.state, route_of(tx, block, pool)),
         **{name: value for name, value in optional.items() if value is not None},
     }
 

@@ -14,6 +14,7 @@ from casm_ctrl.service.verb import Document
 from casm_ctrl.store import (
     adoptions,
     atomic_runs,
+    block_listing,
     block_members,
     blocks,
     clock_watch,
@@ -87,10 +88,10 @@ def show_device(database: Database, name: str) -> Document:
 def _device(tx: Transaction, row: devices.DeviceRow) -> Document:
     names = {space.id: space.name for space in spaces.list_spaces(tx)}
     instances = {name: names[number] for name, number in devices.device_instances(tx, row.id).items()}
-    return {**documents.device_document(row, instances), "sync": _sync(tx, row)}
+    return {**documents.device_document(row, instances), "sync": sync_of(tx, row)}
 
 
-def _sync(tx: Transaction, row: devices.DeviceRow) -> Document:
+def sync_of(tx: Transaction, row: devices.DeviceRow) -> Document:
     """How a device stands, whether it is left alone, and who it is beside its host key."""
     circuit = store_circuits.find_circuit(tx, row.id)
     return {
@@ -162,7 +163,9 @@ def show_block(database: Database, name: str, space: str | None = None) -> Docum
                 pieces, static_assignments.statics_in(tx, block.space_id, block.prefix)
             )
             document |= documents.kind_document(pools.get_pool(tx, block.pool_id), block.prefix)
-            document |= route_document(block, route_of(tx, block))
+            reason = block_listing.reason_of(tx, number)
+            document |= {"reason": reason} if reason else {}
+            document |= route_document(block.state, route_of(tx, block))
         document["finding"] = [documents.finding_document(row) for row in observations.holds_on(tx, number)]
         history = events.list_events(tx, subject_kind="block", subject_id=number, limit=1000)
         document["event"] = [documents.event_document(event) for event in history]
@@ -194,7 +197,7 @@ def status(database: Database) -> Document:
             document: Document = {
                 "name": row.name,
                 "role": row.role,
-                "sync": _sync(tx, row),
+                "sync": sync_of(tx, row),
                 "block-count": [{"state": s.value, "blocks": str(n)} for s, n in counts.items()],
             }
             pending = leases.get_pending(tx, row.id)
