@@ -46,6 +46,10 @@ class SchemaNode:
     cases: tuple[tuple[str, str], ...] = ()
     """(choice, case) pairs around the node, outermost first: an edit that makes a node of one case
     removes the others' (RFC 7950, 7.9)."""
+    base: str | None = None
+    """The built-in type of a leaf or leaf-list (RFC 7950, 4.2.4)."""
+    mandatory: bool = False
+    """Of a leaf: it must be there where its parent is (RFC 7950, 7.6.5)."""
     children: Mapping[str, SchemaNode] = field(default_factory=dict)
     """By tag, in schema order; a list's keys first."""
 
@@ -77,19 +81,20 @@ def read_schema(context: Context) -> Schema:
     roots: dict[str, SchemaNode] = {}
     for module in context.implemented():
         first = context.library.lys_getnext(ffi.NULL, ffi.NULL, module.compiled, libyang.NEXT_WITH_CHOICE)
-        roots.update(_read_siblings(context.library, first, ()))
+        roots.update(read_siblings(context.library, first, ()))
     return Schema(roots)
 
 
-def _read_siblings(
-    library: Any, node: Any, cases: tuple[tuple[str, str], ...]
+def read_siblings(
+    library: Any, node: Any, cases: tuple[tuple[str, str], ...] = ()
 ) -> Iterator[tuple[str, SchemaNode]]:
+    """`node` of the library and those after it, with what is below them; `cases` are around them."""
     while node:
         if node.nodetype == libyang.NODE_CHOICE:
             case = library.lysc_node_child(node)  # a short-hand case has its case node too
             while case:
                 way = (*cases, (_name(node), _name(case)))
-                yield from _read_siblings(library, library.lysc_node_child(case), way)
+                yield from read_siblings(library, library.lysc_node_child(case), way)
                 case = case.next
         elif node.nodetype in _KINDS:
             read = _read_node(library, node, cases)
@@ -113,8 +118,15 @@ def _read_node(library: Any, node: Any, cases: tuple[tuple[str, str], ...]) -> S
         and bool(node.flags & libyang.FLAG_USER_ORDERED),
         default=ffi.string(default).decode() if default else None,
         cases=cases,
-        children=dict(_read_siblings(library, library.lysc_node_child(node), ())) if inner else {},
+        base=None if inner else _base(node),
+        mandatory=kind is Kind.LEAF and bool(node.flags & libyang.FLAG_MANDATORY),
+        children=dict(read_siblings(library, library.lysc_node_child(node), ())) if inner else {},
     )
+
+
+def _base(node: Any) -> str:
+    kind = ffi.cast("struct lysc_type *", ffi.cast("struct lysc_node_leaf *", node).type)
+    return libyang.BASES[kind.basetype]
 
 
 def _keys(child: Any) -> Iterator[str]:
