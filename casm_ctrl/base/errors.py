@@ -21,6 +21,8 @@ class CasmError(Exception):
         self.message = one_line(message)
         self.remedy = one_line(remedy)
         self.path = path
+        self.edit_index: int | None = None
+        """Of several edits in one change, the one to blame."""
 
     def __str__(self) -> str:
         return f"{self.message}: {self.remedy}" if self.remedy else self.message
@@ -64,6 +66,10 @@ class InUse(Refusal):
 
 class Exhausted(Refusal):
     """No free block of the wanted length is left."""
+
+
+class PendingConfirm(Refusal):
+    """A confirmed commit that is pending touches the thing: until it is confirmed nothing is given from it."""
 
 
 class LimitReached(Refusal):
@@ -273,6 +279,7 @@ NETCONF_ERRORS: dict[type[CasmError], NetconfError] = {
     Overlap: NetconfError("application", "operation-failed", "overlap"),
     InUse: NetconfError("application", "in-use", "in-use"),
     Exhausted: NetconfError("application", "resource-denied", "exhausted"),
+    PendingConfirm: NetconfError("application", "resource-denied", "pending-confirm"),
     LimitReached: NetconfError("application", "resource-denied", "limit-reached"),
     RequestReused: NetconfError("application", "invalid-value", "request-id-reused"),
     IllegalTransition: NetconfError("application", "operation-failed", "illegal-transition"),

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from casm_ctrl.addressing.prefix import Prefix, Range
 from casm_ctrl.base.errors import Refusal
+from casm_ctrl.service.config_lock import count_change
 from casm_ctrl.service.configuration import AddDevicePool, apply_edit
 from casm_ctrl.service.edits import Done
 from casm_ctrl.service.holding import hold, release_held
 from casm_ctrl.service.lookup import the_device, the_group
 from casm_ctrl.service.observation import Sight, observe_within
 from casm_ctrl.service.occupancy import not_free
-from casm_ctrl.store import adoptions, devices, free_space, leases, observations, owners, pools, spaces
+from casm_ctrl.service.pending_commit import check_untouched
+from casm_ctrl.store import adoptions, devices, free_space, leases, observations, owners, pools
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.events import Author, Event, record
@@ -119,7 +121,7 @@ def _adopt(tx: Transaction, author: Author, sights: Mapping[str, Sight], finds: 
     for together in _by_name(finds):
         _adopt_pool(tx, author, rows, together, outcome, done)
     if done:
-        spaces.bump_config_revision(tx)
+        count_change(tx)
         record(tx, author, (Event(d.verb, d.kind, d.id, d.name, reason=d.words) for d in done))
     if outcome.adopted:
         for name, row in rows.items():
@@ -182,6 +184,7 @@ def _adopt_pool(
     if there is None:
         there = _make(tx, device, alike, outcome, done)
     if there is not None:
+        check_untouched(tx, there.label, [find.pool.name for find in alike])
         before = len(outcome.adopted)
         for find in alike:
             _adopt_range(tx, author, there, find, outcome)

@@ -16,6 +16,7 @@ from casm_ctrl.service.exhaustion import exhausted
 from casm_ctrl.service.lifetime import expiry
 from casm_ctrl.service.lookup import the_device_pool
 from casm_ctrl.service.occupancy import not_free
+from casm_ctrl.service.pending_commit import check_untouched
 from casm_ctrl.service.request import MOST_AT_ONCE as MOST_AT_ONCE
 from casm_ctrl.service.request import Piece, Request, check, choose_pools, particular, pieces
 from casm_ctrl.service.rest import sweep
@@ -144,8 +145,10 @@ class _Cutting:
 
 
 def _allocate(tx: Transaction, author: Author, request: Request) -> Document:
+    check_untouched(tx, request.device_pool, request.pools)
     row = the_device_pool(tx, request.device_pool)
     sources = choose_pools(tx, row, request)
+    check_untouched(tx, row.label, [pool.name for pool in sources])
     expires_at = expiry(tx.now, request.lifetime, request.expires)
     if expires_at is not None:
         clock_watch.look(tx)  # so that a jump before its end is known

@@ -15,10 +15,11 @@ from casm_ctrl.base.deadlines import COMMIT_MARGIN
 from casm_ctrl.base.errors import AlreadyExists, Held, InvalidValue
 from casm_ctrl.base.fingerprints import fingerprint_of_line
 from casm_ctrl.base.identifiers import new_token
+from casm_ctrl.service.config_lock import count_change
 from casm_ctrl.service.edits import Done
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import blocks, devices, identities, leases, observations, spaces
+from casm_ctrl.store import blocks, devices, identities, leases, observations
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow
@@ -52,7 +53,7 @@ def replace_device(
         done, document = _replace(tx, edit)
         reason = f"{author.reason} ({done.words})"
         record(tx, author, [Event(done.verb, done.kind, done.id, done.name, reason=reason)])
-        return {"device": document, "config-revision": str(spaces.bump_config_revision(tx))}
+        return {"device": document, "config-revision": str(count_change(tx))}
 
     if dry_run:
         with database.rehearse() as tx:

@@ -19,6 +19,7 @@ from casm_ctrl.service.exchange.problems import Problems
 from casm_ctrl.service.lifetime import expiry
 from casm_ctrl.service.lookup import the_device_pool
 from casm_ctrl.service.occupancy import not_free
+from casm_ctrl.service.pending_commit import check_untouched
 from casm_ctrl.store import blocks, devices, free_bulk, pools
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow
@@ -44,6 +45,7 @@ class _Target:
         self.row: DevicePoolRow = the_device_pool(tx, label)
         rows = [pools.get_pool(tx, number) for number in devices.device_pool_sources(tx, self.row.id)]
         self.sources = {row.name: row for row in rows}
+        check_untouched(tx, label, self.sources)
         self.prefixes = {row.name: pools.pool_prefixes(tx, row.id) for row in rows}
         self.held: dict[tuple[int, Prefix], BlockRow] = {
             (block.pool_id, block.prefix): block

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from casm_ctrl.base.errors import Refusal
+from casm_ctrl.service.config_lock import count_change
 from casm_ctrl.service.configuration import AddDevice, Edit, apply_edit
 from casm_ctrl.service.edits import Done
 from casm_ctrl.service.exchange.blocks import import_blocks
@@ -23,7 +24,6 @@ from casm_ctrl.service.exchange.source import Source
 from casm_ctrl.service.exchange.stored import find_stored
 from casm_ctrl.service.rest import sweep
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.savepoint import savepoint
@@ -126,7 +126,7 @@ def _import(
         counts.add(BLOCK.name, new=new, there=there)
     answer: Document = {"imported": counts.document(), "error": []}
     if done:
-        answer["config-revision"] = str(spaces.bump_config_revision(tx))
+        answer["config-revision"] = str(count_change(tx))
     if done or new:
         record(
             tx, author, (Event(d.verb, d.kind, d.id, d.name, reason=author.reason or d.words) for d in done)

@@ -438,6 +438,34 @@ CREATE TABLE pending_commit (
     digest TEXT NOT NULL
 );
 
+-- Who holds the lock of the running configuration: a session of a server process.
+CREATE TABLE config_lock (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    server TEXT NOT NULL,
+    session_id INTEGER NOT NULL,
+    username TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    process TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    expires INTEGER NOT NULL
+);
+
+-- A change of our configuration that waits for its confirmation: no other table has it before that.
+CREATE TABLE confirmed_commit (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    server TEXT NOT NULL,
+    session_id INTEGER NOT NULL,
+    username TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    process TEXT NOT NULL,
+    persist_id TEXT,
+    began INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    edit TEXT NOT NULL,
+    touched TEXT NOT NULL
+);
+
 -- A device that did not answer in its last runs; open_until: until then it is left alone.
 CREATE TABLE device_circuit (
     device_id INTEGER PRIMARY KEY REFERENCES device,
