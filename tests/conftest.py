@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from casm_ctrl.base.clock import SystemClock
+from casm_ctrl.northbound.models import Models
+from casm_ctrl.northbound.server import Northbound
+from casm_ctrl.service.first_access import first_documents
+from casm_ctrl.store.database import open_database
+from casm_ctrl.store.migrate import create_store
+from tests.northbound_harness import Endpoint
 from tests.peers.absent import absent
 from tests.peers.postgresql import Postgresql, missing_server
 
@@ -36,3 +46,32 @@ def postgresql() -> Iterator[Postgresql]:
         absent(missing)
     with Postgresql() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def northbound_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new store as `casm init` makes it, closed: one file."""
+    path = tmp_path_factory.mktemp("northbound") / "casm.db"
+    database, _ = create_store(str(path), SystemClock(), documents=first_documents())
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def northbound_models() -> Models:
+    """The modules of the server, read once for all tests."""
+    return Models()
+
+
+@pytest_asyncio.fixture
+async def endpoint(
+    northbound_template: Path, northbound_models: Models, tmp_path: Path
+) -> AsyncIterator[Endpoint]:
+    """The northbound server on a store of this test's own, with sessions over memory."""
+    path = shutil.copyfile(northbound_template, tmp_path / "northbound.db")
+    database = open_database(str(path))
+    try:
+        async with Endpoint(Northbound(database, northbound_models)) as served:
+            yield served
+    finally:
+        database.close()

@@ -25,6 +25,10 @@ _HEADER_LONGEST = 13
 _SHOWN = 40
 
 
+class MessageTooBig(ProtocolViolation):
+    """A message is larger than this end takes."""
+
+
 class Framing(Enum):
     """The two ways to frame a message."""
 
@@ -46,12 +50,16 @@ class Decoder:
         self._searched = 0
         self._message = bytearray()
         self._chunk_left = 0
-        self._failure: str | None = None
+        self._failure: ProtocolViolation | None = None
 
     @property
     def inside_message(self) -> bool:
         """True where a message has begun and not ended: the peer must not close now."""
         return bool(self._message or self._chunk_left or bytes(self._buffer).strip())
+
+    def allow(self, max_message: int) -> None:
+        """Take messages of this size from now on."""
+        self._max_message = max_message
 
     def use(self, framing: Framing) -> None:
         """Frame what follows the last message that was taken in another way."""
@@ -73,7 +81,7 @@ class Decoder:
 
     def _next(self) -> bytes | None:
         if self._failure is not None:
-            raise ProtocolViolation(self._failure, "the session must be closed")
+            raise self._failure
         if self._framing is Framing.CHUNKED:
             return self._next_chunked()
         return self._next_marked()
@@ -129,13 +137,13 @@ class Decoder:
         return message
 
     def _fail_too_big(self) -> None:
-        self._fail(f"a message is larger than {self._max_message} octets")
+        self._fail(f"a message is larger than {self._max_message} octets", MessageTooBig)
 
-    def _fail(self, failure: str) -> None:
-        self._failure = failure
+    def _fail(self, failure: str, kind: type[ProtocolViolation] = ProtocolViolation) -> None:
+        self._failure = kind(failure, "the session must be closed")
         self._buffer.clear()
         self._message.clear()
-        raise ProtocolViolation(failure, "the session must be closed")
+        raise self._failure
 
 
 def encode(message: bytes, framing: Framing, *, chunk: int = MAX_CHUNK) -> bytes:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from casm_ctrl.base.errors import ProtocolViolation
-from casm_ctrl.netconf import framing
-from casm_ctrl.netconf.framing import MAX_MESSAGE, Decoder, Framing
+from casm_ctrl.netconf import framing, rpc_error
+from casm_ctrl.netconf.framing import MAX_MESSAGE, Decoder, Framing, MessageTooBig
 from casm_ctrl.netconf.messages import (
     Answer,
     Errors,
@@ -28,6 +28,9 @@ from casm_ctrl.netconf.messages import (
 )
 from casm_ctrl.netconf.names import nc
 from casm_ctrl.netconf.sessions import Counters
+
+MAX_HELLO = 1 << 20
+"""Octets in a client's hello: who has not said yet what it speaks gets less of our memory."""
 
 
 class State(Enum):
@@ -85,7 +88,8 @@ class ServerSession:
         """Octets per chunk in what we send; peers must take any size, and tests make it small."""
         self._hello = Hello(tuple(capabilities), session_id)
         self._framing = Framing.END_OF_MESSAGE
-        self._decoder = Decoder(max_message=max_message)
+        self._max_message = max_message
+        self._decoder = Decoder(max_message=min(MAX_HELLO, max_message))
         self._arrived: Iterator[bytes] = iter(())
         self._output = [framing.encode(build_hello(capabilities, session_id), self._framing)]
 
@@ -113,9 +117,22 @@ class ServerSession:
                 if rpc is not None:
                     self._move(Event.REQUESTED)
                     return rpc
+        except MessageTooBig as violation:
+            if self.state is State.OPEN:
+                # The reply cannot name the request: its beginning was not read as XML, or is forgotten.
+                self._reply(Heading(), Errors([rpc_error.too_big(violation.message)]))
+            self._fail(violation.message)
         except ProtocolViolation as violation:
             self._fail(violation.message)
         return None
+
+    def notify(self, message: bytes) -> None:
+        """Put a message that answers nothing, such as a notification, into the output, between two replies.
+
+        Dropped where the client has not said hello yet, or the session is over.
+        """
+        if self.state in (State.OPEN, State.BUSY):
+            self._output.append(framing.encode(message, self._framing, chunk=self.largest_chunk))
 
     def answer(self, rpc: Rpc, answer: Answer) -> None:
         """Put the reply to the request that was handed out last into the output."""
@@ -137,6 +154,7 @@ class ServerSession:
             self.client = parse_hello(message, from_server=False)
             self._framing = negotiate(self._hello, self.client)
             self._decoder.use(self._framing)
+            self._decoder.allow(self._max_message)
             self._move(Event.GREETED)
             return None
         try:

@@ -1,0 +1,278 @@
+"""Sessions and their operations, without a transport: who may ask, what answers, and what ends with a session.
+
+Plain operations run on a few threads, awaited ones on the event loop. What writes a datastore, and what ends
+with a session, is done one after the other; all else runs side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeVar
+
+from lxml import etree
+
+from casm_ctrl.base.clock import Clock
+from casm_ctrl.base.errors import CasmError
+from casm_ctrl.netconf import rpc_error
+from casm_ctrl.netconf.arguments import Arguments
+from casm_ctrl.netconf.messages import Answer, Ok, Rpc
+from casm_ctrl.netconf.names import Element, local_name, namespace, nc
+from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
+from casm_ctrl.netconf.server import ServerSession, State
+from casm_ctrl.netconf.serving import Channel, Silence, serve
+from casm_ctrl.netconf.sessions import SessionEntry, Sessions
+from casm_ctrl.northbound.interface import AsyncOperation, Caller, Operation, Operations
+from casm_ctrl.northbound.limits import Limits
+from casm_ctrl.northbound.refusals import rpc_error_of
+
+SERIALISED = frozenset(
+    nc(name)
+    for name in (
+        "edit-config",
+        "copy-config",
+        "delete-config",
+        "commit",
+        "cancel-commit",
+        "discard-changes",
+        "lock",
+        "unlock",
+    )
+)
+"""The operations that write a datastore or a lock."""
+
+_CLOSE, _KILL = nc("close-session"), nc("kill-session")
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a session ended, in the words of RFC 6470's termination-reason."""
+
+    reason: Literal["closed", "killed", "dropped", "timeout", "bad-hello", "other"]
+    killed_by: int | None = None
+
+
+class Endpoint:
+    """All sessions of a server. `capabilities` are what its hello announces.
+
+    `install` adds operations; `check` is asked before each of them but close-session (RFC 8341, 3.4.4), on a
+    thread, and refuses by raising. Each of `on_start` is called on the event loop after a client's hello, each of
+    `on_end` there after a session ended, however it ended, and each of `releases` on a thread before that.
+    """
+
+    def __init__(self, clock: Clock, capabilities: Sequence[str], limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.capabilities = tuple(capabilities)
+        self.sessions = Sessions(clock, self._session_ended)
+        self.callers: dict[int, Caller] = {}
+        self.check: Callable[[Caller, Element], None] | None = None
+        self.on_start: list[Callable[[Caller], None]] = []
+        self.on_end: list[Callable[[Caller, Ending], None]] = []
+        self.releases: list[Callable[[int], None]] = []
+        self.subscribed: Callable[[int], bool] = lambda session_id: False
+        """Whether a session has a subscription, and so may be silent."""
+        self._plain: dict[str, Operation] = {}
+        self._awaited: dict[str, AsyncOperation] = {_CLOSE: self._close, _KILL: self._kill}
+        self._writing = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="northbound")
+        self._endings: dict[int, Ending] = {}
+        """How sessions end that did not simply drop."""
+        self._ends: dict[int, asyncio.Task[None]] = {}
+
+    def install(self, operations: Operations) -> None:
+        """Answer these too; close-session and kill-session stay the endpoint's own."""
+        self._plain.update(
+            {tag: operation for tag, operation in operations.plain.items() if tag not in (_CLOSE, _KILL)}
+        )
+        self._awaited.update(operations.awaited)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Of all operations that are answered."""
+        return frozenset(self._plain) | frozenset(self._awaited)
+
+    async def close(self) -> None:
+        """Wait until nothing of any session is left. Every channel must have ended."""
+        while self._ends:
+            await asyncio.wait(list(self._ends.values()))
+        self._threads.shutdown()
+
+    # --- A session --------------------------------------------------------------------------------
+
+    async def converse(self, channel: Channel, groups: frozenset[str] = frozenset()) -> None:
+        """Serve one session on `channel` until it ends; `groups` are those of its user."""
+        entry = self.sessions.open(channel.username, channel.source_host, channel.abort)
+        session = ServerSession(
+            entry.session_id,
+            self.capabilities,
+            counters=entry.counters,
+            max_message=self.limits.max_message,
+        )
+        outlet = _Outlet(channel, session)
+        caller = Caller(entry.session_id, entry.username, entry.source_host, outlet, groups)
+        self.callers[entry.session_id] = caller
+
+        def patience() -> float | None:
+            if session.state is State.HELLO:
+                return self.limits.hello_timeout
+            return None if self.subscribed(entry.session_id) else self.limits.idle_timeout
+
+        try:
+            await serve(
+                channel,
+                session,
+                lambda rpc: self._call(entry, caller, rpc),
+                lambda rpc: outlet.act(),
+                greeted=lambda: self._greeted(caller),
+                patience=patience,
+                stall=self.limits.stall_timeout,
+            )
+            if session.state is State.CLOSING:
+                self._endings[entry.session_id] = Ending("closed")
+            elif session.violation is not None:
+                greeted = session.client is not None
+                self._endings[entry.session_id] = Ending("other" if greeted else "bad-hello")
+                _log.info("session %s of %s: %s", entry.session_id, entry.username, session.violation)
+        except Silence as silence:
+            _log.info("session %s of %s ended: the client %s", entry.session_id, entry.username, silence)
+            self._endings[entry.session_id] = Ending("timeout")
+            channel.abort()
+        finally:
+            self.sessions.end(entry.session_id)
+            await self._end_of(entry.session_id)
+
+    def _greeted(self, caller: Caller) -> None:
+        for start in self.on_start:
+            start(caller)
+
+    async def _call(self, entry: SessionEntry, caller: Caller, rpc: Rpc) -> Answer:
+        operation = rpc.operation
+        try:
+            if operation.tag in SERIALISED:
+                async with self._writing:
+                    return await self._do(entry, caller, operation)
+            return await self._do(entry, caller, operation)
+        except (RpcError, RpcErrors, ConnectionAbortedError):
+            raise
+        except CasmError as error:
+            raise rpc_error_of(error) from error
+        except Exception as error:
+            _log.exception("session %s: <%s> failed", entry.session_id, local_name(operation))
+            raise rpc_error.operation_failed(
+                "an internal error: the server's log tells more", app_tag="internal-error"
+            ) from error
+
+    async def _do(self, entry: SessionEntry, caller: Caller, operation: Element) -> Answer:
+        if self.sessions.get(entry.session_id) is not entry:
+            # What it held is released already: what it takes now nobody would release.
+            raise ConnectionAbortedError(f"session {entry.session_id} was killed")
+        tag = str(operation.tag)
+        plain, awaited = self._plain.get(tag), self._awaited.get(tag)
+        if plain is not None:
+            return await self.on_thread(lambda: self._checked(plain, caller, operation))
+        if awaited is None:
+            self._refuse_unknown(operation)
+        if self.check is not None and tag != _CLOSE:
+            check = self.check
+            await self.on_thread(lambda: check(caller, operation))
+        assert awaited is not None
+        return await awaited(caller, operation)
+
+    def _checked(self, plain: Operation, caller: Caller, operation: Element) -> Answer:
+        if self.check is not None:
+            self.check(caller, operation)
+        return plain(caller, operation)
+
+    def _refuse_unknown(self, operation: Element) -> None:
+        if namespace(operation) not in {etree.QName(tag).namespace for tag in self.tags}:
+            raise rpc_error.unknown_namespace(local_name(operation), namespace(operation) or "")
+        raise rpc_error.operation_not_supported(f"this server has no operation <{local_name(operation)}>")
+
+    # --- Ends of sessions -------------------------------------------------------------------------
+
+    async def _close(self, caller: Caller, operation: Element) -> Answer:
+        Arguments(operation, ())
+        return Ok()
+
+    async def _kill(self, caller: Caller, operation: Element) -> Answer:
+        """RFC 6241, 7.9: what the victim held is released when this answers."""
+        arguments = Arguments(operation, ("session-id",))
+        arguments.element("session-id")
+        victim = arguments.number("session-id", caller.session_id)
+        if victim == caller.session_id:
+            raise rpc_error.invalid_value("a session cannot kill itself: use close-session", layer="protocol")
+        if self.sessions.get(victim) is not None:
+            self._endings[victim] = Ending("killed", killed_by=caller.session_id)
+        if not self.sessions.kill(victim):
+            raise rpc_error.invalid_value(f"there is no session {victim}", layer="protocol")
+        await self._end_of(victim)
+        return Ok()
+
+    def _session_ended(self, session_id: int) -> None:
+        task = asyncio.ensure_future(self._release(session_id))
+        self._ends[session_id] = task
+        task.add_done_callback(lambda done: self._ends.pop(session_id, None))
+
+    async def _end_of(self, session_id: int) -> None:
+        task = self._ends.get(session_id)
+        if task is not None:
+            await asyncio.shield(task)
+
+    async def _release(self, session_id: int) -> None:
+        async with self._writing:
+            for release in self.releases:
+                try:
+                    await self.on_thread(partial(release, session_id))
+                except Exception:
+                    _log.exception("what session %s held may not all be released", session_id)
+        caller = self.callers.pop(session_id)
+        ending = self._endings.pop(session_id, Ending("dropped"))
+        for ended in self.on_end:
+            ended(caller, ending)
+
+    # --- Threads ----------------------------------------------------------------------------------
+
+    async def serialised(self, work: Callable[[], _T]) -> _T:
+        """Do `work` on a thread, while no operation writes a datastore."""
+        async with self._writing:
+            return await self.on_thread(work)
+
+    async def on_thread(self, work: Callable[[], _T]) -> _T:
+        """Do `work` on one of a few threads. Cancelled, this still returns only when it is done."""
+        running: Awaitable[_T] = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        future = asyncio.ensure_future(running)
+        try:
+            return await asyncio.shield(future)
+        finally:
+            await asyncio.wait([future])
+
+
+class _Outlet:
+    """The way to one client, beside replies."""
+
+    def __init__(self, channel: Channel, session: ServerSession) -> None:
+        self._channel = channel
+        self._session = session
+        self._acts: list[Callable[[], None]] = []
+
+    def send(self, message: bytes) -> None:
+        self._session.notify(message)
+        self._channel.write(self._session.take_output())
+
+    async def drain(self) -> None:
+        await self._channel.drain()
+
+    def after_reply(self, act: Callable[[], None]) -> None:
+        self._acts.append(act)
+
+    def act(self) -> None:
+        """The reply is out: do what waited for that."""
+        acts, self._acts = self._acts, []
+        for act in acts:
+            act()
