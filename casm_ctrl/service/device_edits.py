@@ -1,4 +1,4 @@
-"""Make, change and remove devices: NETCONF servers, and how they are entered."""
+"""Make and remove devices: NETCONF servers, and how they are entered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from casm_ctrl.base.identifiers import check_name
 from casm_ctrl.service.edits import Done, refuse_twice
 from casm_ctrl.service.holding import release_held
 from casm_ctrl.service.lookup import the_device, the_space
-from casm_ctrl.store import devices, quotas
+from casm_ctrl.store import configuration_changes, devices, quotas
 from casm_ctrl.store.transaction import Transaction
 
 ON_DRIFT = ("report", "restore")
@@ -40,16 +40,7 @@ class AddDevice:
     """Seconds by phase, where they are not the defaults of `Deadlines`."""
     client: str = DEFAULT_CLIENT
     on_drift: str = "report"
-
-
-@dataclass(frozen=True)
-class ChangeDevice:
-    """What is None stays as it is; of `deadlines` those that are named change, and None is the default again."""
-
-    name: str
-    client: str | None = None
-    deadlines: tuple[tuple[str, float | None], ...] = ()
-    on_drift: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,29 +64,16 @@ def add_device(tx: Transaction, edit: AddDevice) -> Done:
     check_name("device", edit.name)
     if devices.find_device(tx, edit.name) is not None:
         raise AlreadyExists(f"there is a device '{edit.name}' already", "choose another name")
-    if edit.role not in ROLES:
-        raise InvalidValue(f"'{edit.role}' is not a role", f"use {', '.join(ROLES)}")
-    if not 1 <= edit.port <= 65535:
-        raise InvalidValue(f"{edit.port} is not a TCP port", "use 1 to 65535 (NETCONF over SSH is 830)")
-    if not edit.credential.startswith(("env:", "file:")) or edit.credential.endswith(":"):
-        raise InvalidValue(
-            "the credential is not a reference",
-            "write env:VARIABLE (a password) or file:PATH (a private key)",
-        )
-    for what, value in (("host", edit.host), ("user", edit.user)):
-        if not value or any(character.isspace() for character in value):
-            raise InvalidValue(f"'{value}' is not a {what}", f"give the {what} without spaces")
-    for other in devices.list_devices(tx):
-        if (other.host, other.port) == (edit.host, edit.port):
-            raise AlreadyExists(
-                f"device '{other.name}' is at {edit.host} port {edit.port} already",
-                "two names cannot be one device",
-            )
-    _check_deadlines(edit.deadlines)
-    _check_client(edit.client)
+    check_role(edit.role)
+    check_host(edit.host, edit.port)
+    check_credential(edit.credential)
+    check_user(edit.user)
+    check_deadlines(edit.deadlines)
+    check_client(edit.client)
     refuse_twice("network instance", [name for name, _ in edit.instances])
+    refuse_twice("label", [name for name, _ in edit.labels])
     space = the_space(tx, edit.space)
-    _check_on_drift(edit.on_drift)
+    check_on_drift(edit.on_drift)
     instances = {name: the_space(tx, target).id for name, target in edit.instances}
     number = devices.insert_device(
         tx,
@@ -113,38 +91,67 @@ def add_device(tx: Transaction, edit: AddDevice) -> Done:
         on_drift=edit.on_drift,
     )
     devices.insert_instances(tx, number, instances)
+    configuration_changes.set_device_labels(tx, number, dict(edit.labels))
     if edit.host_key is not None:
-        _refuse_second_identity(tx, edit.name, number, edit.host_key)
-    return Done("device-add", "device", number, edit.name, f"{edit.driver} at {edit.host} port {edit.port}")
+        refuse_second_identity(tx, edit.name, number, edit.host_key)
+
+    def check(tx: Transaction) -> None:
+        refuse_second_address(tx, edit.name, edit.host, edit.port)
+
+    words = f"{edit.driver} at {edit.host} port {edit.port}"
+    return Done("device-add", "device", number, edit.name, words, check)
 
 
-def change_device(tx: Transaction, edit: ChangeDevice) -> Done:
-    device = the_device(tx, edit.name)
-    _check_deadlines(edit.deadlines)
-    client = device.client if edit.client is None else edit.client
-    _check_client(client)
-    merged = {**device.deadlines, **dict(edit.deadlines)}
-    deadlines = {phase: seconds for phase, seconds in merged.items() if seconds is not None}
-    devices.set_entering(tx, device.id, client=client, deadlines=deadlines)
-    on_drift = device.on_drift if edit.on_drift is None else edit.on_drift
-    _check_on_drift(on_drift)
-    devices.set_on_drift(tx, device.id, on_drift)
-    words = ", ".join(f"{phase} {seconds:g} s" for phase, seconds in deadlines.items()) or "the defaults"
-    done = f"client {client}, deadlines: {words}, on drift: {on_drift}"
-    return Done("device-change", "device", device.id, device.name, done)
+def check_role(role: str) -> None:
+    if role not in ROLES:
+        raise InvalidValue(f"'{role}' is not a role", f"use {', '.join(ROLES)}")
 
 
-def _check_on_drift(policy: str) -> None:
+def check_host(host: str, port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise InvalidValue(f"{port} is not a TCP port", "use 1 to 65535 (NETCONF over SSH is 830)")
+    _refuse_spaces("host", host)
+
+
+def check_user(user: str) -> None:
+    _refuse_spaces("user", user)
+
+
+def _refuse_spaces(what: str, value: str) -> None:
+    if not value or any(character.isspace() for character in value):
+        raise InvalidValue(f"'{value}' is not a {what}", f"give the {what} without spaces")
+
+
+def check_credential(reference: str) -> None:
+    """The secret itself is never taken: nor is it told in the refusal."""
+    if not reference.startswith(("env:", "file:")) or reference.endswith(":"):
+        raise InvalidValue(
+            "the credential is not a reference",
+            "write env:VARIABLE (a password) or file:PATH (a private key)",
+        )
+
+
+def refuse_second_address(tx: Transaction, name: str, host: str, port: int) -> None:
+    """AlreadyExists where another device is at the same host and port."""
+    for other in devices.list_devices(tx):
+        if (other.host, other.port) == (host, port) and other.name != name:
+            raise AlreadyExists(
+                f"device '{other.name}' is at {host} port {port} already",
+                "two names cannot be one device",
+            )
+
+
+def check_on_drift(policy: str) -> None:
     if policy not in ON_DRIFT:
         raise InvalidValue(f"'{policy}' is not what to do on drift", f"use {' or '.join(ON_DRIFT)}")
 
 
-def _check_client(client: str) -> None:
+def check_client(client: str) -> None:
     if client not in CLIENTS:
         raise InvalidValue(f"there is no NETCONF client '{client}'", f"use {' or '.join(CLIENTS)}")
 
 
-def _check_deadlines(deadlines: Sequence[tuple[str, float | None]]) -> None:
+def check_deadlines(deadlines: Sequence[tuple[str, float | None]]) -> None:
     phases = [phase.name for phase in dataclasses.fields(Deadlines)]
     for name, seconds in deadlines:
         if name not in phases:
@@ -160,12 +167,12 @@ def _check_deadlines(deadlines: Sequence[tuple[str, float | None]]) -> None:
 
 def set_host_key(tx: Transaction, edit: SetHostKey) -> Done:
     device = the_device(tx, edit.device)
-    _refuse_second_identity(tx, edit.device, device.id, edit.host_key, edit.told_apart)
+    refuse_second_identity(tx, edit.device, device.id, edit.host_key, edit.told_apart)
     devices.set_host_key(tx, device.id, edit.host_key)
     return Done("device-host-key", "device", device.id, device.name, edit.host_key.split()[0])
 
 
-def _refuse_second_identity(
+def refuse_second_identity(
     tx: Transaction, name: str, device_id: int, host_key: str, told_apart: tuple[str, ...] = ()
 ) -> None:
     if not host_key.strip():

@@ -12,9 +12,10 @@ from typing import Any
 
 from casm_ctrl.base.errors import InUse, InvalidValue, NotSupported
 from casm_ctrl.service.device_pool_edits import AddDevicePool, check_device_pool, owner_of
+from casm_ctrl.service.device_pool_fit import as_it_is
 from casm_ctrl.service.edits import Done
 from casm_ctrl.service.lookup import the_device_pool
-from casm_ctrl.store import devices, holdings, owners, pools
+from casm_ctrl.store import devices, holdings, pools
 from casm_ctrl.store.device_pool_changes import update_device_pool
 from casm_ctrl.store.devices import DevicePoolRow
 from casm_ctrl.store.pools import PoolRow
@@ -54,7 +55,7 @@ class ChangeDevicePool:
 
 def change_device_pool(tx: Transaction, edit: ChangeDevicePool) -> Done:
     row = the_device_pool(tx, edit.name)
-    before = _as_it_is(tx, row)
+    before = as_it_is(tx, row)
     after = dataclasses.replace(before, **_changes(edit))
     words = _differences(before, after)
     device = devices.get_device(tx, row.device_id)
@@ -90,35 +91,6 @@ def _changes(edit: ChangeDevicePool) -> dict[str, Any]:
             f"nothing of device pool '{edit.name}' was to be changed", "say what, as --length 25"
         )
     return values
-
-
-def _as_it_is(tx: Transaction, row: DevicePoolRow) -> AddDevicePool:
-    """The device pool as it would be added anew."""
-    return AddDevicePool(
-        name=row.label,
-        pools=tuple(pools.get_pool(tx, number).name for number in devices.device_pool_sources(tx, row.id)),
-        length=row.length,
-        aaa_name=row.aaa_name,
-        gateway=row.gateway,
-        gateway_mask=row.gateway_mask,
-        services=tuple(devices.device_pool_services(tx, row.id)),
-        access=row.access,
-        withdraw_when_unknown=row.withdraw_when_unknown,
-        description=row.description,
-        group=owners.group_of(tx, row.owner_id),
-        strategy=row.strategy,
-        first_length=row.first_length,
-        next_length=row.next_length,
-        min_blocks=row.min_blocks,
-        max_blocks=row.max_blocks,
-        serve_edges=row.serve_edges,
-        network_instance=row.network_instance,
-        announcement=row.announcement,
-        next_hop=row.next_hop,
-        route_tag=row.route_tag,
-        usage_high=row.usage_high,
-        usage_low=row.usage_low,
-    )
 
 
 def _differences(before: AddDevicePool, after: AddDevicePool) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.store.transaction import Transaction
 
 LONGEST_TIME = 2**32 - 1
 """Seconds: uint32 in our YANG."""
@@ -20,6 +21,9 @@ class Done:
     id: int
     name: str
     words: str = ""
+    check: Callable[[Transaction], None] | None = None
+    """Looks, when all edits of the change are made, whether the thing can be as it is: on the way it need not be.
+    Raises a Refusal."""
 
 
 def refuse_twice(what: str, names: Sequence[str]) -> None:

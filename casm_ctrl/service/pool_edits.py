@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from casm_ctrl.addressing.prefix import PORT_BITS, Family, Prefix, first_overlap, parse_prefix, subtract_all
 from casm_ctrl.addressing.strategy import STRATEGIES
@@ -44,6 +45,19 @@ class AddPool:
     """Delegated prefixes: what a subscriber gets; no block is longer."""
 
 
+class ChildOf(Protocol):
+    """What is looked at where a pool is to be cut from another."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def parent(self) -> str | None: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def psid_offset(self) -> int | None: ...
+
+
 @dataclass(frozen=True)
 class RemovePool:
     name: str
@@ -62,7 +76,7 @@ def add_pool(tx: Transaction, edit: AddPool) -> Done:
     family = _one_family(edit.name, prefixes)
     _check_kind(edit, family, prefixes)
     _refuse_overlap("prefixes", prefixes)
-    parent = None if edit.parent is None else _check_parent(tx, edit, space.id, family)
+    parent = None if edit.parent is None else check_parent(tx, edit, space.id, family)
     if parent is None:
         for prefix in prefixes:
             refuse_foreign_overlap(tx, prefix, space.id, edit.scope == "public")
@@ -169,7 +183,7 @@ def _check_kind(edit: AddPool, family: Family, prefixes: list[Prefix]) -> None:
             )
 
 
-def _check_parent(tx: Transaction, edit: AddPool, space_id: int, family: Family) -> PoolRow:
+def check_parent(tx: Transaction, edit: ChildOf, space_id: int, family: Family) -> PoolRow:
     parent = the_pool(tx, edit.parent or "")
     if parent.space_id != space_id or parent.family.number != family.number:
         raise InvalidValue(

@@ -57,11 +57,6 @@ def remove_prefix(tx: Transaction, edit: RemovePrefix) -> Done:
             f"{prefix} is no prefix of pool '{pool.name}' ({', '.join(map(str, own))})",
             "name one of those: a part of a prefix is taken out with 'casm pool exclude'",
         )
-    if len(own) == 1:
-        raise InvalidValue(
-            f"{prefix} is the only prefix of pool '{pool.name}'",
-            f"add another first, or remove the pool with 'casm pool remove {pool.name}'",
-        )
     block = holdings.block_over(tx, pool.space_id, prefix.range)
     if block is not None:
         raise InUse(
@@ -90,4 +85,20 @@ def remove_prefix(tx: Transaction, edit: RemovePrefix) -> Done:
         pools.delete_carve(tx, carve)
         free_space.give(tx, carve.pool_id, prefix)
         hold_seen(tx, pools.get_pool(tx, carve.pool_id), prefix.range)
-    return Done("pool-remove-prefix", "pool", pool.id, pool.name, str(prefix))
+
+    def check(tx: Transaction) -> None:
+        refuse_without_prefix(tx, pool.id, str(prefix))
+
+    return Done("pool-remove-prefix", "pool", pool.id, pool.name, str(prefix), check)
+
+
+def refuse_without_prefix(tx: Transaction, pool_id: int, last: str = "") -> None:
+    """InvalidValue where a pool that is still there has no prefix left; `last` is the one that it had."""
+    for pool in pools.list_pools(tx):
+        if pool.id == pool_id and not pools.pool_prefixes(tx, pool_id):
+            raise InvalidValue(
+                f"{last} is the only prefix of pool '{pool.name}'"
+                if last
+                else f"pool '{pool.name}' has no prefix",
+                f"add another first, or remove the pool with 'casm pool remove {pool.name}'",
+            )

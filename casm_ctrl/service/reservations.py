@@ -14,8 +14,8 @@ from casm_ctrl.service.edits import Done
 from casm_ctrl.service.holding import hold_seen
 from casm_ctrl.service.lookup import the_pool
 from casm_ctrl.service.occupancy import not_free
-from casm_ctrl.store import free_space, pools
-from casm_ctrl.store.pools import PoolRow
+from casm_ctrl.store import configuration_changes, free_space, pools
+from casm_ctrl.store.pools import Carve, PoolRow
 from casm_ctrl.store.transaction import Transaction
 
 
@@ -30,6 +30,15 @@ class Reserve:
 class Unreserve:
     pool: str
     prefix: str
+
+
+@dataclass(frozen=True)
+class ChangeReservation:
+    """Says another reason for what is reserved; it stays reserved all the while."""
+
+    pool: str
+    prefix: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -48,9 +57,21 @@ class Include:
 
 
 def reserve(tx: Transaction, edit: Reserve) -> Done:
+    _check_reason(edit)
+    return _carve(tx, edit, "reservation", "pool-reserve")
+
+
+def change_reservation(tx: Transaction, edit: ChangeReservation) -> Done:
+    _check_reason(edit)
+    pool, prefix = the_pool(tx, edit.pool), parse_prefix(edit.prefix)
+    carve = _find(tx, pool, prefix, "reservation")
+    configuration_changes.set_carve_reason(tx, carve, edit.reason)
+    return Done("pool-reserve", "pool", pool.id, pool.name, f"{prefix} {edit.reason}")
+
+
+def _check_reason(edit: Reserve | ChangeReservation) -> None:
     if not edit.reason:
         raise InvalidValue(f"{edit.prefix} was to be reserved for no reason", "say what for with --reason")
-    return _carve(tx, edit, "reservation", "pool-reserve")
 
 
 def exclude(tx: Transaction, edit: Exclude) -> Done:
@@ -76,13 +97,18 @@ def _carve(tx: Transaction, edit: Reserve | Exclude, kind: str, verb: str) -> Do
 
 def _give_back(tx: Transaction, edit: Unreserve | Include, kind: str, verb: str) -> Done:
     pool, prefix = the_pool(tx, edit.pool), parse_prefix(edit.prefix)
+    carve = _find(tx, pool, prefix, kind)
+    pools.delete_carve(tx, carve)
+    free_space.give(tx, pool.id, prefix)
+    hold_seen(tx, pool, prefix.range)
+    return Done(verb, "pool", pool.id, pool.name, str(prefix))
+
+
+def _find(tx: Transaction, pool: PoolRow, prefix: Prefix, kind: str) -> Carve:
     cut = pools.list_carves(tx, pool_id=pool.id, kind=kind)
     for carve in cut:
         if carve.prefix == prefix:
-            pools.delete_carve(tx, carve)
-            free_space.give(tx, pool.id, prefix)
-            hold_seen(tx, pool, prefix.range)
-            return Done(verb, "pool", pool.id, pool.name, str(prefix))
+            return carve
     listed = ", ".join(str(carve.prefix) for carve in cut[:5]) or "none"
     raise NotFound(
         f"{prefix} is no {kind} of pool '{pool.name}' (it has {listed})",

@@ -81,7 +81,7 @@ def test_what_is_reserved_is_shown(network: Database) -> None:
         (Exclude("nix", "10.0.8.0/23"), NotFound, "there is no pool 'nix'"),
         (AddPrefix("p", "10.0.1.0/24"), Overlap, "10.0.1.0/24 shares addresses with 10.0.0.0/16 of pool 'p'"),
         (AddPrefix("p", "2001:db8::/64"), InvalidValue, "2001:db8::/64 is ipv6, and pool 'p' is not"),
-        (RemovePrefix("p", "10.0.0.0/16"), InvalidValue, "10.0.0.0/16 is the only prefix of pool 'p'"),
+        (RemovePrefix("p", "10.0.0.0/16"), InUse, "pool 'p' cannot lose 10.0.0.0/16"),
         (RemovePrefix("p", "10.0.0.0/24"), NotFound, "10.0.0.0/24 is no prefix of pool 'p' (10.0.0.0/16)"),
     ],
 )

@@ -103,6 +103,7 @@ def _device(entry: Entry) -> list[Edit]:
             client=get("client"),
             on_drift=get("on-drift"),
             deadlines=_deadlines(entry),
+            labels=get("label"),
         )
     ]
 

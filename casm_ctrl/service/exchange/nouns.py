@@ -112,6 +112,7 @@ DEVICE = Noun(
         Leaf("address-space", required=True),
         Leaf("network-instance", Kind.MAP, pair=("name", "address-space")),
         Leaf("on-drift", default="report"),
+        Leaf("label", Kind.MAP, pair=("name", "value")),
     ),
     ignored=frozenset({"device-pool", "sync"}),
 )

@@ -19,7 +19,7 @@ from casm_ctrl.service.exchange.nouns import (
     Entry,
     Noun,
 )
-from casm_ctrl.store import blocks, devices, owners, pools, quotas, spaces
+from casm_ctrl.store import blocks, configuration_changes, devices, owners, pools, quotas, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.owners import GroupRow
@@ -97,6 +97,7 @@ def device_entry(tx: Transaction, row: DeviceRow) -> Entry:
             "host-key": row.host_key,
             "client": row.client,
             "on-drift": row.on_drift,
+            "label": tuple(configuration_changes.device_labels(tx, row.id).items()),
             **deadlines_document(row.deadlines),
             "address-space": row.space,
             "network-instance": tuple(sorted((name, names[number]) for name, number in instances.items())),
