@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from casm_ctrl.base.errors import Ambiguous, InvalidValue, NotFound, NotSupported
+from casm_ctrl.base.errors import Ambiguous, InvalidValue, NotFound
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.device_check import check
@@ -123,6 +123,7 @@ def add(
 ) -> Answer:
     """Add a device. Nothing is sent to it; 'casm device check' looks whether it is fit."""
     from casm_ctrl.service.configuration import AddDevice, change
+    from casm_ctrl.sync.admission import canonical_key, check_driver
 
     check_driver(driver, role.value)
     edit = AddDevice(
@@ -202,18 +203,6 @@ def change_(
     return Answer({"device": {"name": name}, **done}, lines(f"Changed device {name}."))
 
 
-def check_driver(driver: str, role: str) -> None:
-    """Raises where there is no such driver, or it is not for the role."""
-    from casm_ctrl.drivers.registry import load_driver
-
-    roles = load_driver(driver).roles
-    if role not in roles:
-        raise NotSupported(
-            f"the driver '{driver}' is not for a {role}",
-            f"it is for {', '.join(sorted(roles))}: take another driver or role",
-        )
-
-
 def _only_space(database: Database) -> str:
     from casm_ctrl.service.views import list_spaces
 
@@ -223,13 +212,6 @@ def _only_space(database: Database) -> str:
     if len(names) > 1:
         raise Ambiguous(f"there is more than one address space: {', '.join(names)}", "choose with --space")
     return names[0]
-
-
-def canonical_key(text: str) -> str:
-    """Type and base64 without the comment, so that it compares with what a device presents."""
-    from casm_ctrl.netconf.host_keys import HostKey
-
-    return str(HostKey.parse(text))
 
 
 def _deadlines(texts: list[str] | tuple[()]) -> tuple[tuple[str, float | None], ...]:

@@ -21,7 +21,6 @@ from casm_ctrl.cli.call import Answer, Call, Document, command
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from casm_ctrl.service.configuration import AddDevice
     from casm_ctrl.service.exchange.source import Source
 
 STANDARD = "-"
@@ -192,10 +191,13 @@ def import_(
     from casm_ctrl.cli.progress import counting
     from casm_ctrl.service.exchange.importing import import_source
     from casm_ctrl.service.exchange.source import read_source
+    from casm_ctrl.sync.admission import admit_device
 
     source = read_source(_content(file), None if form is None else form.value, space=space)
     with counting("importing", len(source.entries)) as step:
-        done = import_source(call.database, call.author, source, judge=_judge, dry_run=dry_run, progress=step)
+        done = import_source(
+            call.database, call.author, source, judge=admit_device, dry_run=dry_run, progress=step
+        )
     revision = {key: done.pop(key) for key in ("config-revision",) if key in done}
     document = {"file": file, "format": source.form, "dry-run": dry_run, **done}
     return Answer(
@@ -213,17 +215,6 @@ def _content(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         raise InvalidValue(f"{file} cannot be read: {error.strerror}", "name a file that can be") from None
-
-
-def _judge(edit: AddDevice) -> AddDevice:
-    """What only drivers and sessions know of a device: as 'casm device add' judges it."""
-    import dataclasses
-
-    from casm_ctrl.cli.device import canonical_key, check_driver
-
-    check_driver(edit.driver, edit.role)
-    key = None if edit.host_key is None else canonical_key(edit.host_key)
-    return dataclasses.replace(edit, host_key=key)
 
 
 def _notes(source: Source, document: Document) -> list[str]:

@@ -257,7 +257,6 @@ def apply(
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.cli import progress
-    from casm_ctrl.service import rest
     from casm_ctrl.sync import reconciler
     from casm_ctrl.sync.plan_file import read_plan
     from casm_ctrl.yang.modules import read_path
@@ -272,7 +271,6 @@ def apply(
         raise InvalidValue("--best-effort goes with --atomic only", "add --atomic, or leave it out")
     if atomic and kept is not None:
         raise InvalidValue("--atomic does not go with --plan", "leave out one of them")
-    rest.sweep_store(call.database)
     options = reconciler.Options(
         wait=parse_duration(wait),
         accept_new=accept_new,

@@ -41,3 +41,19 @@ def perform(
         return answer
 
     return database.run(once, mode)
+
+
+def find_repeated(
+    database: Database, author: Author, verb: str, arguments: Mapping[str, Any]
+) -> Document | None:
+    """The answer that was kept for this very request, where its work is not one transaction. RequestReused where
+    the id stands for another."""
+    with database.read() as tx:
+        return find_answer(tx, author, digest_of(verb, arguments))
+
+
+def keep_answer(
+    database: Database, author: Author, verb: str, arguments: Mapping[str, Any], answer: Document
+) -> Document:
+    """Keep the answer to a request, after its work was done. Where another process was first, its answer."""
+    return perform(database, author, verb, arguments, lambda tx: answer)

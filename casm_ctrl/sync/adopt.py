@@ -335,4 +335,4 @@ async def adopt(
 ) -> Document:
     """Adopt what the devices (all, or those named) show, and report on each. `dry_run`: nothing is written."""
     run = Adoption(database, author, options, progress, dry_run, bool(names))
-    return await run.go(choose(database, names))
+    return await run.go(await asyncio.to_thread(choose, database, names))

@@ -5,6 +5,7 @@ Nothing is recorded by a look: a block that somebody took away is found missing 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -145,9 +146,8 @@ async def drift(
     """What drifted on the devices (all, or those named). `restore`: make those on which objects of ours did
     hold what the store wants, which is an apply; what others configured is left alone there too. None: as
     each device's `on-drift` says."""
-    looked = await over_devices(
-        database, author, choose(database, names), options, progress, drift_one, forced=bool(names)
-    )
+    chosen = await asyncio.to_thread(choose, database, names)
+    looked = await over_devices(database, author, chosen, options, progress, drift_one, forced=bool(names))
     drifted = [
         report.device
         for report in looked

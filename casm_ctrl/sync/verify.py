@@ -6,6 +6,7 @@ before it is told: a block that moved from one device to another in between is o
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,9 +71,8 @@ async def verify(
 
     Nothing is written. `result` is `proven` where nothing was found and every device was read.
     """
-    with database.read() as tx:
-        began = tx.now
-    chosen = choose(database, names)
+    began = await asyncio.to_thread(_now, database)
+    chosen = await asyncio.to_thread(choose, database, names)
     reads: dict[str, _Read] = {}
 
     async def work(run: Run, report: Report) -> None:
@@ -86,17 +86,16 @@ async def verify(
         return {report.device: report for report in done}
 
     reports = await read_all(chosen)
-    network = read_network(database)
+    network = await asyncio.to_thread(read_network, database)
     suspects = {name for finding in _audit(reads, network) for name in finding.devices}
     if suspects:
         reports |= await read_all(sorted(suspects & set(chosen)))
-        network = read_network(database)
+        network = await asyncio.to_thread(read_network, database)
     findings = [
         *_audit(reads, network),
         *(_unread(report) for report in reports.values() if report.device not in reads),
     ]
-    with database.read() as tx:
-        ended = tx.now
+    ended = await asyncio.to_thread(_now, database)
     return {
         "verify": {
             "result": "findings" if findings else "proven",
@@ -111,6 +110,11 @@ async def verify(
             "device": [_device(name, reads.get(name), reports[name], findings) for name in chosen],
         }
     }
+
+
+def _now(database: Database) -> Micros:
+    with database.read() as tx:
+        return tx.now
 
 
 def _audit(reads: dict[str, _Read], network: Network) -> tuple[Finding, ...]:

@@ -1,0 +1,127 @@
+"""The verbs as RPCs: one table from the name of an RPC of casm-operations to what does it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from casm_ctrl.base.errors import CasmError
+from casm_ctrl.netconf.messages import Answer, Output
+from casm_ctrl.netconf.names import Element
+from casm_ctrl.northbound.interface import AsyncOperation, Caller, Operation, Operations
+from casm_ctrl.northbound.verbs import device_verbs, exchange_verbs, store_verbs
+from casm_ctrl.northbound.verbs.blame import refusal
+from casm_ctrl.northbound.verbs.context import Given, VerbContext
+from casm_ctrl.northbound.verbs.inputs import read_input
+from casm_ctrl.northbound.verbs.outputs import OutputWriter
+from casm_ctrl.service.verb import Document
+from casm_ctrl.yang.engine import Engine, engine_for
+from casm_ctrl.yang.operations import OperationNode, read_operations
+
+MODULE = "casm-operations"
+NAMESPACE = "urn:casm:yang:casm-operations"
+
+StoreVerb = Callable[[VerbContext, Given], Document]
+DeviceVerb = Callable[[VerbContext, Given], Awaitable[Document]]
+
+STORE_VERBS: Mapping[str, StoreVerb] = {
+    "allocate": store_verbs.allocate,
+    "release": store_verbs.release_blocks,
+    "renew": store_verbs.renew,
+    "drain": store_verbs.drain,
+    "cancel-drain": store_verbs.cancel_drain,
+    "manage-blocks": store_verbs.manage_blocks,
+    "confirm-routes": store_verbs.confirm_routes,
+    "accept-clock": store_verbs.accept_clock,
+    "replace-device": store_verbs.replace,
+    "trace": store_verbs.trace,
+    "read-audit": store_verbs.read_audit,
+    "verify-audit": store_verbs.verify_audit,
+    "seal-audit": store_verbs.seal_audit,
+    "read-status": store_verbs.read_status,
+    "export-store": exchange_verbs.export_store,
+    "import-store": exchange_verbs.import_store,
+}
+"""Plain functions: each uses the store only."""
+
+DEVICE_VERBS: Mapping[str, DeviceVerb] = {
+    "plan": device_verbs.plan,
+    "apply": device_verbs.apply,
+    "adopt": device_verbs.adopt,
+    "check-drift": device_verbs.check_drift,
+    "verify": device_verbs.verify,
+    "check-devices": device_verbs.check_devices,
+}
+"""Coroutines: each talks to devices."""
+
+READING = frozenset({"trace", "read-audit", "verify-audit", "read-status", "export-store", "plan", "verify"})
+"""Those that change nothing, in the store or on devices: users who may only read may call them."""
+
+
+def operations(context: VerbContext) -> Operations:
+    """What the server calls, by tag."""
+    engine = engine_for(MODULE)
+    nodes = read_operations(engine.context, MODULE)
+    return Operations(
+        plain={
+            tag(name): _plain(_Verb(context, nodes[tag(name)], engine, name), verb)
+            for name, verb in STORE_VERBS.items()
+        },
+        awaited={
+            tag(name): _awaited(_Verb(context, nodes[tag(name)], engine, name), verb)
+            for name, verb in DEVICE_VERBS.items()
+        },
+    )
+
+
+def tag(name: str) -> str:
+    """The tag of an RPC of ours."""
+    return f"{{{NAMESPACE}}}{name}"
+
+
+@dataclass(frozen=True)
+class _Verb:
+    """What is around a verb: reading its input, and writing its output."""
+
+    context: VerbContext
+    node: OperationNode
+    engine: Engine
+    name: str
+
+    def given(self, caller: Caller, operation: Element) -> Given:
+        return Given(caller, read_input(operation, self.node, self.engine))
+
+    def changed(self) -> None:
+        if self.name not in READING:
+            self.context.changed()
+
+
+def _plain(verb: _Verb, body: StoreVerb) -> Operation:
+    writer = OutputWriter(verb.node.output)
+
+    def call(caller: Caller, operation: Element) -> Answer:
+        given = verb.given(caller, operation)
+        try:
+            document = body(verb.context, given)
+        except CasmError as error:
+            raise refusal(error, operation, given.values) from error
+        verb.changed()
+        return Output(writer.write(document))
+
+    return call
+
+
+def _awaited(verb: _Verb, body: DeviceVerb) -> AsyncOperation:
+    writer = OutputWriter(verb.node.output)
+
+    async def call(caller: Caller, operation: Element) -> Answer:
+        given = verb.given(caller, operation)
+        try:
+            document = await body(verb.context, given)
+        except CasmError as error:
+            raise refusal(error, operation, given.values) from error
+        finally:
+            verb.changed()
+        return Output(writer.write(document))
+
+    return call

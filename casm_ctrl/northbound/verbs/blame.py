@@ -1,0 +1,77 @@
+"""Which leaf of a request is to blame for a refusal of the service.
+
+The service knows no requests of NETCONF, but each of its refusals says what was asked: the leaf whose value the message
+names is the one that the client should look at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from casm_ctrl.base.errors import (
+    AlreadyExists,
+    Ambiguous,
+    CasmError,
+    IllegalTransition,
+    InvalidValue,
+    NotFound,
+    RequestReused,
+)
+from casm_ctrl.netconf.names import Element
+from casm_ctrl.netconf.rpc_error import RpcError
+from casm_ctrl.northbound.refusals import rpc_error_of
+from casm_ctrl.northbound.verbs.inputs import PREFIX, Path
+
+_ABOUT_VALUES = (InvalidValue, NotFound, AlreadyExists, Ambiguous, IllegalTransition)
+"""Refusals that are about what one leaf says. Others are about how things stand."""
+
+_PLAIN = ("request-id", "reason", "document", "plan")
+"""Leafs whose text is not looked for in messages: it is anybody's words."""
+
+
+def refusal(error: CasmError, operation: Element, values: Mapping[str, Any]) -> RpcError:
+    """The rpc-error for `error`, with the path of the input leaf to blame where one is."""
+    path = Path(operation)
+    steps = _steps(error, values)
+    if steps is None:
+        return rpc_error_of(error)
+    return path.of(rpc_error_of(error), *steps)
+
+
+def _steps(error: CasmError, values: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if isinstance(error, RequestReused):
+        return (f"{PREFIX}:request-id",)
+    if not isinstance(error, _ABOUT_VALUES):
+        return None
+    named = [
+        (message_place, steps)
+        for steps, text in _texts(values)
+        if (message_place := _place(text, error.message)) is not None
+    ]
+    return min(named)[1] if named else None
+
+
+def _texts(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    for name, value in values.items():
+        step = f"{PREFIX}:{name}"
+        if name in _PLAIN:
+            continue
+        if isinstance(value, list):
+            for one in value:
+                if isinstance(one, str):
+                    yield (f"{step}[.={_quoted(one)}]",), one
+        elif isinstance(value, (str, int)) and not isinstance(value, bool):
+            yield (step,), str(value)
+
+
+def _place(text: str, message: str) -> int | None:
+    """Where a message names the value, as a word of its own."""
+    match = re.search(rf"(?<![\w.:/-]){re.escape(text)}(?![\w:/-]|\.\w)", message)
+    return None if match is None else match.start()
+
+
+def _quoted(text: str) -> str:
+    """An XPath literal: there is no way to escape a quote in one (XPath 1.0, 3.7)."""
+    return f"'{text}'" if "'" not in text else f'"{text}"'

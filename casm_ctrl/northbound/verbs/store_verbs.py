@@ -1,0 +1,122 @@
+"""The verbs on the store: each is one transaction, so it runs on a thread and is answered when it is durable."""
+
+from __future__ import annotations
+
+import contextlib
+
+from casm_ctrl.base.errors import StoreFault
+from casm_ctrl.netconf.host_keys import HostKey
+from casm_ctrl.northbound.verbs.context import Given, VerbContext
+from casm_ctrl.service import allocation, lifetime, management, release, rest, routes, sealing, views
+from casm_ctrl.service import trace as tracing
+from casm_ctrl.service.replacement import ReplaceDevice, replace_device
+from casm_ctrl.service.verb import Document
+
+
+def allocate(context: VerbContext, given: Given) -> Document:
+    addresses = given.get("addresses")
+    return allocation.allocate(
+        context.database,
+        given.author,
+        given.values["device-pool"],
+        count=given.values.get("count", 1),
+        length=given.get("length"),
+        addresses=None if addresses is None else int(addresses),
+        prefix=given.get("prefix"),
+        pools=given.values.get("pool", ()),
+        labels=[(label["name"], label["value"]) for label in given.values.get("label", ())],
+        strategy=given.get("strategy"),
+        lifetime=given.get("lifetime"),
+        expires=given.get("expires"),
+        dry_run=given.values["dry-run"],
+    )
+
+
+def release_blocks(context: VerbContext, given: Given) -> Document:
+    names, space = given.values["block"], given.get("address-space")
+    if given.values["force"]:
+        return release.force_release(context.database, given.author, names, space=space)
+    below = given.values["below-minimum"]
+    return release.release(context.database, given.author, names, space=space, below_minimum=below)
+
+
+def renew(context: VerbContext, given: Given) -> Document:
+    return lifetime.renew(
+        context.database,
+        given.author,
+        given.values["block"],
+        lifetime=given.get("lifetime"),
+        expires=given.get("expires"),
+        space=given.get("address-space"),
+    )
+
+
+def drain(context: VerbContext, given: Given) -> Document:
+    space = given.get("address-space")
+    return release.drain(context.database, given.author, given.values["block"], space=space)
+
+
+def cancel_drain(context: VerbContext, given: Given) -> Document:
+    space = given.get("address-space")
+    return release.cancel_drain(context.database, given.author, given.values["block"], space=space)
+
+
+def manage_blocks(context: VerbContext, given: Given) -> Document:
+    return management.manage(
+        context.database,
+        given.author,
+        given.values["block"],
+        space=given.get("address-space"),
+        split=given.values["split"],
+    )
+
+
+def confirm_routes(context: VerbContext, given: Given) -> Document:
+    return routes.confirm_routes(
+        context.database,
+        given.author,
+        given.values["block"],
+        gone=given.values["gone"],
+        space=given.get("address-space"),
+    )
+
+
+def accept_clock(context: VerbContext, given: Given) -> Document:
+    return rest.accept_clock(context.database, given.author)
+
+
+def replace(context: VerbContext, given: Given) -> Document:
+    text = given.get("host-key")
+    key = None if text is None else str(HostKey.parse(text))
+    edit = ReplaceDevice(given.values["name"], key)
+    return replace_device(context.database, given.author, edit, dry_run=given.values["dry-run"])
+
+
+def seal_audit(context: VerbContext, given: Given) -> Document:
+    return sealing.seal(context.database)
+
+
+# --- What only reads ------------------------------------------------------------------------------
+
+
+def trace(context: VerbContext, given: Given) -> Document:
+    return tracing.trace(
+        context.database, given.values["address"], at=given.get("at"), space=given.get("address-space")
+    )
+
+
+def read_audit(context: VerbContext, given: Given) -> Document:
+    found = views.audit(context.database, limit=given.values["limit"], block=given.get("block"))
+    return {"event": found}
+
+
+def verify_audit(context: VerbContext, given: Given) -> Document:
+    expect = given.get("expect")
+    anchor = None if expect is None else sealing.Anchor.parse(expect)
+    return sealing.verify(context.database, anchor)
+
+
+def read_status(context: VerbContext, given: Given) -> Document:
+    with contextlib.suppress(StoreFault):  # a store that only can be read tells what is due as it stands
+        rest.sweep_store(context.database)
+    return views.status(context.database)
