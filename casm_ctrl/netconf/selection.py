@@ -102,6 +102,17 @@ class Selection:
                 values.update(asked[:1])  # of two for one leaf, either bounds what can be selected
         return frozenset(values)
 
+    def names(self, tag: str) -> bool:
+        """Whether nodes with this tag may be selected, or decide what is."""
+        return self.steps is None or any(_names(step.tag, tag) for step in self.steps)
+
+    def decides(self, tag: str, leaf: str | None = None) -> bool:
+        """Whether the leaves (or one of them) of nodes with this tag decide which of them are selected."""
+        return self.steps is not None and any(
+            _names(step.tag, tag) and any(leaf is None or _names(name, leaf) for name, _ in step.equals)
+            for step in self.steps
+        )
+
     def only(self, *tags: str) -> bool:
         """True where nothing but nodes with these tags is asked for."""
         return self.steps is not None and all(

@@ -43,7 +43,7 @@ def show_space(database: Database, name: str) -> Document:
     """A space, the names of its pools, and its usage by family."""
     with database.read() as tx:
         space = the_space(tx, name)
-        rows = [pool for pool in pools.list_pools(tx) if pool.space_id == space.id]
+        rows = pools.list_pools(tx, space.id)
         return {
             **documents.space_document(space),
             "pool": [row.name for row in rows],

@@ -5,11 +5,15 @@ Each statement reads the rows that are asked for through an index, and no others
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from casm_ctrl.addressing.prefix import Family, Prefix
 from casm_ctrl.store import pools
+from casm_ctrl.store.adoptions import PieceRow
+from casm_ctrl.store.routes import RouteRow
+from casm_ctrl.store.static_assignments import StaticRow
 from casm_ctrl.store.transaction import Row, Transaction
 
 BLOCK_COLUMNS = (
@@ -80,32 +84,59 @@ def list_spans(tx: Transaction, device_pool_id: int) -> Sequence[Row]:
     )
 
 
-def routes_of(tx: Transaction, chosen: Chosen) -> Sequence[Row]:
-    """(block id, device id, present, since, actor) of what was confirmed or read of routes, by block and device."""
-    return tx.all(
+def routes_of(tx: Transaction, chosen: Chosen) -> dict[int, list[RouteRow]]:
+    """What was confirmed or read of routes, by block."""
+    rows = tx.all(
         "SELECT block_id, device_id, present, since, actor FROM block_route WHERE block_id IN"
         f" (SELECT id FROM block WHERE {chosen.where}) ORDER BY block_id, device_id"
     )
+    found: dict[int, list[RouteRow]] = {}
+    for number, device_id, present, since, actor in rows:
+        found.setdefault(number, []).append(RouteRow(number, device_id, bool(present), since, actor))
+    return found
 
 
-def adopted_in(tx: Transaction, chosen: Chosen) -> list[int]:
-    """The blocks that were adopted and that nobody manages."""
+def pieces_of(tx: Transaction, chosen: Chosen) -> dict[int, list[PieceRow]]:
+    """The objects on devices of blocks that were adopted and that nobody manages, by block."""
+    if tx.first("SELECT 1 FROM adopted_piece LIMIT 1") is None:  # the usual case
+        return {}
     rows = tx.all(
-        "SELECT DISTINCT block_id FROM adopted_piece WHERE block_id IN"
-        f" (SELECT id FROM block WHERE {chosen.where}) ORDER BY block_id"
+        "SELECT block_id, device_id, device.name, path, keys FROM adopted_piece"
+        " JOIN device ON device.id = device_id WHERE block_id IN"
+        f" (SELECT id FROM block WHERE {chosen.where}) ORDER BY block_id, device.name"
     )
-    return [row[0] for row in rows]
+    found: dict[int, list[PieceRow]] = {}
+    for number, device_id, device, path, keys in rows:
+        found.setdefault(number, []).append(
+            PieceRow(number, device_id, device, path, tuple(json.loads(keys)))
+        )
+    return found
+
+
+def statics_of(tx: Transaction, chosen: Chosen) -> dict[int, list[StaticRow]]:
+    """The static assignments that begin in each block, in the order of their addresses."""
+    if tx.first("SELECT 1 FROM static_assignment LIMIT 1") is None:  # the usual case
+        return {}
+    rows = tx.all(
+        "SELECT block.id, device.name, static.path, static.keys, static.family, static.first, static.length"
+        " FROM block JOIN static_assignment AS static ON static.space_id = block.space_id"
+        " AND static.family = block.family AND static.first BETWEEN block.first AND block.last"
+        f" JOIN device ON device.id = static.device_id WHERE {chosen.where}"
+        " ORDER BY block.id, static.first, device.name"
+    )
+    found: dict[int, list[StaticRow]] = {}
+    for number, device, path, keys, family, first, length in rows:
+        prefix = Prefix.read(family, first, length)
+        found.setdefault(number, []).append(StaticRow(device, path, tuple(json.loads(keys)), prefix))
+    return found
 
 
 # --- Where blocks are -----------------------------------------------------------------------------
 
 
-def places_of(tx: Transaction, ids: Iterable[int]) -> dict[Place, set[int]]:
-    """The device pools of blocks with these ids, each with those that it has."""
-    numbers = sorted(set(ids))
-    if not numbers:
-        return {}
-    return _places(tx, f"block.id IN ({_listed(numbers)})")
+def places_of(tx: Transaction, ids: Iterable[int]) -> set[Place]:
+    """The device pools of the live blocks with these ids."""
+    return _places(tx, f"SELECT device_pool_id FROM block WHERE id IN ({_listed(ids)})")
 
 
 def ids_at(tx: Transaction, prefix: Prefix) -> list[int]:
@@ -137,25 +168,15 @@ def places_in(tx: Transaction, pool_id: int) -> set[Place]:
             pool=pool_id,
         )
         found.update(row[0] for row in rows)
-    if not found:
-        return set()
-    names = tx.all(
-        "SELECT device.name, device_pool.name FROM device_pool JOIN device ON device.id = device_pool.device_id"
-        f" WHERE device_pool.id IN ({_listed(found)})"
-    )
-    return {(row[0], row[1]) for row in names}
+    return _places(tx, _listed(found))
 
 
-def _places(tx: Transaction, where: str) -> dict[Place, set[int]]:
+def _places(tx: Transaction, numbers: str) -> set[Place]:
     rows = tx.all(
-        "SELECT device.name, device_pool.name, block.id FROM block"
-        " JOIN device_pool ON device_pool.id = block.device_pool_id"
-        f" JOIN device ON device.id = device_pool.device_id WHERE {where}"
+        "SELECT device.name, device_pool.name FROM device_pool JOIN device ON device.id = device_pool.device_id"
+        f" WHERE device_pool.id IN ({numbers})"
     )
-    found: dict[Place, set[int]] = {}
-    for device, device_pool, number in rows:
-        found.setdefault((device, device_pool), set()).add(number)
-    return found
+    return {(row[0], row[1]) for row in rows}
 
 
 def _listed(numbers: Iterable[int]) -> str:

@@ -294,8 +294,10 @@ def get_pool(tx: Transaction, pool_id: int) -> PoolRow:
     return _pool(tx.known(f"SELECT {_COLUMNS} WHERE pool.id = :id", id=pool_id)[0])
 
 
-def list_pools(tx: Transaction) -> list[PoolRow]:
-    return [_pool(row) for row in tx.all(f"SELECT {_COLUMNS} ORDER BY pool.name")]
+def list_pools(tx: Transaction, space_id: int | None = None) -> list[PoolRow]:
+    """By name; of one space where it is given."""
+    where = "" if space_id is None else " WHERE pool.space_id = :space"
+    return [_pool(row) for row in tx.all(f"SELECT {_COLUMNS}{where} ORDER BY pool.name", space=space_id)]
 
 
 def pool_prefixes(tx: Transaction, pool_id: int) -> list[Prefix]:
