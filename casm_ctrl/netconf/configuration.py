@@ -7,7 +7,7 @@ two revisions do not have in common. The whole tree is made where somebody asks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -19,7 +19,7 @@ from lxml import etree
 from casm_ctrl.netconf.edit import apply_edit
 from casm_ctrl.netconf.edit_reader import OPERATION
 from casm_ctrl.netconf.names import BASE, Element
-from casm_ctrl.netconf.trees import key_of, same_configuration
+from casm_ctrl.netconf.trees import InstancePath, instance_path, key_of, same_configuration
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 
@@ -75,6 +75,14 @@ class Configuration:
         after = apply_edit(self.part(touched), edit, self.schema, default_operation)
         return self._replaced(touched, split(after, self.schema))
 
+    def sharing(self, other: Configuration) -> Configuration:
+        """The same with the pieces of `other` where they are written alike."""
+        pieces: dict[Name, Element] = {}
+        for name, piece in self.pieces.items():
+            theirs = other.pieces.get(name)
+            pieces[name] = theirs if theirs is not None and _write(theirs) == _write(piece) else piece
+        return Configuration(self.schema, pieces)
+
     def with_pieces(self, pieces: Mapping[Name, Element | None]) -> Configuration:
         """The same with other pieces; None: without it. New ones come last among their kind."""
         found = dict(self.pieces)
@@ -118,18 +126,20 @@ class Configuration:
 
 def split(tree: Element, schema: Schema) -> dict[Name, Element]:
     """Copies of the pieces of a whole configuration that fits the schema."""
-    pieces: dict[Name, Element] = {}
-    for root in tree.iterchildren("*"):
-        tag = str(root.tag)
-        entries = listed(schema.roots[tag])
-        if entries is None:
-            pieces[Name(tag)] = _copy(root)
-            continue
-        for entry in root.iterchildren(entries.tag):
-            key = key_of(entry, entries.keys)
-            assert key is not None
-            pieces[Name(tag, key)] = _copy(entry)
-    return pieces
+    return {name: piece for top in tree.iterchildren("*") for name, piece in pieces_of(top, schema)}
+
+
+def pieces_of(top: Element, schema: Schema) -> Iterator[tuple[Name, Element]]:
+    """Copies of the pieces of one top-level node."""
+    tag = str(top.tag)
+    entries = listed(schema.roots[tag])
+    if entries is None:
+        yield Name(tag), _copy(top)
+        return
+    for entry in top.iterchildren(entries.tag):
+        key = key_of(entry, entries.keys)
+        assert key is not None
+        yield Name(tag, key), _copy(entry)
 
 
 def changed(before: Configuration, after: Configuration) -> list[Name]:
@@ -137,6 +147,12 @@ def changed(before: Configuration, after: Configuration) -> list[Name]:
     found = [name for name, piece in before.pieces.items() if after.pieces.get(name) is not piece]
     found += [name for name in after.pieces if name not in before.pieces]
     return found
+
+
+def path_of(configuration: Configuration, name: Name) -> InstancePath:
+    """Where one of its pieces stands, for errors."""
+    part = configuration.part([name])
+    return instance_path(part[0][0] if name.key else part[0], part, configuration.schema)
 
 
 def same_piece(a: Element, b: Element, schema: Schema) -> bool:

@@ -12,7 +12,7 @@ from lxml import etree
 
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.arguments import Arguments, subtree_filter
-from casm_ctrl.netconf.datastore import Datastores
+from casm_ctrl.netconf.datastore_service import DatastoreService
 from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.messages import Answer, Data, Hello, Ok, Output
 from casm_ctrl.netconf.monitoring import find_schema
@@ -50,7 +50,7 @@ class Operations:
 
     def __init__(
         self,
-        datastores: Datastores,
+        datastores: DatastoreService,
         sessions: Sessions,
         schema: Schema,
         capabilities: Sequence[str],

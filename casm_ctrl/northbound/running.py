@@ -11,13 +11,15 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from casm_ctrl.netconf.configuration import Configuration, Name, listed
+from lxml import etree
+
+from casm_ctrl.netconf.configuration import Configuration, Name, listed, pieces_of
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.northbound.rendering import entry_element
 from casm_ctrl.service.exchange.documents import TOP
 from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, Entry, Noun
 from casm_ctrl.service.exchange.stored import device_pool_entry, find_stored, stored_entries
-from casm_ctrl.store import devices, spaces
+from casm_ctrl.store import config_documents, devices, pending_commits, spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.transaction import Transaction
 from casm_ctrl.yang.engine import Engine
@@ -31,6 +33,9 @@ class _Shown:
 
     revision: int
     stored: Configuration
+    """What the store's tables hold."""
+    shown: Configuration
+    """With what is pending."""
 
 
 class Running:
@@ -56,21 +61,36 @@ class Running:
 
     def configuration_in(self, tx: Transaction) -> tuple[int, Configuration]:
         """As `tree_in`, in pieces."""
-        return self.stored_in(tx)
+        found = self._at(tx)
+        return found.revision, found.shown
 
     def stored_in(self, tx: Transaction) -> tuple[int, Configuration]:
-        """What the store holds, whatever is pending."""
+        """What the store's tables hold, whatever is pending."""
+        found = self._at(tx)
+        return found.revision, found.stored
+
+    def renew(self, tx: Transaction, revision: int, base: Configuration, names: Iterable[Name]) -> None:
+        """The tables of `base` at `revision`, where others wrote nothing since: render the pieces of `names` anew."""
+        if spaces.get_store(tx).config_revision == revision:
+            stored = base.with_pieces({name: self._piece(tx, name) for name in names})
+            self._keep(self._overlaid(tx, revision, stored))
+
+    def _at(self, tx: Transaction) -> _Shown:
         revision = spaces.get_store(tx).config_revision
         shown = self._shown
-        if shown is None or shown.revision != revision:
-            shown = self._keep(_Shown(revision, Configuration(self.schema, dict(self._render(tx)))))
-        return shown.revision, shown.stored
+        if shown is not None and shown.revision == revision:
+            return shown
+        stored = Configuration(self.schema, dict(self._render(tx)))
+        if shown is not None:
+            stored = stored.sharing(shown.stored)
+        return self._keep(self._overlaid(tx, revision, stored))
 
-    def renew(self, tx: Transaction, base: Configuration, names: Iterable[Name]) -> None:
-        """Render the pieces of `names` anew; the others are those of `base`, since nothing else was changed."""
-        revision = spaces.get_store(tx).config_revision
-        pieces = {name: self._piece(tx, name) for name in names}
-        self._keep(_Shown(revision, base.with_pieces(pieces)))
+    def _overlaid(self, tx: Transaction, revision: int, stored: Configuration) -> _Shown:
+        """A row that has ended counts until somebody takes it away: that makes another revision."""
+        pending = pending_commits.find_pending(tx)
+        if pending is None:
+            return _Shown(revision, stored, stored)
+        return _Shown(revision, stored, stored.edited(etree.fromstring(pending.edit), "none"))
 
     def _keep(self, shown: _Shown) -> _Shown:
         """The newest is kept: a reader with an older snapshot may come last."""
@@ -88,8 +108,21 @@ class Running:
         for root, (noun, node) in self._nouns.items():
             for entry in stored_entries(tx, noun):
                 yield Name(root, (entry.key,)), _element(entry, node, pools.get(entry.key, ()))
+        yield from self._documents(tx).items()
+
+    def _documents(self, tx: Transaction) -> dict[Name, Element]:
+        """The configuration of other modules, as far as this server has them."""
+        found: dict[Name, Element] = {}
+        for xml in config_documents.list_documents(tx).values():
+            config = etree.fromstring(f"<config>{xml}</config>")
+            for top in config.iterchildren("*"):
+                if top.tag in self.schema.roots:
+                    found.update(pieces_of(top, self.schema))
+        return found
 
     def _piece(self, tx: Transaction, name: Name) -> Element | None:
+        if name.root not in self._nouns:
+            return self._documents(tx).get(name)
         noun, node = self._nouns[name.root]
         entry = find_stored(tx, Entry(noun, name.key[0], {}))
         if entry is None:

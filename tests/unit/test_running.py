@@ -157,7 +157,7 @@ def test_pieces_that_were_touched_are_rendered_anew(database: Database) -> None:
     quota = next(name for name in base.pieces if name.key == ("q",))
     change(database, AUTHOR, [Exclude("p", "10.0.40.0/24"), RemoveQuota("q")])
     with database.read() as tx:
-        running.renew(tx, base, [pool, quota])
+        running.renew(tx, 2, base, [pool, quota])
         revision, renewed = running.stored_in(tx)
     whole = _running(database).tree()
     assert revision == whole[0]
