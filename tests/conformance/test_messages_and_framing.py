@@ -117,7 +117,7 @@ def test_the_hello_has_a_mark_whatever_follows() -> None:
 def test_what_is_too_large_ends_the_session_before_it_is_held() -> None:
     """RFC 6242 4.2: the size that a chunk announces is believed only up to the limit."""
     decoder = Decoder(Framing.CHUNKED, max_message=1000)
-    with pytest.raises(ProtocolViolation, match="1,?000"):
+    with pytest.raises(ProtocolViolation, match=r"1,?000"):
         list(decoder.feed(b"\n#1001\n"))
 
 
