@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -115,13 +116,14 @@ def _awaited(verb: _Verb, body: DeviceVerb) -> AsyncOperation:
     writer = OutputWriter(verb.node.output)
 
     async def call(caller: Caller, operation: Element) -> Answer:
-        given = verb.given(caller, operation)
+        # Plans and the answers of large fleets are long: the event loop goes on meanwhile.
+        given = await asyncio.to_thread(verb.given, caller, operation)
         try:
             document = await body(verb.context, given)
         except CasmError as error:
             raise refusal(error, operation, given.values) from error
         finally:
             verb.changed()
-        return Output(writer.write(document))
+        return Output(await asyncio.to_thread(writer.write, document))
 
     return call
