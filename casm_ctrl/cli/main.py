@@ -23,10 +23,12 @@ from casm_ctrl.cli import (
     quiet,
     quota,
     route,
+    serve,
     space,
     status,
     synchronise,
     trace,
+    user,
 )
 from casm_ctrl.cli import demo_command as demo
 from casm_ctrl.cli.call import Settings
@@ -96,6 +98,8 @@ app.add_typer(route.app, name="route", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")
 inspect_network.register(app, "Devices")
 adopt.register(app, "Devices")
+serve.register(app, "Server")
+app.add_typer(user.app, name="user", rich_help_panel="Server")
 exchange.register(app, "Exchange")
 status.register(app, "Look")
 trace.register(app, "Look")

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import asyncssh
 
@@ -32,9 +32,47 @@ _log = logging.getLogger(__name__)
 class Authenticator(Protocol):
     """Who may log in. Called on the event loop: must not block."""
 
-    def password(self, username: str, password: str) -> bool: ...
+    def password(self, username: str, password: str) -> bool | Awaitable[bool]: ...
 
     def public_key(self, username: str, key: asyncssh.SSHKey) -> bool: ...
+
+
+class Login(Authenticator, Protocol):
+    """The authentication of one connection, where the listener has a gate."""
+
+    async def begin(self, username: str) -> str | None:
+        """A user is named, maybe after another: lines of authorized_keys with who signs certificates, if any."""
+        ...
+
+    def completed(self) -> None:
+        """The connection is authenticated, as the user who was named last."""
+        ...
+
+
+class Connection(Protocol):
+    """An SSH connection, as a gate knows it."""
+
+    @property
+    def source_host(self) -> str: ...
+
+    def abort(self) -> None: ...
+
+
+@runtime_checkable
+class Gate(Protocol):
+    """Told of every connection: it may abort any, and judges logins by where they come from."""
+
+    def connected(self, connection: Connection) -> Login: ...
+
+    def authenticated(self, connection: Connection) -> None: ...
+
+    def closed(self, connection: Connection) -> None:
+        """Also where it was not authenticated."""
+        ...
+
+    def may_open(self) -> bool:
+        """Whether there is room for one more session."""
+        ...
 
 
 Handle = Callable[[Channel], Awaitable[None]]
@@ -47,13 +85,21 @@ class SshListener:
     def __init__(
         self,
         host_key: asyncssh.SSHKey,
-        authenticator: Authenticator,
+        authenticator: Authenticator | Gate,
         handle: Handle,
         *,
         admit: Admit | None = None,
+        login_timeout: float = LOGIN_TIMEOUT,
+        idle_timeout: float | None = None,
+        keepalive: float | None = None,
     ) -> None:
-        """`admit` may keep a TCP connection from SSH: it answers False, and then owns the socket."""
+        """`admit` may keep a TCP connection from SSH: it answers False, and then owns the socket. `idle_timeout`
+        are the seconds that a connection may have no session; every `keepalive` seconds without a word a client
+        is asked whether it lives, and given up after three times."""
         self._authenticator = authenticator
+        self._login_timeout = login_timeout
+        self._idle_timeout = idle_timeout
+        self._keepalive = keepalive or 0
         self._handle = handle
         self._admit = admit
         self._socket: socket.socket | None = None
@@ -71,9 +117,12 @@ class SshListener:
     def host_key(self, key: asyncssh.SSHKey) -> None:
         self._host_key = key
         self._options = asyncssh.SSHServerConnectionOptions(
-            server_factory=lambda: _Server(self._authenticator, self._begin),
+            server_factory=self._make_server,
             server_host_keys=[key],
-            login_timeout=LOGIN_TIMEOUT,
+            login_timeout=self._login_timeout,
+            keepalive_interval=self._keepalive,
+            # Strangers are told nothing of us but that we speak SSH, and offered no Kerberos.
+            gss_host=None,
             encoding=None,
             # Neither agent, X11 nor line editing; compression only costs on loopback and in data centres.
             compression_algs=["none"],
@@ -146,6 +195,11 @@ class SshListener:
                 self._connections.discard(connection)
                 connection.abort()
 
+    def _make_server(self) -> asyncssh.SSHServer:
+        if isinstance(self._authenticator, Gate):
+            return _GatedServer(self._authenticator, self._begin, self._idle_timeout)
+        return _Server(self._authenticator, self._begin)
+
     def _begin(self, channel: _Session) -> None:
         self._spawn(self._run(channel))
 
@@ -177,7 +231,7 @@ class _Server(asyncssh.SSHServer):
     def password_auth_supported(self) -> bool:
         return True
 
-    def validate_password(self, username: str, password: str) -> bool:
+    def validate_password(self, username: str, password: str) -> bool | Awaitable[bool]:
         return self._authenticator.password(username, password)
 
     def public_key_auth_supported(self) -> bool:
@@ -188,6 +242,77 @@ class _Server(asyncssh.SSHServer):
 
     def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
         return _Session(self._begin)
+
+
+class _GatedServer(asyncssh.SSHServer):
+    """One SSH connection that a gate watches."""
+
+    def __init__(self, gate: Gate, begin: Callable[[_Session], None], idle_timeout: float | None) -> None:
+        self._gate = gate
+        self._begin = begin
+        self._idle_timeout = idle_timeout
+        self._idle: asyncio.TimerHandle | None = None
+
+    # --- Connection -------------------------------------------------------------------------------
+
+    @property
+    def source_host(self) -> str:
+        return self._source_host
+
+    def abort(self) -> None:
+        self._connection.abort()
+
+    # --- asyncssh ---------------------------------------------------------------------------------
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._source_host = str((conn.get_extra_info("peername") or ("unknown",))[0])
+        self._login = self._gate.connected(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._gate.closed(self)
+
+    async def begin_auth(self, username: str) -> bool:
+        lines = await self._login.begin(username)
+        self._connection.set_authorized_keys(
+            asyncssh.import_authorized_keys(lines) if lines else asyncssh.import_authorized_keys("")
+        )
+        return True
+
+    def auth_completed(self) -> None:
+        self._gate.authenticated(self)
+        self._login.completed()
+        if self._idle_timeout is not None:
+            self._idle = asyncio.get_running_loop().call_later(self._idle_timeout, self._connection.abort)
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool | Awaitable[bool]:
+        return self._login.password(username, password)
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return self._login.public_key(username, key)
+
+    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
+        if not self._gate.may_open():
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_RESOURCE_SHORTAGE,
+                "the server has as many sessions as it takes: try again later",
+            )
+        return _Session(self._started)
+
+    def _started(self, channel: _Session) -> None:
+        self._stop_timer()
+        self._begin(channel)
+
+    def _stop_timer(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
 
 
 class _Session(asyncssh.SSHServerSession[bytes]):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.base.identifiers import new_token
@@ -35,9 +36,15 @@ class Northbound:
     """
 
     def __init__(
-        self, database: Database, models: Models | None = None, limits: Limits | None = None
+        self,
+        database: Database,
+        models: Models | None = None,
+        limits: Limits | None = None,
+        yang_path: Sequence[Path] | None = None,
     ) -> None:
+        """`yang_path`: folders with devices' YANG modules; None: those of the environment."""
         self.database = database
+        self.yang_path = tuple(yang_path) if yang_path is not None else None
         self.models = models or Models()
         self.capabilities = (*PROTOCOL, *self.models.capabilities)
         self.endpoint = Endpoint(database.clock, self.capabilities, limits)

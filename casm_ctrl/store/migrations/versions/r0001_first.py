@@ -34,6 +34,25 @@ CREATE TABLE clock_watch (
     held INTEGER NOT NULL CHECK (held IN (0, 1))
 );
 
+-- Users of the northbound server. Passwords are bcrypt hashes; keys are SSH public keys: type and base64.
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    password_hash TEXT
+);
+
+CREATE TABLE account_key (
+    account_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    line TEXT NOT NULL,
+    PRIMARY KEY (account_id, line)
+) WITHOUT ROWID;
+
+CREATE TABLE account_group (
+    account_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    PRIMARY KEY (account_id, name)
+) WITHOUT ROWID;
+
 CREATE TABLE space (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,

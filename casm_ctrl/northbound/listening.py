@@ -1,0 +1,72 @@
+"""The server on SSH: a listener, who may log in, and the endpoint behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+
+import asyncssh
+
+from casm_ctrl.netconf.ssh_server import SshListener
+from casm_ctrl.northbound.authentication import Logins
+from casm_ctrl.northbound.server import Northbound
+
+KEEPALIVE = 30.0
+"""Seconds without a word after which a client is asked whether it lives: one that is gone holds its locks for
+three times as long."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen, and as whom. `authorities`: public keys that sign certificates of users."""
+
+    host_key: asyncssh.SSHKey
+    host: str = "127.0.0.1"
+    port: int = 8300
+    authorities: Sequence[str] = ()
+
+
+class SshNorthbound:
+    """`async with SshNorthbound(server, address) as listening:` listens until the block ends.
+
+    OSError where the address cannot be had.
+    """
+
+    def __init__(self, server: Northbound, address: Address) -> None:
+        self.server = server
+        self.address = address
+        limits = server.endpoint.limits
+        self.logins = Logins(server.database, server.endpoint, address.authorities)
+        self._listener = SshListener(
+            address.host_key,
+            self.logins,
+            self.logins.converse,
+            login_timeout=limits.login_timeout,
+            idle_timeout=limits.hello_timeout,
+            keepalive=KEEPALIVE,
+        )
+        self._stack = AsyncExitStack()
+
+    @property
+    def host(self) -> str:
+        return self.address.host
+
+    @property
+    def port(self) -> int:
+        return self._listener.port
+
+    async def __aenter__(self) -> SshNorthbound:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.server)
+            stack.push_async_callback(self.logins.close)
+            stack.push_async_callback(self._listener.close)
+            await self._listener.listen(self.address.host, self.address.port, backlog=1024)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
