@@ -161,7 +161,7 @@ def _places(
     """
     positions = {key: position for position, key in enumerate(old)}
     kept = [key for key in new if key in positions]
-    staying = {kept[i] for i in _longest_rise([positions[key] for key in kept])}
+    staying = {kept[i] for i in longest_rise([positions[key] for key in kept])}
     tail = len(new)
     while tail and new[tail - 1] not in positions:
         tail -= 1  # new entries at the end get there by themselves
@@ -201,7 +201,7 @@ def _insert_point(node: SchemaNode, key: Key, prefixes: Prefixes) -> dict[str, s
     }
 
 
-def _longest_rise(numbers: Sequence[int]) -> list[int]:
+def longest_rise(numbers: Sequence[int]) -> list[int]:
     """The positions of a longest increasing subsequence of `numbers`, in O(n log n)."""
     ends: list[int] = []  # ends[i]: the smallest number that ends a rise of length i + 1
     at: list[int] = []
