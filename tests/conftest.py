@@ -17,6 +17,7 @@ from casm_ctrl.service.first_access import first_documents
 from casm_ctrl.store.database import open_database
 from casm_ctrl.store.migrate import create_store
 from tests.northbound_harness import Endpoint
+from tests.northbound_ssh import SshServed, served_over_ssh
 from tests.peers.absent import absent
 from tests.peers.postgresql import Postgresql, missing_server
 
@@ -72,6 +73,20 @@ async def endpoint(
     database = open_database(str(path))
     try:
         async with Endpoint(Northbound(database, northbound_models)) as served:
+            yield served
+    finally:
+        database.close()
+
+
+@pytest_asyncio.fixture
+async def ssh_northbound(
+    northbound_template: Path, northbound_models: Models, tmp_path: Path
+) -> AsyncIterator[SshServed]:
+    """The northbound server over SSH on a free port, with the user admin."""
+    path = shutil.copyfile(northbound_template, tmp_path / "northbound.db")
+    database = open_database(str(path))
+    try:
+        async with served_over_ssh(database, northbound_models) as served:
             yield served
     finally:
         database.close()

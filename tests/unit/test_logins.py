@@ -1,0 +1,210 @@
+"""What logins cost, who makes room, the host key, passwords, and users in the store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import asyncssh
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casm_ctrl.base.errors import AlreadyExists, InvalidValue, NotFound
+from casm_ctrl.base.passwords import COST, hash_password, is_password
+from casm_ctrl.northbound.authentication import read_public_key
+from casm_ctrl.northbound.delays import FORGET, FREE_OF_ADDRESS, LONGEST, MOST, Delays
+from casm_ctrl.northbound.half_open import HalfOpen
+from casm_ctrl.northbound.host_key import host_key
+from casm_ctrl.service import users
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author, list_events
+
+KEY = " ".join(asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().split()[:2])
+AUTHOR = Author("tester")
+
+
+# --- Delays ---------------------------------------------------------------------------------------
+
+
+def test_each_failure_doubles_what_the_next_attempt_waits() -> None:
+    delays, waits = Delays(), []
+    now = 0.0
+    for _ in range(8):
+        waits.append(delays.attempt("alice", "192.0.2.1", now))
+        now += waits[-1]
+        delays.failed("alice", "192.0.2.1", now)
+    assert waits[:5] == [0.0, 0.5, 1.0, 2.0, 4.0]
+    assert max(waits) <= LONGEST
+
+
+def test_nobody_is_locked_out_from_another_address() -> None:
+    delays = Delays()
+    for _ in range(100):
+        delays.failed("alice", "192.0.2.1", 0.0)
+    assert delays.attempt("alice", "192.0.2.1", 0.0) > 0
+    assert delays.attempt("alice", "192.0.2.2", 0.0) == 0
+
+
+def test_attempts_at_once_stand_in_a_queue() -> None:
+    delays = Delays()
+    delays.failed("alice", "192.0.2.1", 0.0)
+    waits = [delays.attempt("alice", "192.0.2.1", 0.0) for _ in range(4)]
+    assert waits == sorted(set(waits))
+
+
+def test_who_tries_many_names_waits_too() -> None:
+    delays = Delays()
+    for number in range(FREE_OF_ADDRESS + 1):
+        assert delays.attempt(f"user{number}", "192.0.2.1", 0.0) == 0
+        delays.failed(f"user{number}", "192.0.2.1", 0.0)
+    assert delays.attempt("another", "192.0.2.1", 0.0) > 0
+
+
+def test_failures_are_forgotten_and_bounded() -> None:
+    delays = Delays()
+    delays.failed("alice", "192.0.2.1", 0.0)
+    assert delays.attempt("alice", "192.0.2.1", FORGET + 1) == 0
+    for number in range(MOST + 10):
+        delays.failed(f"u{number}", f"a{number}", 0.0)
+    assert len(delays._failures) <= MOST
+
+
+def test_success_forgets_the_failures_of_that_user() -> None:
+    delays = Delays()
+    delays.failed("alice", "192.0.2.1", 0.0)
+    delays.succeeded("alice", "192.0.2.1")
+    assert delays.attempt("alice", "192.0.2.1", 0.0) == 0
+
+
+# --- Half-open connections ------------------------------------------------------------------------
+
+
+def test_a_flood_from_one_address_displaces_itself() -> None:
+    dropped: list[str] = []
+    half_open = HalfOpen(100, 3)
+    half_open.enter("good", "192.0.2.9", lambda: dropped.append("good"))
+    for number in range(10):
+        name = f"bad{number}"
+        half_open.enter(name, "192.0.2.1", lambda name=name: dropped.append(name))  # type: ignore[misc]
+    assert dropped == [f"bad{number}" for number in range(7)]
+    assert len(half_open) == 4
+
+
+def test_in_all_the_oldest_of_whoever_has_most_makes_room() -> None:
+    dropped: list[str] = []
+    half_open = HalfOpen(3, 2)
+    for name, source in (("a", "1"), ("b1", "2"), ("b2", "2"), ("c", "3")):
+        half_open.enter(name, source, lambda name=name: dropped.append(name))  # type: ignore[misc]
+    assert dropped == ["b1"]
+    half_open.leave("b1", "2")
+    assert len(half_open) == 3
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.integers(0, 4))))
+def test_what_is_counted_is_what_is_there(steps: list[tuple[bool, int, int]]) -> None:
+    half_open = HalfOpen(8, 3)
+    there: set[tuple[int, int, int]] = set()
+    for number, (enters, _, source) in enumerate(steps):
+        if enters:
+            key = (number, 0, source)
+            there.add(key)
+            half_open.enter(key, str(source), lambda key=key: there.discard(key))  # type: ignore[misc]
+        elif there:
+            key = min(there)
+            there.discard(key)
+            half_open.leave(key, str(key[2]))
+        assert len(half_open) == len(there) <= 8
+
+
+# --- The host key ---------------------------------------------------------------------------------
+
+
+def test_a_host_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "host_key"
+    made = host_key(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert host_key(path).public_data == made.public_data
+    assert [entry.name for entry in path.parent.iterdir()] == ["host_key"]
+
+
+def test_a_host_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "host_key"
+    host_key(path)
+    path.chmod(0o640)
+    with pytest.raises(InvalidValue, match="mode 0640"):
+        host_key(path)
+
+
+def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "host_key"
+    path.write_text("nonsense")
+    path.chmod(0o600)
+    with pytest.raises(InvalidValue, match="not a private key"):
+        host_key(path)
+
+
+# --- Passwords ------------------------------------------------------------------------------------
+
+
+def test_a_password_is_known_by_its_hash_to_the_last_octet() -> None:
+    long = "x" * 100
+    known = hash_password(long, cost=4)
+    assert is_password(long, known)
+    assert not is_password(long[:-1] + "y", known)  # bcrypt alone heeds 72 octets
+    assert not is_password("with\0zero", hash_password("with\0another", cost=4))
+
+
+def test_nobody_has_a_password_and_what_is_no_hash_is_nobodys() -> None:
+    assert not is_password("whatever", None)
+    assert not is_password("whatever", "nonsense")
+
+
+def test_a_hash_costs_what_it_should() -> None:
+    assert hash_password("correct horse").startswith(f"$2b${COST}$")
+
+
+@pytest.mark.parametrize("password", ["", "seven77", "x" * 1025])
+def test_a_password_has_a_length(password: str) -> None:
+    with pytest.raises(InvalidValue, match="characters"):
+        hash_password(password)
+
+
+# --- Users ----------------------------------------------------------------------------------------
+
+
+def test_users_are_kept_and_their_hashes_never_shown(database: Database) -> None:
+    hashed = hash_password("correct horse", cost=4)
+    done = users.add_user(database, AUTHOR, "alice", groups=["admin"], keys=[KEY], password_hash=hashed)
+    found = users.find_login(database, "alice")
+    assert found is not None and found.password_hash == hashed and found.keys == (KEY,)
+    users.set_password(database, AUTHOR, "alice", hash_password("another one", cost=4))
+    shown = json.dumps([done, users.list_users(database)]) + repr(found)
+    with database.read() as tx:
+        shown += repr(list_events(tx))
+    assert "$2b$" not in shown
+    assert users.list_users(database)[0]["group"] == ["admin"]
+    assert users.has_users(database)
+
+
+def test_users_change_and_go(database: Database) -> None:
+    fingerprint = users.add_user(database, AUTHOR, "alice", keys=[KEY])["user"]["key"][0]["fingerprint"]
+    with pytest.raises(AlreadyExists):
+        users.add_user(database, AUTHOR, "alice")
+    changed = users.change_user(database, AUTHOR, "alice", add_groups=["operator"], remove_keys=[fingerprint])
+    assert (changed["user"]["group"], changed["user"]["key"]) == (["operator"], [])
+    with pytest.raises(NotFound, match="no key"):
+        users.change_user(database, AUTHOR, "alice", remove_keys=[fingerprint])
+    with pytest.raises(InvalidValue, match="public key"):
+        users.change_user(database, AUTHOR, "alice", add_keys=["ssh-ed25519 ???"])
+    users.remove_user(database, AUTHOR, "alice")
+    with pytest.raises(NotFound):
+        users.set_password(database, AUTHOR, "alice", None)
+    assert not users.has_users(database)
+
+
+def test_a_public_key_is_read_without_its_comment() -> None:
+    assert read_public_key(f"{KEY} somebody@somewhere\n") == KEY
+    with pytest.raises(InvalidValue):
+        read_public_key("nonsense")
