@@ -67,8 +67,9 @@ def _texts(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _place(text: str, message: str) -> int | None:
-    """Where a message names the value, as a word of its own."""
-    match = re.search(rf"(?<![\w.:/-]){re.escape(text)}(?![\w:/-]|\.\w)", message)
+    """Where a message names the value, as a word of its own; a length may stand behind its slash."""
+    before = r"[\w.:-]" if text.isdigit() else r"[\w.:/-]"
+    match = re.search(rf"(?<!{before}){re.escape(text)}(?![\w:/-]|\.\w)", message)
     return None if match is None else match.start()
 
 

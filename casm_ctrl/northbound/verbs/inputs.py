@@ -136,19 +136,12 @@ def _convert(value: Any, node: SchemaNode) -> Any:
 
 
 def _typed(text: str, base: str | None) -> Any:
-    """The engine took `text`, so it can be read. White space around numbers is allowed (RFC 7950, 9.2.1)."""
+    """The engine took `text`, so it can be read: numbers are decimal, with leading zeros too (RFC 7950, 9.2.1)."""
     if base in _INTEGERS:
-        return _integer(text.strip())
+        return int(text)
     if base == "boolean":
         return text == "true"
     return True if base == "empty" else text
-
-
-def _integer(text: str) -> int:
-    """Decimal, hexadecimal or octal (RFC 7950, 9.2.1)."""
-    digits = text.lstrip("+-")
-    value = int(digits, 16 if digits[:2].lower() == "0x" else 8 if digits.startswith("0") else 10)
-    return -value if text.startswith("-") else value
 
 
 def _refusal(violation: Violation, path: Path) -> RpcError:
