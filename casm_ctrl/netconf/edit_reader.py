@@ -66,7 +66,7 @@ class EditReader:
         inherited: Operation,
         keys: tuple[str, ...],
     ) -> list[Step]:
-        if source.text and source.text.strip():
+        if any(text and text.strip() for text in (source.text, *(child.tail for child in source))):
             raise self.at(source, self._bad(source, "has text where only elements may be"))
         steps: list[Step] = []
         seen: set[tuple[str, ...]] = set()
