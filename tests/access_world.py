@@ -12,7 +12,7 @@ from lxml import etree
 from casm_ctrl.netconf.access import AccessControl
 from casm_ctrl.netconf.access_rules import NAMESPACE
 from casm_ctrl.netconf.names import BASE, Element
-from casm_ctrl.yang.access_marks import AccessMarks, read_access_marks
+from casm_ctrl.yang.access_marks import AccessMarks, read_marks
 from casm_ctrl.yang.engine import Engine
 from casm_ctrl.yang.schema import Schema, read_schema
 
@@ -80,7 +80,7 @@ def model() -> tuple[Schema, AccessMarks]:
         for module, text in _MODULES.items():
             (folder / f"{module}.yang").write_text(text)
         engine = Engine(["ietf-netconf-acm", "ietf-netconf-monitoring", *_MODULES], [folder])
-        return read_schema(engine.context), read_access_marks(engine.context)
+        return read_schema(engine.context), read_marks(engine.context)
 
 
 def nacm(*parts: str) -> Element:

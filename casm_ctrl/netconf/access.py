@@ -102,6 +102,7 @@ class AccessControl:
         marks: AccessMarks,
         counters: Counters | None = None,
     ) -> None:
+        self.nacm = nacm
         self.rules = read_rules(nacm)
         self.counters = counters or Counters()
         self._schema = schema

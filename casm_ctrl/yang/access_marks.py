@@ -39,7 +39,7 @@ class AccessMarks:
     notifications: frozenset[str] = frozenset()
 
 
-def read_access_marks(context: Context) -> AccessMarks:
+def read_marks(context: Context) -> AccessMarks:
     """The marks of everything that is implemented in `context`."""
     nodes: dict[Path, Mark] = {}
     tops: dict[int, set[str]] = {libyang.NODE_RPC: set(), libyang.NODE_NOTIFICATION: set()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casm_ctrl.yang.access_marks import AccessMarks, Mark, read_access_marks
+from casm_ctrl.yang.access_marks import AccessMarks, Mark, read_marks
 from casm_ctrl.yang.engine import Engine
 
 MODULE = """
@@ -49,7 +49,7 @@ def path(*names: str) -> tuple[str, ...]:
 def marks(tmp_path_factory: pytest.TempPathFactory) -> AccessMarks:
     folder: Path = tmp_path_factory.mktemp("marked")
     (folder / "marked.yang").write_text(MODULE)
-    return read_access_marks(Engine(["ietf-netconf-acm", "marked"], [folder]).context)
+    return read_marks(Engine(["ietf-netconf-acm", "marked"], [folder]).context)
 
 
 def test_marks_of_data_nodes_go_down_to_all_below(marks: AccessMarks) -> None:
@@ -85,7 +85,7 @@ def test_modules_by_namespace(marks: AccessMarks) -> None:
 
 
 def test_published_modules() -> None:
-    marks = read_access_marks(Engine(["ietf-system", "ietf-subscribed-notifications"]).context)
+    marks = read_marks(Engine(["ietf-system", "ietf-subscribed-notifications"]).context)
     system = "{urn:ietf:params:xml:ns:yang:ietf-system}"
     assert marks.nodes[(system + "system", system + "authentication")] is Mark.DENY_WRITE
     assert {name.rpartition("}")[2] for name in marks.operations} == {
