@@ -56,7 +56,13 @@ def count_merged(family: Family, values: Iterable[tuple[int, int]]) -> int:
     """As count_routes, of (first address, length) pairs. A length above the family's is that of a port set."""
     width = family.width
     left: list[tuple[int, int]] = []
-    for first, length in sorted({(first, min(length, width)) for first, length in values}):
+    before = -1
+    for first, length in sorted(values):
+        if first == before:  # another port set of one address
+            continue
+        before = first
+        if length > width:
+            length = width
         # What is below is whole: buddies merge as soon as the upper one comes.
         while left and left[-1][1] == length and length and left[-1][0] ^ first == 1 << (width - length):
             first, length = left.pop()[0], length - 1

@@ -65,8 +65,9 @@ class ManualClock:
 
 def to_rfc3339(moment: int) -> str:
     """`moment` as RFC 3339 in UTC, to the microsecond: 2026-11-23T03:35:00.000000Z."""
-    minute, rest = divmod(moment, 60 * SECOND)
-    return f"{_write_minute(minute)}:{rest / SECOND:09.6f}Z"
+    minute, rest = divmod(moment, 60_000_000)
+    digits = str(100_000_000 + rest)
+    return f"{_write_minute(minute)}:{digits[1:3]}.{digits[3:]}Z"
 
 
 @lru_cache(maxsize=4096)

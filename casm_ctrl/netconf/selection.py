@@ -64,16 +64,16 @@ class Selection:
     def nothing(self) -> bool:
         return self.steps == ()
 
-    def below(self, tag: str, holds: Holds | None = None, value: str = "") -> Selection:
+    def below(self, tag: str, holds: Holds | None = None, value: str | None = "") -> Selection:
         """What is asked for inside a node with this tag: NOTHING where it is not selected itself, EVERYTHING of a
-        leaf that is. `value` is the leaf's, without white space around it; `holds` knows the leaves of an
-        inner node. Without `holds` nothing is known of them, so that the answer may be too much."""
+        leaf that is. `value` is the leaf's, without white space around it; None: one that is asked for. `holds`
+        knows the leaves of an inner node. Without it nothing is known of them: the answer may be too much."""
         if self.steps is None:
             return self
         found: list[Step] = []
         exact = self.exact
         for step in self.steps:
-            if not _names(step.tag, tag) or step.value not in (None, value):
+            if not _names(step.tag, tag) or (value is not None and step.value not in (None, value)):
                 continue
             sure = self.exact and step.exact
             for leaf, value in step.equals:
@@ -86,6 +86,8 @@ class Selection:
                     return EVERYTHING
                 found.append(step)
                 exact = exact and sure
+        if len(found) == 1 and exact == found[0].below.exact:
+            return found[0].below
         return _union((step.below for step in found), exact)
 
     def values(self, tag: str, leaf: str) -> frozenset[str] | None:

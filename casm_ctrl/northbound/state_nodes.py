@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
 from casm_ctrl.netconf.selection import Selection
-from casm_ctrl.northbound.state_blocks import Blocks, Names, asked_ids
+from casm_ctrl.northbound.block_texts import Names
+from casm_ctrl.northbound.state_blocks import Blocks, asked_ids
 from casm_ctrl.northbound.state_entries import Cutter, Piece, States
 from casm_ctrl.northbound.state_text import local
 from casm_ctrl.service.quotas import used_addresses
@@ -16,9 +17,8 @@ from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
 from casm_ctrl.service.views import sync_of
 from casm_ctrl.store import block_listing, devices, pools, quotas, spaces
-from casm_ctrl.store.block_listing import Place
-from casm_ctrl.store.devices import DevicePoolRow
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.block_listing import Chosen, Place
+from casm_ctrl.store.transaction import Row, Transaction
 from casm_ctrl.yang.schema import SchemaNode
 
 SIZES = ("blocks", "capacity-addresses", "routes")
@@ -31,6 +31,7 @@ class Nodes:
         self._tx = tx
         self._cutter = cutter
         self._names = Names(tx)
+        self._places: dict[tuple[frozenset[str] | None, ...], frozenset[Place]] = {}
         self._kinds: Mapping[str, Callable[[Piece, str], States]] = {
             "address-space": self._of_space,
             "pool": self._of_pool,
@@ -107,38 +108,60 @@ class Nodes:
         block = _child(piece.node, "block")
 
         @cache
-        def sizes() -> Document:
+        def rows() -> Sequence[Row]:
+            """All of its blocks: read once where they are both counted and shown."""
             pool = row()
-            return {} if pool is None else size_document(pool, block_listing.list_spans(self._tx, pool.id))
+            return () if pool is None else block_listing.list_rows(self._tx, Chosen(pool.id))
 
-        told = self._told(piece, {name: partial(_from, sizes, name) for name in SIZES})
-        return {**told, block.tag: lambda inside: self._blocks(row(), block, inside)}
+        @cache
+        def sizes(whole: bool) -> Document:
+            pool = row()
+            if pool is None:
+                return {}
+            spans = block_listing.spans_of(rows()) if whole else block_listing.list_spans(self._tx, pool.id)
+            return size_document(pool, spans)
 
-    def _blocks(self, row: DevicePoolRow | None, node: SchemaNode, inside: Selection) -> str:
-        if row is None:
-            return ""
-        blocks = Blocks(self._tx, self._names, node, row)
-        text = blocks.text(inside)
-        self._cutter.exact = self._cutter.exact and blocks.exact
-        return text
+        def size(name: str, inside: Selection) -> str:
+            told = sizes(inside.everything).get(name)
+            return self._cutter.document(_child(piece.node, name), told, inside)
+
+        def blocks(inside: Selection) -> str:
+            pool = row()
+            if pool is None:
+                return ""
+            found = Blocks(self._tx, self._names, block, pool)
+            text = found.text(inside, rows() if inside.everything else None)
+            self._cutter.exact = self._cutter.exact and found.exact
+            return text
+
+        return {**{_child(piece.node, name).tag: partial(size, name) for name in SIZES}, block.tag: blocks}
 
     # --- Where blocks are -------------------------------------------------------------------------
 
-    def places(self, inside: Selection, node: SchemaNode) -> set[Place] | None:
+    def places(self, inside: Selection, node: SchemaNode) -> frozenset[Place] | None:
         """The device pools that may have what is asked for, where that is blocks alone, named by id, prefix or
         pool; None where it may be any. `inside` is what is asked for in devices, `node` the list of device pools."""
         asked = inside.below(node.tag)
         block = _child(node, "block")
         if not asked.only(block.tag):
             return None
-        ids = asked_ids(self._tx, asked, block)
-        if ids is not None:
-            return block_listing.places_of(self._tx, ids)
+        ids = asked.values(block.tag, _child(block, "id").tag)
+        prefixes = asked.values(block.tag, _child(block, "prefix").tag)
         names = asked.values(block.tag, _child(block, "pool").tag)
-        if names is None:
+        if ids is None and prefixes is None and names is None:
             return None
-        found = [pools.find_pool(self._tx, name) for name in names]
-        return {place for pool in found if pool for place in block_listing.places_in(self._tx, pool.id)}
+        known = self._places.get((ids, prefixes, names))
+        if known is None:
+            numbers = asked_ids(self._tx, asked, block)
+            if numbers is not None:
+                known = frozenset(block_listing.places_of(self._tx, numbers))
+            else:
+                found = [pools.find_pool(self._tx, name) for name in names or ()]
+                known = frozenset().union(
+                    *(block_listing.places_in(self._tx, pool.id) for pool in found if pool is not None)
+                )
+            self._places[ids, prefixes, names] = known
+        return known
 
     def _told(self, piece: Piece, documents: Mapping[str, Callable[[], Any]]) -> States:
         """Writers of nodes that the service tells as documents; each is asked when its node is."""
@@ -158,10 +181,6 @@ class Nodes:
 def _key(piece: Piece) -> str:
     """The value of an entry's one key."""
     return next(piece.element.iterchildren(piece.node.keys[0])).text or ""
-
-
-def _from(document: Callable[[], Document], name: str) -> Any:
-    return document().get(name)
 
 
 def _child(node: SchemaNode, name: str) -> SchemaNode:

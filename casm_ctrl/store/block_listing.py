@@ -30,6 +30,9 @@ _REASON = (
 
 _MEMBER = "member.device_id, member.role, member.seen, member.since, member.used, member.used_at"
 
+Span = tuple[int, int, bytes, int, str]
+"""(space id, family, first, length, wanted) of one block."""
+
 Place = tuple[str, str]
 """A device and the name of a device pool on it."""
 
@@ -53,7 +56,9 @@ class Chosen:
         return " AND ".join(tests)
 
 
-def list_rows(tx: Transaction, chosen: Chosen, *, reasons: bool, members: bool) -> Sequence[Row]:
+def list_rows(
+    tx: Transaction, chosen: Chosen, *, reasons: bool = True, members: bool = True
+) -> Sequence[Row]:
     """The columns of each block, its reason and one of its members (device id, role, seen, since, used, used_at):
     as many rows as it has members, and one where it has none. Without `reasons` or `members`: null.
 
@@ -76,12 +81,24 @@ def reason_of(tx: Transaction, number: int) -> str:
     return "" if row is None or row[0] is None else str(row[0])
 
 
-def list_spans(tx: Transaction, device_pool_id: int) -> Sequence[Row]:
-    """(space id, family, first, length, wanted) of a device pool's blocks in all states."""
-    return tx.all(
+def list_spans(tx: Transaction, device_pool_id: int) -> list[Span]:
+    """Of a device pool's blocks in all states."""
+    rows = tx.all(
         "SELECT space_id, family, first, length, wanted FROM block WHERE device_pool_id = :id",
         id=device_pool_id,
     )
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
+
+def spans_of(rows: Sequence[Row]) -> list[Span]:
+    """Those of the blocks in `list_rows`, where that listed all of a device pool."""
+    spans: list[Span] = []
+    last = 0
+    for number, _, space, family, first, length, wanted, *_ in rows:
+        if number != last:
+            last = number
+            spans.append((space, family, first, length, wanted))
+    return spans
 
 
 def routes_of(tx: Transaction, chosen: Chosen) -> dict[int, list[RouteRow]]:
