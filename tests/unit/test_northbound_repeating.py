@@ -22,6 +22,7 @@ from casm_ctrl.base.errors import (
 )
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.northbound.repeating import Repeats
+from casm_ctrl.northbound.underway import Underway
 from casm_ctrl.northbound.verbs import tag
 from casm_ctrl.northbound.verbs.blame import refusal
 from casm_ctrl.northbound.verbs.outputs import OutputWriter
@@ -103,6 +104,38 @@ async def test_who_waits_goes_on_where_the_first_is_cut_off(database: Database) 
         await first
     work.go.set()
     assert await second == {"number": 2}
+
+
+# --- The end of a session -------------------------------------------------------------------------
+
+
+async def test_work_ends_with_its_session() -> None:
+    underway, work, other = Underway(), Work(held=True), Work(held=True)
+    mine = asyncio.ensure_future(underway.run(7, work()))
+    theirs = asyncio.ensure_future(underway.run(8, other()))
+    await asyncio.gather(work.started.wait(), other.started.wait())
+    underway.session_ended(7)
+    with pytest.raises(ConnectionAbortedError, match="session 7"):
+        await mine
+    other.go.set()
+    assert await theirs == {"number": 1}
+    assert not underway._tasks
+    underway.session_ended(8)
+
+
+async def test_who_is_cancelled_cancels_the_work() -> None:
+    underway, work = Underway(), Work(held=True)
+    asked = asyncio.ensure_future(underway.run(7, work()))
+    await work.started.wait()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert not underway._tasks
+
+
+async def test_an_error_of_the_work_is_its_own() -> None:
+    with pytest.raises(Held):
+        await Underway().run(7, Work(error=Held("not now"))())
 
 
 # --- Blame ----------------------------------------------------------------------------------------

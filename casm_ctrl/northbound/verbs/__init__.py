@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.netconf.messages import Answer, Output
@@ -23,7 +24,7 @@ MODULE = "casm-operations"
 NAMESPACE = "urn:casm:yang:casm-operations"
 
 StoreVerb = Callable[[VerbContext, Given], Document]
-DeviceVerb = Callable[[VerbContext, Given], Awaitable[Document]]
+DeviceVerb = Callable[[VerbContext, Given], Coroutine[Any, Any, Document]]
 
 STORE_VERBS: Mapping[str, StoreVerb] = {
     "allocate": store_verbs.allocate,
@@ -119,7 +120,8 @@ def _awaited(verb: _Verb, body: DeviceVerb) -> AsyncOperation:
         # Plans and the answers of large fleets are long: the event loop goes on meanwhile.
         given = await asyncio.to_thread(verb.given, caller, operation)
         try:
-            document = await body(verb.context, given)
+            work = body(verb.context, given)
+            document = await verb.context.underway.run(caller.session_id, work)
         except CasmError as error:
             raise refusal(error, operation, given.values) from error
         finally:

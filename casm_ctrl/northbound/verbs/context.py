@@ -10,6 +10,7 @@ from typing import Any
 from casm_ctrl.netconf.session_pool import SessionPool
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.repeating import Repeats
+from casm_ctrl.northbound.underway import Underway
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
@@ -32,6 +33,8 @@ class VerbContext:
     """Called, on any thread, after something was written: the audit has more events."""
     progress: Progress = _silent
     repeats: Repeats = field(default_factory=Repeats)
+    underway: Underway = field(default_factory=Underway)
+    """Must be told when a session ends."""
 
 
 @dataclass(frozen=True)
