@@ -92,11 +92,11 @@ def add_device(tx: Transaction, edit: AddDevice) -> Done:
     )
     devices.insert_instances(tx, number, instances)
     configuration_changes.set_device_labels(tx, number, dict(edit.labels))
-    if edit.host_key is not None:
-        refuse_second_identity(tx, edit.name, number, edit.host_key)
 
     def check(tx: Transaction) -> None:
         refuse_second_address(tx, edit.name, edit.host, edit.port)
+        if edit.host_key is not None:
+            refuse_second_identity(tx, edit.name, number, edit.host_key)
 
     words = f"{edit.driver} at {edit.host} port {edit.port}"
     return Done("device-add", "device", number, edit.name, words, check)
@@ -133,10 +133,10 @@ def check_credential(reference: str) -> None:
 
 def refuse_second_address(tx: Transaction, name: str, host: str, port: int) -> None:
     """AlreadyExists where another device is at the same host and port."""
-    for other in devices.list_devices(tx):
-        if (other.host, other.port) == (host, port) and other.name != name:
+    for other in devices.names_at(tx, host, port):
+        if other != name:
             raise AlreadyExists(
-                f"device '{other.name}' is at {host} port {port} already",
+                f"device '{other}' is at {host} port {port} already",
                 "two names cannot be one device",
             )
 
