@@ -29,6 +29,7 @@ from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.northbound.configuration_edits import PlacedEdit, edits_between
 from casm_ctrl.northbound.interface import Caller
+from casm_ctrl.northbound.judging import Judge
 from casm_ctrl.northbound.refusals import rpc_error_of
 from casm_ctrl.northbound.running import Running
 from casm_ctrl.northbound.touching import touched_by
@@ -39,7 +40,6 @@ from casm_ctrl.store.config_lock import ConfigLock, Holder
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.pending_commits import ConfirmedCommit
-from casm_ctrl.yang.engine import forest
 
 _TRIES = 5
 """Times that a commit is made anew because others change the configuration at the same time."""
@@ -77,6 +77,7 @@ class Datastores(DatastoreRules[Configuration]):
         self._callers = callers
         self._check_change = check_change
         self._process = this_process()
+        self._judge_of = Judge(running.schema, running.engine)
         self._base: Configuration | None = None
         """What was running when the candidate was put on it."""
         self._conflicts: list[Name] = []
@@ -180,7 +181,7 @@ class Datastores(DatastoreRules[Configuration]):
         return content.edited(config, default_operation)
 
     def _judge(self, content: Configuration) -> None:
-        self._rendered.engine.validate(forest(content.tree))
+        self._judge_of.judge(content, self._valid)
 
     def _empty(self) -> Configuration:
         return Configuration(self._schema, {})

@@ -191,6 +191,12 @@ def list_devices(tx: Transaction) -> list[DeviceRow]:
     return [_device(row) for row in tx.all(f"SELECT {_DEVICE} ORDER BY device.name")]
 
 
+def names_at(tx: Transaction, host: str, port: int) -> list[str]:
+    """The devices at one address."""
+    sql = "SELECT name FROM device WHERE host = :host AND port = :port ORDER BY name"
+    return [row[0] for row in tx.all(sql, host=host, port=port)]
+
+
 def set_host_key(tx: Transaction, device_id: int, host_key: str) -> None:
     tx.run("UPDATE device SET host_key = :key WHERE id = :id", key=host_key, id=device_id)
 
