@@ -54,6 +54,24 @@ def _faults(found: Document) -> list[str]:
     return [f"{' and '.join(parts)}: see 'casm status', then 'casm plan' and 'casm apply'"] if parts else []
 
 
+def _in_the_way(found: Document) -> Iterable[str]:
+    """Who keeps others from changing configuration."""
+    from casm_ctrl.cli.output import moment
+
+    lock, commit = found.get("configuration-lock"), found.get("confirmed-commit")
+    if lock is not None:
+        yield (
+            f"The configuration is locked by {lock['user']} (NETCONF session {lock['session-id']}) since"
+            f" {moment(lock['since'])}."
+        )
+    if commit is not None:
+        whose = f" (NETCONF session {commit['session-id']})" if "session-id" in commit else ""
+        yield (
+            f"A confirmed commit of {commit['user']}{whose} is taken back at {moment(commit['deadline'])} unless it is"
+            " confirmed."
+        )
+
+
 def _show(found: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.output import facts, moment, table, titled
 
@@ -64,6 +82,7 @@ def _show(found: Document) -> Iterable[RenderableType]:
             ("audit", _audit(found["audit"])),
         )
     )
+    yield from _in_the_way(found)
     if found["clock-held"]:
         yield "The clock jumped: no block leaves quarantine until it was looked at; see 'casm accept-clock --help'."
     if found["pool"]:

@@ -172,20 +172,20 @@ def status(tx: Transaction) -> Document:
     document: Document = {}
     held, pending = standing_lock(tx), standing_commit(tx)
     if held is not None:
-        document["lock"] = {
+        document["configuration-lock"] = {
             "user": held.holder.user,
             "session-id": held.holder.session_id,
             "since": to_rfc3339(held.since),
         }
     if pending is not None:
-        document["pending-commit"] = {
+        document["confirmed-commit"] = {
             "user": pending.holder.user,
             "began": to_rfc3339(pending.began),
             "deadline": to_rfc3339(pending.deadline),
             "persist": pending.persist_id is not None,
         }
         if pending.holder.session_id:
-            document["pending-commit"]["session-id"] = pending.holder.session_id
+            document["confirmed-commit"]["session-id"] = pending.holder.session_id
     return document
 
 

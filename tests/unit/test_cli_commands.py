@@ -15,7 +15,14 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from typer.testing import CliRunner
 
+from casm_ctrl.base.processes import this_process
 from casm_ctrl.cli.main import app
+from casm_ctrl.service import config_lock, pending_commit
+from casm_ctrl.service.pending_commit import Proposal
+from casm_ctrl.store.config_lock import Holder
+from casm_ctrl.store.database import open_database
+from casm_ctrl.store.events import Author
+from casm_ctrl.store.spaces import get_store
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "json"
 
@@ -109,6 +116,7 @@ def begin(casm: Casm) -> None:
 ANSWERS = (
     ("init", "init"),
     ("space-add", "space add tenant --description text"),
+    ("space-change", "space change tenant --description other"),
     ("space-list", "space list"),
     ("space-show", "space show internet"),
     ("pool-add", "pool add more --space internet --prefix 203.0.113.0/24 --scope public --quarantine 2h"),
@@ -147,6 +155,8 @@ ANSWERS = (
     ("renew", "renew b1 b2 --lifetime 2h --reason more"),
     ("renew", "renew 198.51.100.64/26 --space internet --expires never"),
     ("group-add", "group add trio --member bng1:serves"),
+    ("group-change", "group change trio --member bng1:serves --member bng2:relays"),
+    ("group-change", "group change trio --without bng2"),
     ("group-list", "group list"),
     ("group-show", "group show duo"),
     ("group-remove", "group remove duo"),
@@ -156,6 +166,8 @@ ANSWERS = (
     ("quota-remove", "quota remove q4"),
     ("device-change", "device change bng1 --client ncclient --deadline rpc=90 --deadline commit=120"),
     ("device-change", "device change bng1 --client asyncssh --deadline rpc=default"),
+    ("device-change", "device change bng1 --label site=north --instance red=tenant --user other --port 8301"),
+    ("device-change", "device change bng1 --unlabel site --no-instance red --role bng"),
     ("pool-change", "pool change p4 --add-prefix 203.0.113.0/24 --add-prefix 192.0.2.0/28"),
     ("pool-reserve", "pool reserve p4 198.51.100.16/28 --reason later"),
     ("pool-unreserve", "pool unreserve p4 198.51.100.32/28"),
@@ -419,6 +431,35 @@ def test_status_check_ends_with_1_until_all_is_in_sync(stocked: Casm) -> None:
     assert checked.status == 1
     assert "1 device not in sync (bng1)" in checked.err
     assert checked.document["status"]["device"][0]["sync"]["state"] == "never"
+
+
+def test_status_says_who_keeps_others_from_changing(
+    stocked: Casm, tmp_path: Path, validate: Callable[[str, object], None]
+) -> None:
+    database = open_database(str(tmp_path / "cli.db"))
+    alice = Holder("server", 7, "alice", this_process())
+    config_lock.lock(database, alice)
+    with database.read() as tx:
+        revision = get_store(tx).config_revision
+    proposal = Proposal([], "<config/>", {})
+    pending_commit.begin(
+        database, Author("x"), alice, proposal, timeout=600, persist_id=None, revision=revision
+    )
+    shown = stocked("status").out
+    assert "The configuration is locked by alice (NETCONF session 7) since" in shown
+    assert "A confirmed commit of alice (NETCONF session 7) is taken back at" in shown
+    answer = stocked("status", "--json").document
+    validate("status", answer)
+    assert answer["status"]["configuration-lock"]["session-id"] == 7
+    refused = stocked("space", "add", "other")
+    assert refused.status == 1
+    assert "locked by alice, NETCONF session 7" in refused.err
+    config_lock.unlock(database, alice)
+    assert "confirmed commit of alice is pending" in stocked("space", "add", "other").err
+    pending_commit.cancel(database, Author("x"))
+    database.close()
+    assert "locked" not in stocked("status").out
+    assert stocked("space", "add", "other").status == 0
 
 
 # --- What nobody foresaw --------------------------------------------------------------------------
