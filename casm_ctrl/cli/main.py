@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from casm_ctrl.cli import (
+    access,
     adopt,
     allocation,
     audit,
@@ -99,6 +100,7 @@ synchronise.register(app, "Devices")
 inspect_network.register(app, "Devices")
 adopt.register(app, "Devices")
 serve.register(app, "Server")
+app.add_typer(access.app, name="access", rich_help_panel="Server")
 app.add_typer(user.app, name="user", rich_help_panel="Server")
 exchange.register(app, "Exchange")
 status.register(app, "Look")

@@ -45,7 +45,8 @@ class About(Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `subject` is the rpc-name or notification-name, `path` that of a rule about data."""
+    """One rule. `subject` is the rpc-name or notification-name, `path` that of a rule about data, in `words` as it is
+    written."""
 
     rule_list: str
     name: str
@@ -55,6 +56,7 @@ class Rule:
     subject: str = EVERYTHING
     path: Path = ()
     rights: frozenset[Right] = ALL_RIGHTS
+    words: str = ""
 
     def is_for(self, right: Right, module: str | None) -> bool:
         """Whether it is about that right to something that `module` defines."""
@@ -154,6 +156,7 @@ def _rule(rule_list: str, element: Element) -> Rule | None:
         subject,
         path,
         _rights(_text(element, "access-operations", EVERYTHING)),
+        _text(element, "path").strip(),
     )
 
 
