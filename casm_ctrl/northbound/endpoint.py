@@ -78,6 +78,8 @@ class Endpoint:
         self.releases: list[Callable[[int], None]] = []
         self.subscribed: Callable[[int], bool] = lambda session_id: False
         """Whether a session has a subscription, and so may be silent."""
+        self.written: Callable[[], None] = lambda: None
+        """Told after each operation that may have written a datastore."""
         self._plain: dict[str, Operation] = {}
         self._awaited: dict[str, AsyncOperation] = {_CLOSE: self._close, _KILL: self._kill}
         self._writing = asyncio.Lock()
@@ -158,7 +160,9 @@ class Endpoint:
         try:
             if operation.tag in SERIALISED:
                 async with self._writing:
-                    return await self._do(entry, caller, operation)
+                    answer = await self._do(entry, caller, operation)
+                self.written()
+                return answer
             return await self._do(entry, caller, operation)
         except (RpcError, RpcErrors, ConnectionAbortedError):
             raise
@@ -236,7 +240,10 @@ class Endpoint:
         caller = self.callers.pop(session_id)
         ending = self._endings.pop(session_id, Ending("dropped"))
         for ended in self.on_end:
-            ended(caller, ending)
+            try:
+                ended(caller, ending)
+            except Exception:
+                _log.exception("not everything was told of the end of session %s", session_id)
 
     # --- Threads ----------------------------------------------------------------------------------
 
