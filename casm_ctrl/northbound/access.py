@@ -70,6 +70,11 @@ class Access:
         """True where `prune` has nothing to do."""
         return self.control().reads_everything(caller.username, groups_of(caller))
 
+    def reads_whole(self, caller: Caller, tags: Iterable[str]) -> bool:
+        """True where nothing is hidden from the caller in the top-level nodes with those tags."""
+        control, groups = self.control(), groups_of(caller)
+        return all(control.reads_whole(caller.username, groups, tag) for tag in tags)
+
     def prune(self, caller: Caller, nodes: Iterable[Element | bytes]) -> list[Element | bytes]:
         """Top-level data nodes without what the caller may not read. Written ones are read only where it must be.
 
