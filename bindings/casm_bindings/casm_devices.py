@@ -39,10 +39,10 @@ as long as for other devices.
     self._path_helper = False
 
     self._extmethods = False
-    self.__tcp = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="tcp", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
-    self.__ssh = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="ssh", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
-    self.__hello = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="hello", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
-    self.__rpc = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="rpc", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+    self.__tcp = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="tcp", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+    self.__ssh = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="ssh", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+    self.__hello = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="hello", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+    self.__rpc = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="rpc", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
     self.__commit = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), restriction_dict={'range': ['1..86400']}), is_leaf=True, yang_name="commit", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='uint32', is_config=True)
 
     load = kwargs.pop("load", None)
@@ -93,12 +93,12 @@ as long as for other devices.
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="tcp", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="tcp", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """tcp must be of a type compatible with seconds""",
           'defined-type': "casm-devices:seconds",
-          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="tcp", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="tcp", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)""",
         })
 
     self.__tcp = t
@@ -106,7 +106,7 @@ as long as for other devices.
       self._set()
 
   def _unset_tcp(self):
-    self.__tcp = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="tcp", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+    self.__tcp = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="tcp", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
 
 
   def _get_ssh(self):
@@ -132,12 +132,12 @@ subsystem is open. Absent: 10.
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="ssh", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="ssh", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """ssh must be of a type compatible with seconds""",
           'defined-type': "casm-devices:seconds",
-          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="ssh", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="ssh", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)""",
         })
 
     self.__ssh = t
@@ -145,7 +145,7 @@ subsystem is open. Absent: 10.
       self._set()
 
   def _unset_ssh(self):
-    self.__ssh = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="ssh", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+    self.__ssh = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="ssh", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
 
 
   def _get_hello(self):
@@ -169,12 +169,12 @@ subsystem is open. Absent: 10.
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="hello", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="hello", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """hello must be of a type compatible with seconds""",
           'defined-type': "casm-devices:seconds",
-          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="hello", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="hello", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)""",
         })
 
     self.__hello = t
@@ -182,7 +182,7 @@ subsystem is open. Absent: 10.
       self._set()
 
   def _unset_hello(self):
-    self.__hello = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="hello", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+    self.__hello = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="hello", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
 
 
   def _get_rpc(self):
@@ -206,12 +206,12 @@ subsystem is open. Absent: 10.
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="rpc", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="rpc", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """rpc must be of a type compatible with seconds""",
           'defined-type': "casm-devices:seconds",
-          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="rpc", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="rpc", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)""",
         })
 
     self.__rpc = t
@@ -219,7 +219,7 @@ subsystem is open. Absent: 10.
       self._set()
 
   def _unset_rpc(self):
-    self.__rpc = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001..86400']}), is_leaf=True, yang_name="rpc", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
+    self.__rpc = YANGDynClass(base=RestrictedClassType(base_type=Decimal, restriction_dict={'range': ['0.001 .. 86400']}), is_leaf=True, yang_name="rpc", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-devices', defining_module='casm-devices', yang_type='seconds', is_config=True)
 
 
   def _get_commit(self):
