@@ -15,6 +15,7 @@ from casm_ctrl.netconf.names import (
     VALIDATE_1_0,
     VALIDATE_1_1,
 )
+from casm_ctrl.northbound.notifications.names import MODULES as NOTIFICATION_MODULES
 from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.engine import Engine
 from casm_ctrl.yang.modules import Module, find_module, standard_folders, yang_folder
@@ -38,6 +39,9 @@ STANDARD = (
     "nc-notifications",
 )
 
+NOTIFICATION_1_0 = "urn:ietf:params:netconf:capability:notification:1.0"
+INTERLEAVE_1_0 = "urn:ietf:params:netconf:capability:interleave:1.0"
+
 PROTOCOL = (
     BASE_1_0,
     BASE_1_1,
@@ -46,7 +50,12 @@ PROTOCOL = (
     ROLLBACK_ON_ERROR,
     VALIDATE_1_0,
     VALIDATE_1_1,
+    NOTIFICATION_1_0,
+    INTERLEAVE_1_0,
 )
+
+FEATURES = {name: features for name, features in NOTIFICATION_MODULES.items() if features}
+"""Those that are on, where a module has more than the server does; all are elsewhere."""
 
 
 class Models:
@@ -54,7 +63,7 @@ class Models:
 
     def __init__(self) -> None:
         folders = (yang_folder(), *standard_folders())
-        self.engine = Engine((*OURS, *STANDARD), (yang_folder(),))
+        self.engine = Engine((*OURS, *STANDARD), (yang_folder(),), features=FEATURES)
         self.schema: Schema = read_schema(self.engine.context)
         self.modules: tuple[Module, ...] = _with_imports((*OURS, *STANDARD), folders)
         """Those that are implemented, and all that they import and include: what get-schema hands out."""
@@ -64,7 +73,10 @@ class Models:
         """The modules as a hello announces them; submodules are not (RFC 6020, 5.6.4)."""
         return tuple(
             ModuleCapability(
-                module.name, module.namespace, module.revision or None, module.header.features
+                module.name,
+                module.namespace,
+                module.revision or None,
+                FEATURES.get(module.name, module.header.features),
             ).capability
             for module in self.modules
             if not module.header.belongs_to

@@ -5,26 +5,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
+from types import TracebackType
 
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.base.identifiers import new_token
-from casm_ctrl.netconf import dispatch
-from casm_ctrl.netconf.datastore import Datastores
-from casm_ctrl.netconf.messages import Answer
-from casm_ctrl.netconf.monitoring import netconf_state
-from casm_ctrl.netconf.names import MONITORING, Element, nc
-from casm_ctrl.northbound.endpoint import Endpoint
-from casm_ctrl.northbound.interface import Caller, Operation, Operations
+from casm_ctrl.netconf.names import nc
+from casm_ctrl.netconf.session_pool import SessionPool
+from casm_ctrl.northbound import completeness, verbs
+from casm_ctrl.northbound.access import Access
+from casm_ctrl.northbound.completeness import Handled
+from casm_ctrl.northbound.datastores import Datastores
+from casm_ctrl.northbound.endpoint import Ending, Endpoint
+from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.limits import Limits
-from casm_ctrl.northbound.models import PROTOCOL, Models
+from casm_ctrl.northbound.models import OURS, PROTOCOL, Models
+from casm_ctrl.northbound.notifications.part import Notifications
+from casm_ctrl.northbound.notifications.streams import Streams
+from casm_ctrl.northbound.notifications.telling import TOLD
+from casm_ctrl.northbound.reading import Reading
 from casm_ctrl.northbound.running import Running
+from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.service import sealing
 from casm_ctrl.store.database import Database
+from casm_ctrl.yang.access_marks import read_marks
 
 SEAL_EVERY = 5.0
 """Seconds between two rounds of sealing the audit."""
+LOOK_EVERY = 0.2
+"""Seconds between two looks whether a confirmed commit is to be undone, or a lock to be kept."""
+REFRESH_EVERY = 1.0
+"""Seconds after which other processes' changes of access rules hold for notifications too."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +45,8 @@ _log = logging.getLogger(__name__)
 class Northbound:
     """A NETCONF server on an open store, without its transport: `endpoint` takes channels.
 
-    `async with Northbound(database) as server:` does its periodic work until the block ends.
+    `async with Northbound(database) as server:` does its periodic work until the block ends. NotSupported where
+    something of the models has no handler.
     """
 
     def __init__(
@@ -44,59 +58,113 @@ class Northbound:
     ) -> None:
         """`yang_path`: folders with devices' YANG modules; None: those of the environment."""
         self.database = database
-        self.yang_path = tuple(yang_path) if yang_path is not None else None
         self.models = models or Models()
+        self.yang_path = tuple(yang_path) if yang_path is not None else None
         self.capabilities = (*PROTOCOL, *self.models.capabilities)
         self.endpoint = Endpoint(database.clock, self.capabilities, limits)
         self.running = Running(database, self.models.schema, self.models.engine)
+        self.access = Access(self.running.tree, self.models.schema, read_marks(self.models.engine.context))
+        self.access.refresh()
+        self.datastores = Datastores(database, self.running, self.endpoint.callers, self.access.check_change)
         self._sealer = new_token("sealer")
-        self._tasks: list[asyncio.Task[None]] = []
-        self.endpoint.install(self._reading())
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Northbound:
-        self._tasks.append(asyncio.create_task(self._repeat(SEAL_EVERY, self._seal)))
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.endpoint.close)
+            devices = await stack.enter_async_context(SessionPool())
+            self._install(devices)
+            stack.push_async_callback(self.notifications.streams.close)
+            for seconds, work in (
+                (SEAL_EVERY, self._seal),
+                (LOOK_EVERY, self._look),
+                (REFRESH_EVERY, self._refresh),
+            ):
+                stack.push_async_callback(_cancel, asyncio.create_task(_repeat(seconds, work)))
+            self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(self, *reason: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Every session must have ended."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.endpoint.close()
+        await self._stack.aclose()
         with contextlib.suppress(CasmError):
-            self._seal()
+            sealing.seal_some(self.database, sealing.A_FEW)
 
-    def _reading(self) -> Operations:
-        """What reads configuration and schemas."""
+    def _install(self, devices: SessionPool) -> None:
+        endpoint = self.endpoint
+        reading = Reading(self.database, self.running, self.datastores, self.access, endpoint, self.models)
+        operations = reading.operations(self.capabilities)
+        self.notifications = Notifications(
+            self.database,
+            self.database.clock,
+            endpoint.on_thread,
+            may_receive=self.access.may_receive,
+            get_data=operations.plain[nc("get")],
+            schema=self.models.schema,
+            modules=self.models.modules,
+        )
+        streams = self.notifications.streams
+        reading.others = self.notifications.state
+        loop = asyncio.get_running_loop()
 
-        def call(caller: Caller, operation: Element) -> Answer:
-            _, tree = self.running.tree()
-            table = dispatch.Operations(
-                Datastores(self.models.schema, lambda config: None, self.database.clock, running=tree),
-                self.endpoint.sessions,
-                self.models.schema,
-                self.capabilities,
-                self.models.modules,
-                lambda: [netconf_state(self.capabilities, self.models.modules, self.endpoint.sessions)],
-            )
-            return table.call(caller.session_id, operation)
+        def wake() -> None:
+            loop.call_soon_threadsafe(streams.wake)
 
-        tags = (nc("get"), nc("get-config"), f"{{{MONITORING}}}get-schema")
-        plain: dict[str, Operation] = dict.fromkeys(tags, call)
-        return Operations(plain)
+        endpoint.install(operations)
+        endpoint.install(self.notifications.operations)
+        context = VerbContext(self.database, devices, self.yang_path, changed=wake)
+        endpoint.install(verbs.operations(context))
+        endpoint.check = self.access.check_operation
+        endpoint.written = streams.wake
+        endpoint.subscribed = streams.subscribed
+        endpoint.releases.append(self.datastores.session_ended)
+        endpoint.on_start.append(streams.session_started)
+        endpoint.on_end.append(lambda caller, ending: context.underway.session_ended(caller.session_id))
+        endpoint.on_end.append(_tell_end(streams))
+        handled = Handled(
+            data=frozenset(self.models.schema.roots), operations=endpoint.tags, notifications=TOLD
+        )
+        completeness.check(self.models.engine, OURS, handled)
 
     # --- From time to time ------------------------------------------------------------------------
 
-    async def _repeat(self, seconds: float, work: Callable[[], object]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                await self.endpoint.on_thread(work)
-            except CasmError as error:
-                _log.warning("%s", error)
-            except Exception:
-                _log.exception("the server's own work failed")
+    async def _seal(self) -> None:
+        def work() -> None:
+            if sealing.is_behind(self.database):
+                sealing.seal_once(self.database, self._sealer)
 
-    def _seal(self) -> None:
-        if sealing.is_behind(self.database):
-            sealing.seal_once(self.database, self._sealer)
+        await self.endpoint.on_thread(work)
+
+    async def _look(self) -> None:
+        deadline = self.datastores.next_deadline()
+        if deadline is not None and deadline <= self.database.clock.now():
+            await self.endpoint.serialised(self.datastores.expire)
+            self.notifications.streams.wake()
+
+    async def _refresh(self) -> None:
+        await self.endpoint.on_thread(self.access.refresh)
+
+
+async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except CasmError as error:
+            _log.warning("%s", error)
+        except Exception:
+            _log.exception("the server's own work failed")
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _tell_end(streams: Streams) -> Callable[[Caller, Ending], None]:
+    def tell(caller: Caller, ending: Ending) -> None:
+        streams.session_ended(caller, ending.reason, ending.killed_by)
+
+    return tell

@@ -1,0 +1,103 @@
+"""The operations on datastores, for callers: what each may read is cut out before a filter looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lxml import etree
+
+from casm_ctrl.netconf.arguments import Arguments, subtree_filter
+from casm_ctrl.netconf.dispatch import Operations as Dispatch
+from casm_ctrl.netconf.filters import apply_filter
+from casm_ctrl.netconf.messages import Answer, Data
+from casm_ctrl.netconf.monitoring import netconf_state
+from casm_ctrl.netconf.names import MONITORING, Element, nc
+from casm_ctrl.netconf.selection import EVERYTHING, Selection
+from casm_ctrl.northbound.access import NACM, Access
+from casm_ctrl.northbound.datastores import Datastores
+from casm_ctrl.northbound.endpoint import SERIALISED, Endpoint
+from casm_ctrl.northbound.interface import Caller, Operation, Operations
+from casm_ctrl.northbound.models import Models
+from casm_ctrl.northbound.running import Running
+from casm_ctrl.northbound.state import State
+from casm_ctrl.service.exchange.documents import TOP
+from casm_ctrl.store.database import Database
+from casm_ctrl.yang.modules import find_module
+
+
+class Reading:
+    """Answers get and get-config, and the writing operations by the one dispatch. `others` gives state of parts."""
+
+    def __init__(
+        self,
+        database: Database,
+        running: Running,
+        datastores: Datastores,
+        access: Access,
+        endpoint: Endpoint,
+        models: Models,
+    ) -> None:
+        self.others: Callable[[], Sequence[Element]] = tuple
+        self._state = State(database, running, models.schema)
+        self._datastores = datastores
+        self._access = access
+        self._endpoint = endpoint
+        self._models = models
+
+    @property
+    def data_tags(self) -> frozenset[str]:
+        """Of the nodes at the top that come from the store."""
+        return frozenset(
+            f"{{{find_module(module).namespace}}}{name}"
+            for module, _, name in (container.partition(":") for container in TOP)
+        )
+
+    def operations(self, capabilities: Sequence[str]) -> Operations:
+        """By tag."""
+        self._capabilities = tuple(capabilities)
+        dispatch = Dispatch(
+            self._datastores,
+            self._endpoint.sessions,
+            self._models.schema,
+            capabilities,
+            self._models.modules,
+            tuple,
+        )
+
+        def call(caller: Caller, operation: Element) -> Answer:
+            return dispatch.call(caller.session_id, operation)
+
+        tags = (*SERIALISED, nc("validate"), f"{{{MONITORING}}}get-schema")
+        plain: dict[str, Operation] = dict.fromkeys(tags, call)
+        return Operations({**plain, nc("get"): self._get, nc("get-config"): self._get_config})
+
+    def _get(self, caller: Caller, operation: Element) -> Answer:
+        subtree = subtree_filter(Arguments(operation, ("filter",)).optional("filter"))
+        selection = EVERYTHING if subtree is None else Selection.from_subtree(subtree)
+        everything = self._access.reads_everything(caller)
+        nodes = self._state.read(selection if everything else selection.loosely())
+        nodes = [self._with_counters(node) for node in nodes]
+        nodes = [*nodes, *(node for node in self._of_parts() if selection.names(str(node.tag)))]
+        seen = self._access.prune(caller, nodes)
+        read = self._filtered([node for node in seen if not isinstance(node, bytes)], subtree)
+        return Data([*(node for node in seen if isinstance(node, bytes)), *read])
+
+    def _get_config(self, caller: Caller, operation: Element) -> Answer:
+        arguments = Arguments(operation, ("source", "filter"))
+        source = arguments.datastore("source", ("candidate", "running"))
+        tree = self._access.prune_tree(caller, self._datastores.content(source))
+        return Data(apply_filter(tree, subtree_filter(arguments.optional("filter")), self._models.schema))
+
+    def _filtered(self, nodes: Sequence[Element], subtree: Element | None) -> list[Element]:
+        top = etree.Element("state")
+        top.extend(nodes)
+        return apply_filter(top, subtree, self._models.schema)
+
+    def _of_parts(self) -> list[Element]:
+        monitoring = netconf_state(self._capabilities, self._models.modules, self._endpoint.sessions)
+        return [monitoring, *self.others()]
+
+    def _with_counters(self, node: Element | bytes) -> Element | bytes:
+        if isinstance(node, bytes) or node.tag != NACM:
+            return node
+        return self._access.with_state(node)
