@@ -13,6 +13,7 @@ from typing import NamedTuple
 from casm_ctrl.netconf.access_rules import About, Right, Rule, Rules
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.node_paths import Step
+from casm_ctrl.netconf.trees import text_of
 from casm_ctrl.yang.access_marks import AccessMarks, Mark
 from casm_ctrl.yang.access_marks import Path as Tags
 
@@ -91,12 +92,12 @@ class Place:
         """The place of a child."""
         tag = element.tag
         way = self._children.get(tag) or self._way(str(tag))
-        return way.place if way.tests == () else way.choose(element)
+        return way.choose(element) if way.asks else way.place
 
     def enters_whole(self, tag: str, right: Right) -> bool:
         """True where `whole` is surely true of the place of every child with that tag."""
         way = self._way(tag)
-        return way.tests == () and way.place.whole(right)
+        return not way.asks and way.place.whole(right)
 
     def _way(self, tag: str) -> _Way:
         way = self._children.get(tag)
@@ -170,9 +171,13 @@ class Place:
 
 
 class _Way:
-    """From a place to its children with one tag: to one place, or by what `tests` say of the child to several."""
+    """From a place to its children with one tag: to one place, or by what rules ask of the child to several.
 
-    __slots__ = ("_parent", "_places", "_plain", "_tag", "_user", "place", "tests")
+    Rules that ask for one value, as those about an entry by its key do, are looked up by that value: many of them
+    cost no more than one.
+    """
+
+    __slots__ = ("_asked", "_by_value", "_parent", "_places", "_plain", "_tag", "_user", "asks", "place")
 
     def __init__(self, user: str, parent: Place, tag: str) -> None:
         steps = parent.open_steps(tag)
@@ -180,18 +185,30 @@ class _Way:
         self._parent = parent
         self._tag = tag
         self._plain = frozenset(o for o, step in steps if not step.tests)
-        self.tests = tuple((o, step) for o, step in steps if step.tests)
+        self._by_value: dict[str | None, dict[str, list[_Open]]] = {}
+        self._asked: list[tuple[_Open, Step]] = []
+        for o, step in steps:
+            if len(step.tests) == 1:
+                test = step.tests[0]
+                values = self._by_value.setdefault(test.tag, {})
+                values.setdefault(user if test.value is None else test.value, []).append(o)
+            elif step.tests:
+                self._asked.append((o, step))
+        self.asks = bool(self._by_value or self._asked)
         self.place = parent.below(tag, self._plain)
-        self._places: dict[tuple[_Open, ...], Place] = {}
+        self._places: dict[frozenset[_Open], Place] = {}
 
     def choose(self, element: Element) -> Place:
-        fitting = tuple(o for o, step in self.tests if step.holds(element, self._user))
+        fitting = [o for o, step in self._asked if step.holds(element, self._user)]
+        for tag, values in self._by_value.items():
+            for leaf in (element,) if tag is None else element.iterchildren(tag):
+                fitting += values.get(text_of(leaf), ())
         if not fitting:
             return self.place
-        place = self._places.get(fitting)
+        matched = self._plain.union(fitting)
+        place = self._places.get(matched)
         if place is None:
-            made = self._parent.below(self._tag, self._plain.union(fitting))
-            place = self._places.setdefault(fitting, made)
+            place = self._places.setdefault(matched, self._parent.below(self._tag, matched))
         return place
 
 
