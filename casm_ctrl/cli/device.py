@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from casm_ctrl.base.errors import Ambiguous, InvalidValue, NotFound
+from casm_ctrl.base.errors import Ambiguous, NotFound
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
+from casm_ctrl.cli.device_change import change_, read_deadlines
 from casm_ctrl.cli.device_check import check
 from casm_ctrl.cli.device_replace import replace
 from casm_ctrl.cli.options import Client, OnDrift, Role, split_pairs
@@ -120,6 +121,10 @@ def add(
             "--on-drift", help="What 'casm drift' does where objects of ours changed.", case_sensitive=False
         ),
     ] = OnDrift.REPORT,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME=VALUE", help="A label; may be repeated.", show_default=False),
+    ] = None,
 ) -> Answer:
     """Add a device. Nothing is sent to it; 'casm device check' looks whether it is fit."""
     from casm_ctrl.service.configuration import AddDevice, change
@@ -137,9 +142,10 @@ def add(
         space=space or _only_space(call.database),
         host_key=None if host_key is None else canonical_key(host_key),
         instances=split_pairs("--instance", instance or (), "NAME=SPACE"),
-        deadlines=tuple((phase, seconds) for phase, seconds in _deadlines(deadline or ()) if seconds),
+        deadlines=tuple((phase, seconds) for phase, seconds in read_deadlines(deadline or ()) if seconds),
         client=client.value,
         on_drift=on_drift.value,
+        labels=split_pairs("--label", label or (), "NAME=VALUE"),
     )
     done = change(call.database, call.author, [edit])
     return Answer(
@@ -148,59 +154,16 @@ def add(
     )
 
 
-@command(
+command(
     app,
     "change",
     examples=(
         "casm device change bng1 --client ncclient",
+        "casm device change bng1 --host 192.0.2.7 --port 8300 --label site=north --unlabel old",
         "casm device change bng1 --deadline rpc=120 --deadline hello=default",
     ),
     changes=True,
-)
-def change_(
-    call: Call,
-    name: _Known,
-    client: Annotated[
-        Client | None,
-        typer.Option(
-            "--client", help="The NETCONF client that enters it.", show_default=False, case_sensitive=False
-        ),
-    ] = None,
-    deadline: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--deadline",
-            metavar="PHASE=SECONDS",
-            help="How long a phase may take: tcp, ssh, hello, rpc or commit; 'default' in place of the seconds "
-            "ends its own; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    on_drift: Annotated[
-        OnDrift | None,
-        typer.Option(
-            "--on-drift",
-            help="What 'casm drift' does where objects of ours changed.",
-            show_default=False,
-            case_sensitive=False,
-        ),
-    ] = None,
-) -> Answer:
-    """Change how a device is entered. Nothing is sent to it; sessions that are open stay as they are."""
-    from casm_ctrl.service.configuration import ChangeDevice, change
-
-    if client is None and on_drift is None and not deadline:
-        raise InvalidValue(
-            f"nothing of device '{name}' was to be changed", "give --client, --deadline or --on-drift"
-        )
-    edit = ChangeDevice(
-        name,
-        None if client is None else client.value,
-        _deadlines(deadline or ()),
-        None if on_drift is None else on_drift.value,
-    )
-    done = change(call.database, call.author, [edit])
-    return Answer({"device": {"name": name}, **done}, lines(f"Changed device {name}."))
+)(change_)
 
 
 def _only_space(database: Database) -> str:
@@ -212,30 +175,6 @@ def _only_space(database: Database) -> str:
     if len(names) > 1:
         raise Ambiguous(f"there is more than one address space: {', '.join(names)}", "choose with --space")
     return names[0]
-
-
-def _deadlines(texts: list[str] | tuple[()]) -> tuple[tuple[str, float | None], ...]:
-    """Seconds by phase; None for `default`."""
-    import dataclasses
-
-    from casm_ctrl.base.deadlines import Deadlines
-
-    known = [field.name for field in dataclasses.fields(Deadlines)]
-    found: list[tuple[str, float | None]] = []
-    for phase, text in split_pairs("--deadline", texts, "PHASE=SECONDS"):
-        if phase not in known:
-            raise InvalidValue(f"'{phase}' has no deadline", f"use {', '.join(known)}")
-        if text == "default":
-            found.append((phase, None))
-            continue
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds <= 86400:
-            raise InvalidValue(f"'{text}' is not a deadline in seconds", "give more than 0, and up to 86400")
-        found.append((phase, int(seconds) if seconds.is_integer() else seconds))
-    return tuple(found)
 
 
 @command(app, "list", examples=("casm device list", "casm device list --json"))
@@ -298,6 +237,7 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("deadlines", [f"{phase} {seconds} s" for phase, seconds in row.get("deadlines", {}).items()]),
             ("space", row["address-space"]),
             ("instances", [f"{one['name']} in {one['address-space']}" for one in row["network-instance"]]),
+            ("labels", [f"{one['name']}={one['value']}" for one in row["label"]]),
             ("sync", sync["state"]),
             ("edits", sync["generation"]),
             ("last seen", moment(sync.get("last-seen")) or "never"),

@@ -48,16 +48,10 @@ def add(
     ],
 ) -> Answer:
     """Add an owner group. Its blocks are configured on all that serve or stand by, and on no relay."""
-    from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.service.configuration import AddGroup, change
 
-    members = []
-    for text in member:
-        device, colon, role = text.rpartition(":")
-        if not colon or not device:
-            raise InvalidValue(f"'{text}' is not what --member takes", "write --member DEVICE:ROLE")
-        members.append((device, role))
-    done = change(call.database, call.author, [AddGroup(name, tuple(members))])
+    members = _pairs(member)
+    done = change(call.database, call.author, [AddGroup(name, members)])
     words = f"Added owner group {name} ({', '.join(member)})."
     return Answer(
         {"owner-group": {"name": name}, **done},
@@ -65,6 +59,70 @@ def add(
             f"{words} Next: casm device-pool add {members[0][0]}/NAME --group {name} --pool POOL --length N"
         ),
     )
+
+
+@command(
+    app,
+    "change",
+    examples=(
+        "casm group change pair --member bng3:stands-by --without bng2",
+        "casm group change dhcp --member bng3:relays",
+    ),
+    changes=True,
+)
+def change_(
+    call: Call,
+    name: _Known,
+    member: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--member",
+            metavar="DEVICE:ROLE",
+            help="A device more, or what one does from now on: serves, stands-by or relays; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="DEVICE",
+            help="A device that leaves; may be repeated.",
+            show_default=False,
+            autocompletion=complete.devices,
+        ),
+    ] = None,
+) -> Answer:
+    """Change who is in a group. Who serves or stands by stays while the group has blocks; relays may change."""
+    from casm_ctrl.base.errors import InvalidValue, NotFound
+    from casm_ctrl.service.configuration import ChangeGroup, change
+    from casm_ctrl.service.groups import show_group
+
+    if not member and not without:
+        raise InvalidValue(f"nothing of group '{name}' was to be changed", "give --member or --without")
+    members = {row["device"]: row["role"] for row in show_group(call.database, name)["member"]}
+    for device in without or ():
+        if members.pop(device, None) is None:
+            raise NotFound(
+                f"device '{device}' is not in group '{name}'", f"see 'casm group show {name}', who is"
+            )
+    members |= dict(_pairs(member or ()))
+    done = change(call.database, call.author, [ChangeGroup(name, tuple(sorted(members.items())))])
+    words = ", ".join(f"{device} {role}" for device, role in sorted(members.items()))
+    return Answer({"owner-group": {"name": name}, **done}, lines(f"Changed owner group {name}: {words}."))
+
+
+def _pairs(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """What --member says."""
+    from casm_ctrl.base.errors import InvalidValue
+
+    found = []
+    for text in texts:
+        device, colon, role = text.rpartition(":")
+        if not colon or not device:
+            raise InvalidValue(f"'{text}' is not what --member takes", "write --member DEVICE:ROLE")
+        found.append((device, role))
+    return tuple(found)
 
 
 @command(app, "list", examples=("casm group list",))

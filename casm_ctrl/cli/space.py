@@ -40,6 +40,21 @@ def add(
     )
 
 
+@command(app, "change", examples=('casm space change internet --description "AS 64500"',), changes=True)
+def change_(
+    call: Call,
+    name: _Known,
+    description: Annotated[
+        str, typer.Option("--description", metavar="TEXT", help="What it is for.", show_default=False)
+    ],
+) -> Answer:
+    """Change what is said of an address space."""
+    from casm_ctrl.service.configuration import ChangeSpace, change
+
+    done = change(call.database, call.author, [ChangeSpace(name, description)])
+    return Answer({"address-space": {"name": name}, **done}, lines(f"Changed address space {name}."))
+
+
 @command(app, "list", examples=("casm space list", "casm space list --json"))
 def list_(call: Call) -> Answer:
     """List the address spaces."""

@@ -150,7 +150,7 @@ def family_word(pool: PoolRow) -> str:
     return str((Family.IPV6 if pool.family is Family.IPV6 else Family.IPV4).value)
 
 
-def device_document(device: DeviceRow, instances: dict[str, str]) -> Document:
+def device_document(device: DeviceRow, instances: dict[str, str], labels: dict[str, str]) -> Document:
     """Without the credential's value: the store holds only where it is."""
     document: Document = {
         "name": device.name,
@@ -164,6 +164,7 @@ def device_document(device: DeviceRow, instances: dict[str, str]) -> Document:
         "on-drift": device.on_drift,
         "address-space": device.space,
         "network-instance": [{"name": name, "address-space": space} for name, space in instances.items()],
+        "label": [{"name": name, "value": value} for name, value in labels.items()],
         "sync": sync_document(device),
     }
     if device.host_key is not None:

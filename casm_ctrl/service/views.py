@@ -18,6 +18,7 @@ from casm_ctrl.store import (
     block_members,
     blocks,
     clock_watch,
+    configuration_changes,
     devices,
     events,
     holdings,
@@ -88,7 +89,8 @@ def show_device(database: Database, name: str) -> Document:
 def _device(tx: Transaction, row: devices.DeviceRow) -> Document:
     names = {space.id: space.name for space in spaces.list_spaces(tx)}
     instances = {name: names[number] for name, number in devices.device_instances(tx, row.id).items()}
-    return {**documents.device_document(row, instances), "sync": sync_of(tx, row)}
+    labels = configuration_changes.device_labels(tx, row.id)
+    return {**documents.device_document(row, instances, labels), "sync": sync_of(tx, row)}
 
 
 def sync_of(tx: Transaction, row: devices.DeviceRow) -> Document:
