@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from lxml import etree
@@ -23,7 +22,7 @@ from casm_ctrl.netconf.names import (
 )
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.sessions import Sessions
-from casm_ctrl.northbound.datastores import CheckChange, Datastores
+from casm_ctrl.northbound.datastores import CheckChange, Datastores, PruneTree
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.refusals import rpc_error_of
 from casm_ctrl.northbound.running import Running
@@ -59,11 +58,16 @@ class World:
     """`alice` is session 1, `bob` session 2, `carol` session 3."""
 
     def __init__(
-        self, database: Database, clock: ManualClock, check_change: CheckChange | None = None
+        self,
+        database: Database,
+        clock: ManualClock,
+        check_change: CheckChange | None = None,
+        prune_tree: PruneTree | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
         self.check_change = check_change
+        self.prune_tree = prune_tree
         self.callers: dict[int, Caller] = {}
         self.start()
 
@@ -75,7 +79,9 @@ class World:
             for number, name in enumerate(("alice", "bob", "carol"), start=1)
         }
         self.running = Running(self.database, schema, engine_for(*MODULES))
-        self.datastores = Datastores(self.database, self.running, self.callers, self.check_change)
+        self.datastores = Datastores(
+            self.database, self.running, self.callers, self.check_change, self.prune_tree
+        )
         sessions = Sessions(self.clock, self.datastores.session_ended)
         self.operations = Operations(self.datastores, sessions, schema, CAPABILITIES, (), list)
 
@@ -188,9 +194,14 @@ def _operation(text: str) -> Element:
     return etree.fromstring(f"{opened} xmlns='{BASE}' xmlns:nc='{BASE}' xmlns:yang='{YANG}'{found}{rest}")
 
 
-def open_world(database: Database, clock: ManualClock, edits: Sequence[Edit] = NETWORK) -> World:
-    change(database, Author("fixture"), edits)
-    return World(database, clock)
+def open_world(
+    database: Database,
+    clock: ManualClock,
+    check_change: CheckChange | None = None,
+    prune_tree: PruneTree | None = None,
+) -> World:
+    change(database, Author("fixture"), NETWORK)
+    return World(database, clock, check_change, prune_tree)
 
 
 def copy_store(template: Path, path: Path) -> str:

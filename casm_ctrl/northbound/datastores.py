@@ -48,6 +48,10 @@ CheckChange = Callable[[Caller, Element, Element], None]
 """Raises RpcError where the caller may not make the one configuration the other (RFC 8341)."""
 
 
+PruneTree = Callable[[Caller, Element], Element]
+"""A configuration without what the caller may not read."""
+
+
 @dataclass(frozen=True)
 class _View:
     """The configuration as it was looked at last."""
@@ -68,6 +72,7 @@ class Datastores(DatastoreRules[Configuration]):
         running: Running,
         callers: Mapping[int, Caller],
         check_change: CheckChange | None = None,
+        prune_tree: PruneTree | None = None,
     ) -> None:
         """What a dead server left pending is taken back here (RFC 6241, 8.4: the server restarted)."""
         super().__init__(running.schema, database.clock, writable_running=False)
@@ -76,6 +81,7 @@ class Datastores(DatastoreRules[Configuration]):
         self._rendered = running
         self._callers = callers
         self._check_change = check_change
+        self._prune_tree = prune_tree
         self._process = this_process()
         self._judge_of = Judge(running.schema, running.engine)
         self._base: Configuration | None = None
@@ -172,6 +178,21 @@ class Datastores(DatastoreRules[Configuration]):
                 configuration.apply_edits(tx, [one.edit for one in placed])
         except CasmError as error:
             raise _refused(error, placed) from error
+
+    def copy_config(self, session_id: int, target: str, source: str | Element) -> None:
+        """As in every server; of another datastore only what the session may read is copied (RFC 8341, 3.2.6)."""
+        if isinstance(source, str) and source != target and self._prune_tree is not None:
+            whole = self.content(source)
+            pruned = self._prune_tree(self._callers[session_id], whole)
+            if pruned is not whole:
+                source = pruned
+        super().copy_config(session_id, target, source)
+
+    def close(self) -> None:
+        """The server ends: what it has pending, persistent or not, is taken back, as by a restart (8.4.1)."""
+        self.expire()
+        if self._view.commit is not None and self._view.commit.holder.server == self.server:
+            self._take_back("timeout")
 
     def _source(self, source: str | Element) -> Configuration:
         found = super()._source(source)

@@ -47,6 +47,8 @@ class Running:
         self._database = database
         self._nouns = _nouns(schema)
         self._shown: _Shown | None = None
+        self._parts: dict[tuple[int, str], Element] = {}
+        """What `tree_of` gave last."""
         self._lock = threading.Lock()
 
     def tree(self) -> tuple[int, Element]:
@@ -58,6 +60,17 @@ class Running:
         """As `tree`, in the same snapshot as other reads."""
         revision, configuration = self.configuration_in(tx)
         return revision, configuration.tree
+
+    def tree_of(self, root: str) -> tuple[int, Element]:
+        """As `tree`, of the top-level node with that tag alone: for who looks at each operation."""
+        with self._database.read() as tx:
+            found = self._at(tx)
+        key = (found.revision, root)
+        parts = self._parts
+        if key not in parts:
+            names = [name for name in found.shown.pieces if name.root == root]
+            parts = self._parts = {key: found.shown.part(names)}
+        return found.revision, parts[key]
 
     def configuration_in(self, tx: Transaction) -> tuple[int, Configuration]:
         """As `tree_in`, in pieces."""

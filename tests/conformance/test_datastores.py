@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import InUse, PendingConfirm
+from casm_ctrl.netconf import rpc_error
+from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import to_peer_error
+from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddSpace, RemoveSpace
 from casm_ctrl.store.database import open_database
@@ -945,6 +949,16 @@ def test_a_restart_takes_it_back(world: World) -> None:
     world.cli(AddSpace("t"))
 
 
+def test_an_end_of_the_server_takes_it_back(world: World) -> None:
+    """RFC 6241 8.4.1: a server that ends in order leaves nothing that is not confirmed."""
+    world.edit(described("new"))
+    world.ok(confirmed(persist="token"))
+    world.datastores.close()
+    world.start()
+    assert world.description() == "the pool"
+    assert world.datastores.pending is None
+
+
 def test_a_second_server_shows_what_the_first_has_pending(world: World) -> None:
     """RFC 6241 8.4.1: running is one, whichever server of a store is asked."""
     world.edit(described("new"))
@@ -1016,12 +1030,30 @@ def test_validate_needs_a_source(world: World) -> None:
 # --- Access (RFC 8341) ----------------------------------------------------------------------------
 
 
+def test_only_what_may_be_read_is_copied(template: Path, tmp_path: Path) -> None:
+    """RFC 8341 3.2.6: copy-config from a datastore takes what the user may read, and leaves out the rest."""
+
+    def prune(caller: Caller, tree: Element) -> Element:
+        if caller.username == "alice":
+            return tree
+        pruned = deepcopy(tree)
+        for devices in pruned.findall(f"{{{DEVICES}}}devices"):
+            pruned.remove(devices)
+        return pruned
+
+    clock = ManualClock()
+    database = open_database(copy_store(template, tmp_path / "casm.db"), clock)
+    world = open_world(database, clock, prune_tree=prune)
+    world.ok(_copy("<running/>"), 1)
+    assert not world.datastores.candidate_modified
+    world.ok(_copy("<running/>"), 2)
+    assert world.find("candidate", "d:devices") == []
+    assert world.spaces("candidate") == ["s"]
+    database.close()
+
+
 def test_a_commit_is_checked_again(template: Path, tmp_path: Path) -> None:
     """RFC 8341 3.2.8: a commit is checked by what it changes in running, whoever edited the candidate."""
-    from casm_ctrl.netconf import rpc_error
-    from casm_ctrl.netconf.names import Element
-    from casm_ctrl.northbound.interface import Caller
-
     seen: list[tuple[str, int, int]] = []
 
     def check(caller: Caller, before: Element, after: Element) -> None:
@@ -1031,8 +1063,7 @@ def test_a_commit_is_checked_again(template: Path, tmp_path: Path) -> None:
 
     clock = ManualClock()
     database = open_database(copy_store(template, tmp_path / "casm.db"), clock)
-    open_world(database, clock)
-    world = World(database, clock, check)
+    world = open_world(database, clock, check)
     assert world.edit_refused(space("t"), 2).tag == "access-denied"
     world.edit(space("t"), 1)
     assert world.refused(COMMIT, 2).tag == "access-denied"

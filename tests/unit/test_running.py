@@ -164,3 +164,14 @@ def test_pieces_that_were_touched_are_rendered_anew(database: Database) -> None:
     assert same_configuration(renewed.tree, whole[1], SCHEMA)
     untouched = [name for name in base.pieces if name not in (pool, quota)]
     assert all(renewed.pieces[name] is base.pieces[name] for name in untouched)
+
+
+def test_one_top_level_node_alone(database: Database) -> None:
+    change(database, AUTHOR, RICH)
+    running = _running(database)
+    revision, tree = running.tree_of(f"{DEVICES}quotas")
+    assert (revision, [child.tag for child in tree]) == (1, [f"{DEVICES}quotas"])
+    assert running.tree_of(f"{DEVICES}quotas")[1] is tree
+    assert len(running.tree_of("{urn:none}none")[1]) == 0
+    change(database, AUTHOR, [RemoveQuota("q")])
+    assert len(running.tree_of(f"{DEVICES}quotas")[1]) == 0
