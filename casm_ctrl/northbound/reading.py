@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from lxml import etree
 
+from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.arguments import Arguments, subtree_filter
 from casm_ctrl.netconf.dispatch import Operations as Dispatch
 from casm_ctrl.netconf.filters import apply_filter
-from casm_ctrl.netconf.messages import Answer, Data
+from casm_ctrl.netconf.messages import Answer, Data, Output
 from casm_ctrl.netconf.monitoring import netconf_state
 from casm_ctrl.netconf.names import MONITORING, Element, nc
 from casm_ctrl.netconf.selection import EVERYTHING, Selection
@@ -23,6 +25,10 @@ from casm_ctrl.northbound.state import State
 from casm_ctrl.service.exchange.documents import TOP
 from casm_ctrl.store.database import Database
 from casm_ctrl.yang.modules import find_module
+
+NMDA = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
+DATASTORES = "urn:ietf:params:xml:ns:yang:ietf-datastores"
+GET_DATA = f"{{{NMDA}}}get-data"
 
 
 class Reading:
@@ -69,10 +75,39 @@ class Reading:
 
         tags = (*SERIALISED, nc("validate"), f"{{{MONITORING}}}get-schema")
         plain: dict[str, Operation] = dict.fromkeys(tags, call)
-        return Operations({**plain, nc("get"): self._get, nc("get-config"): self._get_config})
+        own = {nc("get"): self._get, nc("get-config"): self._get_config, GET_DATA: self._get_data}
+        return Operations({**plain, **own})
 
     def _get(self, caller: Caller, operation: Element) -> Answer:
         subtree = subtree_filter(Arguments(operation, ("filter",)).optional("filter"))
+        return Data(self._operational(caller, subtree))
+
+    def _get_data(self, caller: Caller, operation: Element) -> Answer:
+        """RFC 8526, 3.1.1: what the conventional datastores hold, and operational."""
+        arguments = Arguments(operation, ("datastore", "subtree-filter"))
+        subtree = arguments.optional("subtree-filter")
+        name = self._datastore(arguments.element("datastore"))
+        found = (
+            self._operational(caller, subtree)
+            if name == "operational"
+            else self._configuration(caller, name, subtree)
+        )
+        data = etree.Element(f"{{{NMDA}}}data", nsmap=cast("dict[str, str]", {None: NMDA}))
+        for node in found:
+            data.append(etree.fromstring(node) if isinstance(node, bytes) else node)
+        return Output([data])
+
+    def _datastore(self, element: Element) -> str:
+        prefix, _, name = (element.text or "").strip().rpartition(":")
+        if element.nsmap.get(prefix or None) != DATASTORES or name not in (
+            "running",
+            "candidate",
+            "operational",
+        ):
+            raise rpc_error.invalid_value(f"there is no datastore '{element.text}' here", layer="protocol")
+        return name
+
+    def _operational(self, caller: Caller, subtree: Element | None) -> list[Element | bytes]:
         selection = EVERYTHING if subtree is None else Selection.from_subtree(subtree)
         everything = self._access.reads_everything(caller)
         nodes = self._state.read(selection if everything else selection.loosely())
@@ -80,13 +115,18 @@ class Reading:
         nodes = [*nodes, *(node for node in self._of_parts() if selection.names(str(node.tag)))]
         seen = self._access.prune(caller, nodes)
         read = self._filtered([node for node in seen if not isinstance(node, bytes)], subtree)
-        return Data([*(node for node in seen if isinstance(node, bytes)), *read])
+        return [*(node for node in seen if isinstance(node, bytes)), *read]
 
     def _get_config(self, caller: Caller, operation: Element) -> Answer:
         arguments = Arguments(operation, ("source", "filter"))
         source = arguments.datastore("source", ("candidate", "running"))
+        return Data(self._configuration(caller, source, subtree_filter(arguments.optional("filter"))))
+
+    def _configuration(
+        self, caller: Caller, source: str, subtree: Element | None
+    ) -> Sequence[Element | bytes]:
         tree = self._access.prune_tree(caller, self._datastores.content(source))
-        return Data(apply_filter(tree, subtree_filter(arguments.optional("filter")), self._models.schema))
+        return apply_filter(tree, subtree, self._models.schema)
 
     def _filtered(self, nodes: Sequence[Element], subtree: Element | None) -> list[Element]:
         top = etree.Element("state")

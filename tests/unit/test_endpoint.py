@@ -109,3 +109,30 @@ async def test_writes_of_datastores_are_done_one_after_the_other(endpoint: Endpo
     clients = [await endpoint.open() for _ in range(3)]
     await asyncio.gather(*(client.rpc("<commit/>") for client in clients))
     assert most == 1
+
+
+@pytest.mark.parametrize("datastore", ["running", "candidate", "operational"])
+async def test_get_data_reads_a_datastore(endpoint: Endpoint, datastore: str) -> None:
+    client = await endpoint.open()
+    nmda = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
+    reply = await client.rpc(
+        f'<get-data xmlns="{nmda}" xmlns:ds="urn:ietf:params:xml:ns:yang:ietf-datastores">'
+        f"<datastore>ds:{datastore}</datastore><subtree-filter>"
+        '<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm"/></subtree-filter></get-data>'
+    )
+    data = reply.find(f"{{{nmda}}}data")
+    assert data is not None
+    assert [node.tag for node in data] == ["{urn:ietf:params:xml:ns:yang:ietf-netconf-acm}nacm"]
+
+
+async def test_who_may_not_is_refused_and_reads_nothing_hidden(endpoint: Endpoint) -> None:
+    client = await endpoint.open("guest", groups=frozenset())
+    data = await client.data("<get-config><source><running/></source></get-config>")
+    assert len(data) == 0
+    with pytest.raises(Refused) as refused:
+        await client.rpc("<discard-changes/>")
+    assert refused.value.tags == ["access-denied"]
+    with pytest.raises(Refused) as refused:
+        await client.rpc("<kill-session><session-id>1</session-id></kill-session>")
+    assert refused.value.tags == ["access-denied"]
+    await client.rpc("<close-session/>")
