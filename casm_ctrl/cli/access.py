@@ -72,7 +72,7 @@ def check(
 
     asked = Questions(call.database, Models()).ask(user, operation, path, frozenset(groups or ()))
     words = _words(asked)
-    document = {"access": _judgement_document(asked)}
+    document = {"access": asked.document()}
     if asked.verdict.permits:
         return Answer(document, lines(words))
     return Answer(document, lines(), faults=[words])
@@ -90,21 +90,6 @@ def _words(asked: Judgement) -> str:
     where = f", at {asked.decided_at}" if asked.decided_at is not None else ""
     member = f" (in {', '.join(asked.groups)})" if asked.groups else " (in no group)"
     return f"{asked.user}{member} {may} {what}: {why}{where}"
-
-
-def _judgement_document(asked: Judgement) -> Document:
-    verdict = asked.verdict
-    by: Document = {"default": verdict.default}
-    if verdict.rule is not None:
-        by = {"rule-list": verdict.rule.rule_list, "rule": verdict.rule.name}
-    document: Document = {"user": asked.user, "group": list(asked.groups), "operation": asked.operation}
-    if asked.path is not None:
-        document["path"] = asked.path
-    document["permitted"] = verdict.permits
-    document["decided-by"] = by
-    if asked.decided_at is not None:
-        document["decided-at"] = asked.decided_at
-    return document
 
 
 @command(app, "show", examples=("casm access show", "casm access show --json"))

@@ -15,6 +15,7 @@ from casm_ctrl.northbound.access import EVERYBODY
 from casm_ctrl.northbound.models import Models
 from casm_ctrl.service.config_documents import ACCESS
 from casm_ctrl.service.users import find_login
+from casm_ctrl.service.verb import Document
 from casm_ctrl.store.config_documents import find_document
 from casm_ctrl.store.database import Database
 from casm_ctrl.yang.access_marks import read_marks
@@ -34,6 +35,20 @@ class Judgement:
     verdict: Verdict
     path: str | None = None
     decided_at: str | None = None
+
+    def document(self) -> Document:
+        verdict = self.verdict
+        by: Document = {"default": verdict.default}
+        if verdict.rule is not None:
+            by = {"rule-list": verdict.rule.rule_list, "rule": verdict.rule.name}
+        document: Document = {"user": self.user, "group": list(self.groups), "operation": self.operation}
+        if self.path is not None:
+            document["path"] = self.path
+        document["permitted"] = verdict.permits
+        document["decided-by"] = by
+        if self.decided_at is not None:
+            document["decided-at"] = self.decided_at
+        return document
 
 
 class Questions:

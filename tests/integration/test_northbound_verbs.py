@@ -190,6 +190,16 @@ def test_trace_and_audit(world: World, called: Verbs) -> None:
     assert "to be expected" in str(text(wrong, "finding"))
 
 
+def test_check_access(world: World, called: Verbs) -> None:
+    told = called.call("check-access", "<user>bob</user><operation>allocate</operation>")
+    assert text(told, "permitted") in ("true", "false")
+    assert text(told, "operation") == "allocate"
+    data = called.call("check-access", "<user>bob</user><operation>read</operation><path>/pools</path>")
+    assert text(data, "path") is not None
+    error = refused(called.call, "check-access", "<user>bob</user><operation>dance</operation>")
+    assert error.path == "/nc:rpc/casm-o:check-access/casm-o:operation"
+
+
 def test_status(world: World, called: Verbs) -> None:
     world.add()
     world.give()

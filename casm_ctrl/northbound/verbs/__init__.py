@@ -40,6 +40,7 @@ STORE_VERBS: Mapping[str, StoreVerb] = {
     "read-audit": store_verbs.read_audit,
     "verify-audit": store_verbs.verify_audit,
     "seal-audit": store_verbs.seal_audit,
+    "check-access": store_verbs.check_access,
     "read-status": store_verbs.read_status,
     "export-store": exchange_verbs.export_store,
     "import-store": exchange_verbs.import_store,
@@ -56,8 +57,13 @@ DEVICE_VERBS: Mapping[str, DeviceVerb] = {
 }
 """Coroutines: each talks to devices."""
 
-READING = frozenset({"trace", "read-audit", "verify-audit", "read-status", "export-store", "plan", "verify"})
-"""Those that change nothing, in the store or on devices: users who may only read may call them."""
+READING = frozenset(
+    {
+        *("trace", "read-audit", "verify-audit", "check-access", "read-status", "export-store"),
+        *("plan", "verify"),
+    }
+)
+"""Those that change nothing, in the store or on devices."""
 
 
 def operations(context: VerbContext) -> Operations:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from casm_ctrl.netconf.session_pool import SessionPool
 from casm_ctrl.northbound.interface import Caller
+from casm_ctrl.northbound.models import Models
 from casm_ctrl.northbound.repeating import Repeats
 from casm_ctrl.northbound.underway import Underway
 from casm_ctrl.service.verb import Document
@@ -19,6 +21,11 @@ from casm_ctrl.sync.report import Progress
 
 def _silent(device: str, phase: str) -> None:
     """Nobody watches."""
+
+
+@cache
+def _own_models() -> Models:
+    return Models()
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class VerbContext:
     changed: Callable[[], None] = lambda: None
     """Called, on any thread, after something was written: the audit has more events."""
     progress: Progress = _silent
+    models: Callable[[], Models] = _own_models
+    """The modules of the server; made when they are needed first, unless the server gives its own."""
     repeats: Repeats = field(default_factory=Repeats)
     underway: Underway = field(default_factory=Underway)
     """Must be told when a session ends."""

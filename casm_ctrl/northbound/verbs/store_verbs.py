@@ -6,6 +6,7 @@ import contextlib
 
 from casm_ctrl.base.errors import StoreFault
 from casm_ctrl.netconf.host_keys import HostKey
+from casm_ctrl.northbound.access_questions import Questions
 from casm_ctrl.northbound.verbs.context import Given, VerbContext
 from casm_ctrl.service import allocation, lifetime, management, release, rest, routes, sealing, views
 from casm_ctrl.service import trace as tracing
@@ -114,6 +115,14 @@ def verify_audit(context: VerbContext, given: Given) -> Document:
     expect = given.get("expect")
     anchor = None if expect is None else sealing.Anchor.parse(expect)
     return sealing.verify(context.database, anchor)
+
+
+def check_access(context: VerbContext, given: Given) -> Document:
+    questions = Questions(context.database, context.models())
+    groups = frozenset(given.values.get("group", ()))
+    return questions.ask(
+        given.values["user"], given.values["operation"], given.get("path"), groups
+    ).document()
 
 
 def read_status(context: VerbContext, given: Given) -> Document:
