@@ -14,10 +14,11 @@ from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import describe_difference
 from casm_ctrl.northbound.configuration_edits import edits_between
+from casm_ctrl.service.configuration import SetDocument, change
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.migrate import create_store
 from tests.allocation_world import give
-from tests.configuration_world import SCHEMA, commit, config, running
+from tests.configuration_world import AUTHOR, SCHEMA, commit, config, running
 
 SPACES = "<p:address-spaces>{}</p:address-spaces>"
 POOL = (
@@ -287,3 +288,28 @@ def test_what_has_blocks_stays(world: Database, text: str, path: str) -> None:
     found, message = _refused(world, text)
     assert found == path
     assert "release" in message
+
+
+NACM = '<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm">{}</nacm>'
+
+
+def test_other_modules_are_one_document_each(world: Database) -> None:
+    """RFC 8341 3.4: /nacm is configuration, and changed with edit-config as any other."""
+    before, after = config(NACM.format("")), config(NACM.format("<enable-nacm>false</enable-nacm>"))
+    (placed,) = edits_between(before, after)
+    assert isinstance(placed.edit, SetDocument)
+    assert placed.edit.module == "ietf-netconf-acm"
+    assert placed.path == "/ietf-netconf-acm:nacm"
+    assert placed.namespaces == {"ietf-netconf-acm": "urn:ietf:params:xml:ns:yang:ietf-netconf-acm"}
+    change(world, AUTHOR, [placed.edit])
+    assert edits_between(after, after) == []
+    (gone,) = edits_between(after, config(""))
+    assert gone.edit == SetDocument("ietf-netconf-acm", "")
+
+
+def test_what_nobody_keeps_is_no_configuration() -> None:
+    """RFC 6241 appendix A unknown-namespace."""
+    with pytest.raises(RpcError) as caught:
+        edits_between(config(""), config('<x xmlns="urn:other"/>'))
+    assert (caught.value.tag, caught.value.path) == ("unknown-namespace", "/n:x")
+    assert caught.value.namespaces == {"n": "urn:other"}
