@@ -8,7 +8,7 @@ two revisions do not have in common. The whole tree is made where somebody asks 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
@@ -21,6 +21,9 @@ from casm_ctrl.netconf.edit_reader import OPERATION
 from casm_ctrl.netconf.names import BASE, Element
 from casm_ctrl.netconf.trees import InstancePath, instance_path, key_of, same_configuration
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
+
+_MOST_MOVED = 64
+"""Pieces to look at instead of all, so that a difference costs nothing by the size of the network."""
 
 
 class Name(NamedTuple):
@@ -46,6 +49,9 @@ class Configuration:
 
     schema: Schema
     pieces: Mapping[Name, Element]
+    root: object = field(default_factory=object, repr=False)
+    """What it was made from, piece by piece: those of one root differ in what either says in `moved` at most."""
+    moved: frozenset[Name] = frozenset()
 
     @cached_property
     def tree(self) -> Element:
@@ -91,7 +97,10 @@ class Configuration:
                 found.pop(name, None)
             else:
                 found[name] = piece
-        return Configuration(self.schema, found)
+        moved = self.moved.union(pieces)
+        if len(moved) > _MOST_MOVED:
+            return Configuration(self.schema, found)
+        return Configuration(self.schema, found, self.root, moved)
 
     def _replaced(self, touched: Iterable[Name], new: Mapping[Name, Element]) -> Configuration:
         """Only pieces that mean something else count as changed."""
@@ -143,10 +152,13 @@ def pieces_of(top: Element, schema: Schema) -> Iterator[tuple[Name, Element]]:
 
 
 def changed(before: Configuration, after: Configuration) -> list[Name]:
-    """The pieces that the two do not share: those of `before`, then those that only `after` has."""
-    found = [name for name, piece in before.pieces.items() if after.pieces.get(name) is not piece]
-    found += [name for name in after.pieces if name not in before.pieces]
-    return found
+    """The pieces that the two do not share, by name."""
+    old, new = before.pieces, after.pieces
+    if before.root is after.root:
+        names = before.moved | after.moved
+        return sorted(name for name in names if old.get(name) is not new.get(name))
+    found = [name for name, piece in old.items() if new.get(name) is not piece]
+    return sorted([*found, *(name for name in new if name not in old)])
 
 
 def path_of(configuration: Configuration, name: Name) -> InstancePath:
