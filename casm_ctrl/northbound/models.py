@@ -54,7 +54,13 @@ PROTOCOL = (
     INTERLEAVE_1_0,
 )
 
-FEATURES = {name: features for name, features in NOTIFICATION_MODULES.items() if features}
+FEATURES: dict[str, tuple[str, ...]] = {
+    **{name: features for name, features in NOTIFICATION_MODULES.items() if features},
+    "ietf-netconf": ("candidate", "confirmed-commit", "rollback-on-error", "validate"),
+    "ietf-netconf-nmda": (),
+    "ietf-interfaces": (),
+    "ietf-ip": (),
+}
 """Those that are on, where a module has more than the server does; all are elsewhere."""
 
 

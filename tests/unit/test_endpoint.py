@@ -22,6 +22,9 @@ async def test_hello_tells_capabilities_and_a_session_id(endpoint: Endpoint) -> 
     assert first.session_id != second.session_id
     assert first.hello.has(BASE_1_0) and first.hello.has(BASE_1_1)
     for client in (first, second):
+        assert not any(
+            "startup" in uri or "url" in uri.split("features=")[-1] for uri in client.hello.capabilities
+        )
         assert (await client.data("<get-config><source><running/></source></get-config>")) is not None
 
 
