@@ -1,7 +1,7 @@
 """The access rules of a new store: /nacm as `casm init` writes it (RFC 8341; docs/access.md).
 
 Whoever has logged in reads everything but /nacm, and runs the operations that only read. The group `operator` also
-runs the operations of ours, and the group `admin` may do everything.
+runs the operations of ours (but not the one that tells of the rules), and the group `admin` may do everything.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ GROUPS = ("admin", "operator")
 """The groups that are there from the start, without members."""
 
 OURS = "casm-operations"
+
+ABOUT_RULES = "check-access"
+"""Reads too, but tells of the rules, which are hidden from all but `admin`."""
 
 READING = {
     "ietf-netconf": ("get", "get-config", "validate"),
@@ -49,7 +52,9 @@ def first_access() -> str:
     for name in GROUPS:
         _leaf(etree.SubElement(groups, f"{{{NAMESPACE}}}group"), "name", name)
     _rule(_rule_list(nacm, "admin", "admin"), "everything")
-    _rule(_rule_list(nacm, "operator", "operator"), "our-operations", OURS, "*")
+    operator = _rule_list(nacm, "operator", "operator")
+    _rule(operator, ABOUT_RULES, OURS, ABOUT_RULES, action="deny")
+    _rule(operator, "our-operations", OURS, "*")
     everybody = _rule_list(nacm, "everybody", "*")
     for module, names in READING.items():
         for name in names:
@@ -64,15 +69,17 @@ def _rule_list(nacm: etree._Element, name: str, group: str) -> etree._Element:
     return made
 
 
-def _rule(rules: etree._Element, name: str, module: str = "*", rpc: str | None = None) -> None:
-    """One that permits everything, or to run the operation `rpc`."""
+def _rule(
+    rules: etree._Element, name: str, module: str = "*", rpc: str | None = None, action: str = "permit"
+) -> None:
+    """One about everything, or about running the operation `rpc`."""
     rule = etree.SubElement(rules, f"{{{NAMESPACE}}}rule")
     _leaf(rule, "name", name)
     _leaf(rule, "module-name", module)
     if rpc is not None:
         _leaf(rule, "rpc-name", rpc)
         _leaf(rule, "access-operations", "exec")
-    _leaf(rule, "action", "permit")
+    _leaf(rule, "action", action)
 
 
 def _leaf(parent: etree._Element, name: str, text: str) -> None:

@@ -80,6 +80,7 @@ def test_what_is_permitted(store: Path, question: tuple[str, ...], words: str) -
             "casm: bob (in everybody) may not allocate: no rule decides, and exec-default does",
         ),
         (("alice", "kill-session"), "no rule permits it, and it needs one (RFC 8341, 3.4.4)"),
+        (("alice", "check-access"), "rule 'check-access' of the rule-list 'operator'"),
         (("alice", "kill-subscription"), "its module denies it (default-deny-all)"),
         (("alice", "edit-config"), "may not edit-config"),
         (

@@ -9,6 +9,7 @@ from lxml import etree
 
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import AlreadyExists, InvalidValue, NotFound, YangInvalid
+from casm_ctrl.northbound import verbs
 from casm_ctrl.service.config_documents import ACCESS
 from casm_ctrl.service.configuration import (
     AddAccessMember,
@@ -18,7 +19,7 @@ from casm_ctrl.service.configuration import (
     SetDocument,
     change,
 )
-from casm_ctrl.service.first_access import NAMESPACE, first_documents
+from casm_ctrl.service.first_access import ABOUT_RULES, NAMESPACE, OURS, READING, first_documents
 from casm_ctrl.store import config_documents, spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
@@ -126,6 +127,11 @@ def test_a_new_store_begins_with_rules(tmp_path: Path) -> None:
         assert stored(again) == first_documents()[ACCESS]
     finally:
         again.close()
+
+
+def test_what_everybody_runs_is_what_only_reads() -> None:
+    """Of our operations; and the one that tells of the rules is for who may read them."""
+    assert {*READING[OURS], ABOUT_RULES} == verbs.READING
 
 
 def test_members_come_and_go(database: Database) -> None:
