@@ -1,0 +1,116 @@
+"""The RPCs of casm-operations through the server: sessions, replies, refusals, and the end of a session."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from casm_ctrl.netconf.names import Element, nc
+from casm_ctrl.northbound import verbs
+from casm_ctrl.northbound.models import Models
+from casm_ctrl.northbound.server import Northbound
+from casm_ctrl.service.config_documents import SetDocument
+from casm_ctrl.service.configuration import change
+from casm_ctrl.service.first_access import first_documents
+from casm_ctrl.simulator import FaultKind
+from casm_ctrl.store.states import State
+from tests.northbound_harness import PATIENCE, Client, Endpoint, Refused
+from tests.sync_world import ME, World, Worlds
+from tests.verbs_world import text, texts
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+    made = Worlds(tmp_path_factory.mktemp("northbound-served"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with worlds.world() as made:
+        monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
+        monkeypatch.setenv("HOME", str(made.folder))
+        yield made
+
+
+@pytest_asyncio.fixture
+async def served(world: World, northbound_models: Models) -> AsyncIterator[Endpoint]:
+    rules = [SetDocument(module, xml) for module, xml in first_documents().items()]
+    change(world.database, ME, rules)
+    async with Endpoint(Northbound(world.database, northbound_models)) as endpoint:
+        yield endpoint
+
+
+def ask(name: str, body: str = "") -> str:
+    return f'<{name} xmlns="{verbs.NAMESPACE}">{body}</{name}>'
+
+
+async def until(world: World, operation: str) -> None:
+    def wait() -> None:
+        end = time.monotonic() + PATIENCE
+        while operation not in world.operations():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    await asyncio.to_thread(wait)
+
+
+async def refused(client: Client, operation: str) -> Element:
+    with pytest.raises(Refused) as caught:
+        await client.rpc(operation)
+    return caught.value.errors[0]
+
+
+async def test_main_job(world: World, served: Endpoint) -> None:
+    world.add()
+    client = await served.open("alice")
+    given = await client.rpc(ask("allocate", "<device-pool>bng1/internet</device-pool><count>2</count>"))
+    assert texts(given, "block/id") == ["b1", "b2"]
+    applied = await client.rpc(ask("apply", "<device>bng1</device><reason>go</reason>"))
+    assert text(applied, "device/result") == "changed"
+    proven = await client.rpc(ask("verify"))
+    assert (text(proven, "result"), text(proven, "actor")) == ("proven", "alice@netconf")
+    await client.rpc(ask("release", "<block>b1</block>"))
+    await client.rpc(ask("apply"))
+    assert world.states() == {"b1": State.QUARANTINED, "b2": State.INSTALLED}
+    world.check()
+
+
+async def test_refusals_on_the_wire(world: World, served: Endpoint) -> None:
+    client = await served.open("alice")
+    error = await refused(client, ask("release", "<block>b9</block>"))
+    path = error.find(nc("error-path"))
+    assert path is not None
+    assert path.text == "/nc:rpc/casm-o:release/casm-o:block[.='b9']"
+    assert path.nsmap["casm-o"] == verbs.NAMESPACE
+    assert error.findtext(nc("error-app-tag")) == "not-found"
+    missing = await refused(client, ask("allocate"))
+    assert missing.findtext(f"{nc('error-info')}/{nc('bad-element')}") == "device-pool"
+    unknown = await refused(client, ask("levitate"))
+    assert unknown.findtext(nc("error-tag")) == "operation-not-supported"
+    assert (await client.rpc(ask("read-status"))).find("{*}store-id") is not None
+
+
+async def test_a_killed_session_ends_its_work(world: World, served: Endpoint) -> None:
+    world.add(deadlines=(("rpc", 2.0),))
+    world.give()
+    world.fault("bng1", FaultKind.NO_REPLY, "commit")
+    victim, other = await served.open("alice"), await served.open("bob")
+    again = ask("apply", "<request-id>monday</request-id><retries>0</retries>")
+    work = asyncio.ensure_future(victim.reply(again))
+    await until(world, "edit-config:candidate")
+    await other.rpc(f"<kill-session><session-id>{victim.session_id}</session-id></kill-session>")
+    with pytest.raises(ConnectionResetError):
+        await work
+    with pytest.raises(ConnectionAbortedError):
+        await victim.ended()
+    world.clear_all_faults()
+    later = await served.open("alice")
+    reply = await later.rpc(again)
+    assert text(reply, "device/result") in ("changed", "in-sync")
+    world.check()
