@@ -17,7 +17,7 @@ from casm_ctrl.netconf.names import NOTIFICATION, Element, local_name
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.notifications.names import PUSH, SUBSCRIBED
-from casm_ctrl.northbound.notifications.part import Notifications
+from casm_ctrl.northbound.notifications.part import GET_DATA, Notifications
 from casm_ctrl.service.configuration import AddSpace, change
 from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author
@@ -137,7 +137,7 @@ class World:
             clock,
             inline,
             may_receive=lambda caller, content: local_name(content) not in self.denied,
-            get_data=self._get_data,
+            reading={GET_DATA: self._get_data},
             schema=load_schema(MODULES),
             modules=_modules(),
             poll=None,

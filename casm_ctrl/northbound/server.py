@@ -24,7 +24,7 @@ from casm_ctrl.northbound.models import OURS, PROTOCOL, Models
 from casm_ctrl.northbound.notifications.part import Notifications
 from casm_ctrl.northbound.notifications.streams import Streams
 from casm_ctrl.northbound.notifications.telling import TOLD
-from casm_ctrl.northbound.reading import GET_DATA, Reading
+from casm_ctrl.northbound.reading import Reading
 from casm_ctrl.northbound.running import Running
 from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.service import sealing
@@ -100,7 +100,7 @@ class Northbound:
             self.database.clock,
             endpoint.on_thread,
             may_receive=self.access.may_receive,
-            get_data=operations.plain[GET_DATA],
+            reading=operations.plain,
             schema=self.models.schema,
             modules=self.models.modules,
         )

@@ -375,6 +375,17 @@ async def test_a_filter_holds_for_replay(world: World) -> None:
     assert subjects(session.received()) == ["b", "replayComplete"]
 
 
+async def test_a_filter_in_the_namespace_of_netconf(world: World) -> None:
+    """RFC 5277 5.1: the filter may be that of the base protocol, and its attributes too"""
+    session = world.open()
+    select = "/ev:configuration-changed"
+    nc = 'xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0"'
+    await session.create(f'<nc:filter {nc} nc:type="xpath" xmlns:ev="{EVENTS}" nc:select="{select}"/>')
+    world.happen()
+    await world.tick()
+    assert session.names() == ["configuration-changed"]
+
+
 async def test_an_empty_filter_passes_nothing(world: World) -> None:
     """RFC 6241 6.4.2: a filter without content selects nothing, of notifications too"""
     session = world.open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from lxml import etree
@@ -24,12 +24,13 @@ from casm_ctrl.yang.modules import Module
 from casm_ctrl.yang.schema import Schema
 
 NMDA = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
+GET_DATA = f"{{{NMDA}}}get-data"
 
 
 class Notifications:
     """`streams` hears of sessions and of writes; `operations` and `state` are for the endpoint and for get.
 
-    `get_data` is the operation of RFC 8526, on a thread: YANG-Push reads with it what a subscriber may read.
+    `reading` has get-data (RFC 8526) by its tag, for a thread: YANG-Push reads with it what a subscriber may read.
     """
 
     def __init__(
@@ -39,13 +40,13 @@ class Notifications:
         on_thread: OnThread,
         *,
         may_receive: MayReceive,
-        get_data: Operation,
+        reading: Mapping[str, Operation],
         schema: Schema,
         modules: Sequence[Module],
         poll: float | None = POLL,
     ) -> None:
         self._database = database
-        self._get_data = get_data
+        self._get_data = reading[GET_DATA]
         self.streams = Streams(database, clock, on_thread, poll=poll)
         names = {module.namespace: module.name for module in modules if not module.header.belongs_to}
         self.operations: Operations = SubscriptionOperations(
@@ -62,7 +63,7 @@ class Notifications:
 
 def get_data_of(target: DatastoreTarget) -> Element:
     """The get-data that selects what a subscription does."""
-    operation = etree.Element(f"{{{NMDA}}}get-data", nsmap={"nmda": NMDA, "ds": DATASTORES})
+    operation = etree.Element(GET_DATA, nsmap={"nmda": NMDA, "ds": DATASTORES})
     etree.SubElement(operation, f"{{{NMDA}}}datastore").text = f"ds:{target.datastore}"
     wanted = target.filter
     if wanted is not None:

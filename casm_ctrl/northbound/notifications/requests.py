@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 
 from lxml import etree
@@ -11,7 +12,7 @@ from casm_ctrl.base.clock import Micros, from_rfc3339, to_rfc3339
 from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.arguments import Arguments
-from casm_ctrl.netconf.names import Element, local_name, nc
+from casm_ctrl.netconf.names import NOTIFICATION, Element, local_name, nc
 from casm_ctrl.northbound.notifications.filters import (
     EventFilter,
     FilterRefused,
@@ -45,7 +46,7 @@ _PUSH_LEAVES = ("datastore", "selection-filter-ref", "datastore-subtree-filter",
 
 def read_create(operation: Element, now: Micros) -> Terms:
     """The terms of a create-subscription, with the errors of RFC 5277, 2.1.1."""
-    arguments = Arguments(operation, ("stream", "filter", "startTime", "stopTime"))
+    arguments = Arguments(_with_own_filter(operation), ("stream", "filter", "startTime", "stopTime"))
     stream = (arguments.text("stream") or NETCONF_STREAM).strip()
     if stream not in STREAM_NAMES:
         raise rpc_error.invalid_value(f"there is no stream '{stream}'", layer="protocol")
@@ -58,6 +59,18 @@ def read_create(operation: Element, now: Micros) -> Terms:
     if start is not None and stop is not None and stop < start:
         raise rpc_error.bad_element("stopTime", "<stopTime> is earlier than <startTime>")
     return Terms(EventTarget(stream, _event_filter(arguments.optional("filter")), start), stop)
+
+
+def _with_own_filter(operation: Element) -> Element:
+    """The operation with its filter in its own namespace: some clients take that of get (RFC 5277's examples leave
+    it open which it is)."""
+    theirs = operation.find(nc("filter"))
+    if theirs is None:
+        return operation
+    copied = deepcopy(operation)
+    for found in copied.iterchildren(nc("filter")):
+        found.tag = f"{{{NOTIFICATION}}}filter"
+    return copied
 
 
 def _event_filter(element: Element | None) -> EventFilter | None:
