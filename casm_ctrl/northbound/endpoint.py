@@ -41,9 +41,10 @@ SERIALISED = frozenset(
         "discard-changes",
         "lock",
         "unlock",
+        "validate",
     )
 )
-"""The operations that write a datastore or a lock."""
+"""The operations that write a datastore or a lock, and validate, which keeps what it found valid."""
 
 _CLOSE, _KILL = nc("close-session"), nc("kill-session")
 _log = logging.getLogger(__name__)

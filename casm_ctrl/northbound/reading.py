@@ -73,7 +73,7 @@ class Reading:
         def call(caller: Caller, operation: Element) -> Answer:
             return dispatch.call(caller.session_id, operation)
 
-        tags = (*SERIALISED, nc("validate"), f"{{{MONITORING}}}get-schema")
+        tags = (*SERIALISED, f"{{{MONITORING}}}get-schema")
         plain: dict[str, Operation] = dict.fromkeys(tags, call)
         own = {nc("get"): self._get, nc("get-config"): self._get_config, GET_DATA: self._get_data}
         return Operations({**plain, **own})

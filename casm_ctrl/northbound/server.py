@@ -14,7 +14,7 @@ from casm_ctrl.base.errors import CasmError
 from casm_ctrl.base.identifiers import new_token
 from casm_ctrl.netconf.session_pool import SessionPool
 from casm_ctrl.northbound import completeness, verbs
-from casm_ctrl.northbound.access import Access
+from casm_ctrl.northbound.access import NACM, Access
 from casm_ctrl.northbound.completeness import Handled
 from casm_ctrl.northbound.datastores import Datastores
 from casm_ctrl.northbound.endpoint import Ending, Endpoint
@@ -62,15 +62,20 @@ class Northbound:
         self.capabilities = (*PROTOCOL, *self.models.capabilities)
         self.endpoint = Endpoint(database.clock, self.capabilities, limits)
         self.running = Running(database, self.models.schema, self.models.engine)
-        self.access = Access(self.running.tree, self.models.schema, read_marks(self.models.engine.context))
+        self.access = Access(
+            lambda: self.running.tree_of(NACM), self.models.schema, read_marks(self.models.engine.context)
+        )
         self.access.refresh()
-        self.datastores = Datastores(database, self.running, self.endpoint.callers, self.access.check_change)
+        self.datastores = Datastores(
+            database, self.running, self.endpoint.callers, self.access.check_change, self.access.prune_tree
+        )
         self._sealer = new_token("sealer")
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Northbound:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.endpoint.close)
+            stack.push_async_callback(self.endpoint.serialised, self.datastores.close)
             devices = await stack.enter_async_context(SessionPool())
             self._install(devices)
             stack.push_async_callback(self.notifications.streams.close)
