@@ -201,20 +201,6 @@ def set_host_key(tx: Transaction, device_id: int, host_key: str) -> None:
     tx.run("UPDATE device SET host_key = :key WHERE id = :id", key=host_key, id=device_id)
 
 
-def set_on_drift(tx: Transaction, device_id: int, on_drift: str) -> None:
-    tx.run("UPDATE device SET on_drift = :policy WHERE id = :id", policy=on_drift, id=device_id)
-
-
-def set_entering(tx: Transaction, device_id: int, *, client: str, deadlines: Mapping[str, float]) -> None:
-    """How the device is entered."""
-    tx.run(
-        "UPDATE device SET client = :client, deadlines = :deadlines WHERE id = :id",
-        client=client,
-        deadlines=json.dumps(dict(deadlines)),
-        id=device_id,
-    )
-
-
 def devices_with_key(tx: Transaction, host_key: str, *, besides: int) -> list[str]:
     """Other devices that have this host key: one identity, perhaps."""
     rows = tx.all(
