@@ -85,7 +85,7 @@ class Access:
             return list(nodes)
         kept: list[Element | bytes] = []
         for node in nodes:
-            if isinstance(node, bytes) and control.reads_whole(caller.username, groups, _tag_of(node)):
+            if isinstance(node, bytes) and control.reads_whole(caller.username, groups, tag_of(node)):
                 kept.append(node)
             else:
                 element = etree.fromstring(node) if isinstance(node, bytes) else node
@@ -108,6 +108,10 @@ class Access:
 
     # --- State (section 4) ------------------------------------------------------------------------
 
+    def nacm(self) -> Element:
+        """/nacm as it is running, with its counters."""
+        return self.with_state(self.control().nacm)
+
     def with_state(self, nacm: Element | None) -> Element:
         """/nacm with its counters, in schema order: `nacm` is its configuration, which is not changed."""
         made = etree.Element(NACM, nsmap={None: NACM[1:].partition("}")[0]})  # type: ignore[dict-item]
@@ -125,6 +129,8 @@ def groups_of(caller: Caller) -> frozenset[str]:
     return caller.groups | EVERYBODY
 
 
-def _tag_of(document: bytes) -> str:
-    """The tag of the outermost element of a written one."""
-    return next(str(element.tag) for _, element in etree.iterparse(io.BytesIO(document), events=("start",)))
+def tag_of(node: Element | bytes) -> str:
+    """The tag of a node, or of the outermost element of a written one."""
+    if not isinstance(node, bytes):
+        return str(node.tag)
+    return next(str(element.tag) for _, element in etree.iterparse(io.BytesIO(node), events=("start",)))

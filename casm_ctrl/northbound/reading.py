@@ -15,7 +15,7 @@ from casm_ctrl.netconf.messages import Answer, Data, Output
 from casm_ctrl.netconf.monitoring import netconf_state
 from casm_ctrl.netconf.names import MONITORING, Element, nc
 from casm_ctrl.netconf.selection import EVERYTHING, Selection
-from casm_ctrl.northbound.access import NACM, Access
+from casm_ctrl.northbound.access import NACM, Access, tag_of
 from casm_ctrl.northbound.datastores import Datastores
 from casm_ctrl.northbound.endpoint import SERIALISED, Endpoint
 from casm_ctrl.northbound.interface import Caller, Operation, Operations
@@ -111,7 +111,9 @@ class Reading:
         selection = EVERYTHING if subtree is None else Selection.from_subtree(subtree)
         everything = self._access.reads_everything(caller)
         nodes = self._state.read(selection if everything else selection.loosely())
-        nodes = [self._with_counters(node) for node in nodes]
+        nodes = [node for node in nodes if tag_of(node) != NACM]
+        if selection.names(NACM):
+            nodes.append(self._access.nacm())
         nodes = [*nodes, *(node for node in self._of_parts() if selection.names(str(node.tag)))]
         seen = self._access.prune(caller, nodes)
         read = self._filtered([node for node in seen if not isinstance(node, bytes)], subtree)
@@ -136,8 +138,3 @@ class Reading:
     def _of_parts(self) -> list[Element]:
         monitoring = netconf_state(self._capabilities, self._models.modules, self._endpoint.sessions)
         return [monitoring, *self.others()]
-
-    def _with_counters(self, node: Element | bytes) -> Element | bytes:
-        if isinstance(node, bytes) or node.tag != NACM:
-            return node
-        return self._access.with_state(node)
