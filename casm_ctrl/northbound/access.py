@@ -70,10 +70,10 @@ class Access:
         """True where `prune` has nothing to do."""
         return self.control().reads_everything(caller.username, groups_of(caller))
 
-    def reads_whole(self, caller: Caller, tags: Iterable[str]) -> bool:
-        """True where nothing is hidden from the caller in the top-level nodes with those tags."""
+    def whole_tops(self, caller: Caller, tags: Iterable[str]) -> list[str]:
+        """Those of the top-level nodes in which nothing is hidden from the caller."""
         control, groups = self.control(), groups_of(caller)
-        return all(control.reads_whole(caller.username, groups, tag) for tag in tags)
+        return [tag for tag in tags if control.reads_whole(caller.username, groups, tag)]
 
     def prune(self, caller: Caller, nodes: Iterable[Element | bytes]) -> list[Element | bytes]:
         """Top-level data nodes without what the caller may not read. Written ones are read only where it must be.

@@ -109,7 +109,8 @@ class Reading:
 
     def _operational(self, caller: Caller, subtree: Element | None) -> list[Element | bytes]:
         selection = EVERYTHING if subtree is None else Selection.from_subtree(subtree)
-        everything = self._access.reads_everything(caller)
+        tops = self._access.whole_tops(caller, self._models.schema.roots)
+        everything = self._access.reads_everything(caller) or selection.only(*tops)
         nodes = self._state.read(selection if everything else selection.loosely())
         nodes = [node for node in nodes if tag_of(node) != NACM]
         if selection.names(NACM):

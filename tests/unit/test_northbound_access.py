@@ -172,11 +172,12 @@ def test_who_reads_everything_gets_it_as_it_is() -> None:
     assert not access.reads_everything(caller("anna"))
 
 
-@pytest.mark.parametrize("tops", [("acme-netconf",), ("acme-netconf", "step")])
-def test_who_reads_what_is_asked_for(tops: tuple[str, ...]) -> None:
-    access = Rules().access
-    assert access.reads_whole(caller("anna"), [f"{{{ACME}}}{top}" for top in tops])
-    assert not access.reads_whole(caller("anna"), [f"{{{ACME}}}{top}" for top in (*tops, "interfaces")])
+def test_where_nothing_is_hidden() -> None:
+    """RFC 8341 3.2.4: /nacm and the interfaces have marks."""
+    tops = [f"{{{ACME}}}{top}" for top in ("acme-netconf", "interfaces", "step")]
+    assert Rules().access.whole_tops(caller("anna"), tops) == [tops[0], tops[2]]
+    admins = Rules(rules("admin", rule("permit", "*"))).access
+    assert admins.whole_tops(caller("anna", "admin"), tops) == tops
 
 
 def test_notifications_are_judged_without_the_store() -> None:
