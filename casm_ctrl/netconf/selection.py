@@ -161,5 +161,5 @@ def _read(element: Element) -> Step:
         below=Selection(tuple(children)) if len(contents) < len(children) else EVERYTHING,
         equals=contents,
         value=None if children else text_of(element).strip() or None,
-        exact=not element.keys(),
+        exact=not element.keys() and all(child.exact for child in children if child.value is not None),
     )

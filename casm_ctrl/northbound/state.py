@@ -87,12 +87,17 @@ def _container(
     nodes = Nodes(tx, cutter)
     names = inside.values(entries.tag, entries.keys[0])
     if names is None and local(entries.tag) == "device":
-        asked = inside.below(entries.tag)
-        places = nodes.places(asked, entries.children[f"{entries.tag.rpartition('}')[0]}}}device-pool"])
-        names = None if places is None else frozenset(device for device, _ in places)
+        names = _devices_of_blocks(nodes, entries, inside.below(entries.tag))
     found = pieces.all(tag, entries) if names is None else pieces.named(tag, entries, sorted(names))
     text = "".join([cutter.entry(piece, inside, partial(nodes.of, piece)) for piece in found])
     return f'<{local(tag)} xmlns="{tag[1:].partition("}")[0]}">{text}</{local(tag)}>' if text else ""
+
+
+def _devices_of_blocks(nodes: Nodes, node: SchemaNode, inside: Selection) -> frozenset[str] | None:
+    """The devices that may have what is asked for, where that is blocks alone; None where it may be any."""
+    pools = node.children[f"{node.tag.rpartition('}')[0]}}}device-pool"]
+    places = nodes.places(inside, pools) if inside.only(pools.tag) else None
+    return None if places is None else frozenset(device for device, _ in places)
 
 
 def _others(
