@@ -283,7 +283,7 @@ IN_USE = [
     ("text", "path"), [pytest.param(*rest, id=f"RFC 6241 A in-use {name}") for name, *rest in IN_USE]
 )
 def test_what_has_blocks_stays(world: Database, text: str, path: str) -> None:
-    """RFC 6241 appendix A in-use, with the path of what stands in the way."""
+    """RFC 6241 A: in-use, with the path of what stands in the way."""
     give(world, "bng1/home")
     found, message = _refused(world, text)
     assert found == path
@@ -308,7 +308,7 @@ def test_other_modules_are_one_document_each(world: Database) -> None:
 
 
 def test_what_nobody_keeps_is_no_configuration() -> None:
-    """RFC 6241 appendix A unknown-namespace."""
+    """RFC 6241 A: unknown-namespace, where no module that is served has the node."""
     with pytest.raises(RpcError) as caught:
         edits_between(config(""), config('<x xmlns="urn:other"/>'))
     assert (caught.value.tag, caught.value.path) == ("unknown-namespace", "/n:x")

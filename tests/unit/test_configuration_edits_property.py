@@ -80,7 +80,9 @@ def _pools(draw: st.DrawFn, spaces: list[str]) -> list[Entry]:
     for parent in list(found):
         room = [prefix for prefix in INNER if any(prefix.startswith(p[:5]) for p in parent.get("prefix"))]
         if room and parent.get("psid-offset") is None and draw(st.booleans()):
-            name = draw(st.sampled_from([n for n in ("c", "k", "l", "p", "q") if n not in {e.key for e in found}]))
+            name = draw(
+                st.sampled_from([n for n in ("c", "k", "l", "p", "q") if n not in {e.key for e in found}])
+            )
             child = draw(_pool(name, parent.get("address-space"), (draw(st.sampled_from(room)),), (), ()))
             values = {**child.values, "parent": parent.key, "scope": parent.get("scope")}
             values.pop("psid-offset", None)
