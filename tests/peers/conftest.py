@@ -1,4 +1,4 @@
-"""Real servers for the tests of this folder; skipped by name where they are not installed, never in CI."""
+"""Real peers for the tests of this folder; skipped by name where they are not installed, never in CI."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.peers.absent import absent
 from tests.peers.netconfd import Netconfd, missing_programs
+from tests.peers.served import Served, serve
 
 SHARED_YANG = Path(__file__).parents[2].parent / "shared/yang"
 
@@ -40,4 +41,11 @@ def netconfd(netconfd_programs: None, published_modules: Path) -> Iterator[Netco
 def shared_netconfd(netconfd_programs: None, published_modules: Path) -> Iterator[Netconfd]:
     """One server for all tests of a module, which leave it as they found it."""
     with Netconfd(published_modules) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Our server, for the clients that nobody here wrote; each test has a number of its own."""
+    with serve(tmp_path_factory.mktemp("served")) as server:
         yield server
