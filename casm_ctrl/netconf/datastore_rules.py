@@ -20,9 +20,11 @@ from lxml import etree
 from casm_ctrl.base.clock import SECOND, Clock, Micros
 from casm_ctrl.base.errors import YangInvalid, netconf_error
 from casm_ctrl.netconf import rpc_error
+from casm_ctrl.netconf.datastore_service import HeldLock
 from casm_ctrl.netconf.names import DEFAULT_BASE, Element, nc
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import Prefixes, schema_namespaces
+from casm_ctrl.netconf.violations import to_rpc_error
 from casm_ctrl.yang.engine import Violation
 from casm_ctrl.yang.schema import Schema
 
@@ -66,7 +68,7 @@ class DatastoreRules(ABC, Generic[Content]):
         self._candidate: Content | None = None
         """None: not modified, the same as running whatever becomes of that."""
         self._editor = NO_SESSION
-        self._locks: dict[str, int] = {}
+        self._locks: dict[str, HeldLock] = {}
         self._valid: Content | None = None
         """What was accepted last."""
 
@@ -95,6 +97,10 @@ class DatastoreRules(ABC, Generic[Content]):
     def candidate_modified(self) -> bool:
         """True from the first edit of the candidate until it is committed or discarded."""
         return self._candidate is not None
+
+    def locks(self) -> dict[str, HeldLock]:
+        """By datastore, of those that are locked. On any thread."""
+        return dict(self._locks)
 
     # --- What is done to it -----------------------------------------------------------------------
 
@@ -197,9 +203,9 @@ class DatastoreRules(ABC, Generic[Content]):
         """Lock a datastore for a session; lock-denied with the session that stands in the way."""
         self.expire()
         self._content(target)
-        holder = self._locks.get(target)
-        if holder is not None:
-            raise rpc_error.lock_denied(holder)
+        held = self._locks.get(target)
+        if held is not None:
+            raise rpc_error.lock_denied(held.session_id)
         if target == CANDIDATE and self.candidate_modified:
             raise rpc_error.lock_denied(
                 self._editor, "the candidate has been modified, and neither committed nor discarded"
@@ -211,13 +217,14 @@ class DatastoreRules(ABC, Generic[Content]):
                     pending.session_id, "a confirmed commit of another session is pending"
                 )
             self._lock_running(session_id)
-        self._locks[target] = session_id
+        self._locks[target] = HeldLock(session_id, self._clock.now())
 
     def unlock(self, session_id: int, target: str) -> None:
         """Release a session's lock. Uncommitted changes of the candidate go with it (8.3.5.2)."""
         self.expire()
         self._content(target)
-        if self._locks.get(target) != session_id:
+        held = self._locks.get(target)
+        if held is None or held.session_id != session_id:
             raise rpc_error.operation_failed(
                 f"session {session_id} does not hold the lock of {target}", layer="protocol"
             )
@@ -226,7 +233,7 @@ class DatastoreRules(ABC, Generic[Content]):
     def session_ended(self, session_id: int) -> None:
         """A session is gone: its locks go, and its confirmed commit is undone unless it persists (8.4.1)."""
         self.expire()
-        for target in [target for target, holder in self._locks.items() if holder == session_id]:
+        for target in [target for target, held in self._locks.items() if held.session_id == session_id]:
             self._release(session_id, target)
         if self._editor == session_id:
             self._editor = NO_SESSION
@@ -332,9 +339,9 @@ class DatastoreRules(ABC, Generic[Content]):
         self._check_unlocked(session_id, target)
 
     def _check_unlocked(self, session_id: int, target: str) -> None:
-        holder = self._locks.get(target)
-        if holder is not None and holder != session_id:
-            raise rpc_error.in_use(f"{target} is locked by session {holder}")
+        held = self._locks.get(target)
+        if held is not None and held.session_id != session_id:
+            raise rpc_error.in_use(f"{target} is locked by session {held.session_id}")
 
     def _own_pending(self, session_id: int, persist_id: str | None) -> Pending | None:
         """The pending confirmed commit, where this session may confirm, extend or cancel it (8.4.5.1)."""
@@ -379,11 +386,11 @@ def empty_tree() -> Element:
 
 def refusal(error: YangInvalid, schema: Schema) -> RpcError:
     """What the engine found, as rpc-error; the engine names the tag where YANG gives one (RFC 7950, 8.3 and 15)."""
+    if isinstance(error, Violation):
+        # Its prefixes are module names, and those are what `Prefixes` makes of IETF-style namespaces.
+        prefixes = Prefixes()
+        for namespace in schema_namespaces(schema):
+            prefixes.prefix(namespace)
+        return to_rpc_error(error, prefixes.namespaces)
     row = netconf_error(error)
-    tag, app_tag = (error.tag, error.app_tag) if isinstance(error, Violation) else (row.tag, row.app_tag)
-    # The engine's prefixes are module names, and those are what `Prefixes` makes of IETF-style namespaces.
-    prefixes = Prefixes()
-    for namespace in schema_namespaces(schema):
-        prefixes.prefix(namespace)
-    bound = {p: uri for p, uri in prefixes.namespaces.items() if f"{p}:" in (error.path or "")}
-    return RpcError(row.type, tag, app_tag=app_tag, path=error.path, message=error.message, namespaces=bound)
+    return RpcError(row.type, row.tag, app_tag=row.app_tag, path=error.path, message=error.message)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from casm_ctrl.base.clock import Micros
 from casm_ctrl.netconf.names import Element
+
+
+@dataclass(frozen=True)
+class HeldLock:
+    """The lock of a whole datastore (RFC 6241, 7.5). `session_id` is 0 where no session of ours holds it."""
+
+    session_id: int
+    since: Micros
 
 
 class DatastoreService(Protocol):

@@ -15,12 +15,11 @@ from casm_ctrl.netconf.arguments import Arguments, subtree_filter
 from casm_ctrl.netconf.datastore_service import DatastoreService
 from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.messages import Answer, Data, Hello, Ok, Output
-from casm_ctrl.netconf.monitoring import find_schema
+from casm_ctrl.netconf.monitoring import GET_SCHEMA, find_schema
 from casm_ctrl.netconf.names import (
     CANDIDATE,
     CONFIRMED_COMMIT_1_0,
     CONFIRMED_COMMIT_1_1,
-    MONITORING,
     ROLLBACK_ON_ERROR,
     STARTUP,
     VALIDATE_1_0,
@@ -86,7 +85,7 @@ class Operations:
             nc("unlock"): self._unlock,
             nc("close-session"): self._close_session,
             nc("kill-session"): self._kill_session,
-            f"{{{MONITORING}}}get-schema": self._get_schema,
+            GET_SCHEMA: self._get_schema,
         }
         if self._has(CANDIDATE):
             table[nc("commit")] = self._commit
@@ -125,17 +124,7 @@ class Operations:
         return Data(self._datastores.get_config(source, subtree_filter(arguments.optional("filter"))))
 
     def _get_schema(self, session_id: int, operation: Element) -> Answer:
-        arguments = Arguments(operation, ("identifier", "version", "format"))
-        arguments.element("identifier")
-        module = find_schema(
-            self._modules,
-            (arguments.text("identifier") or "").strip(),
-            (arguments.text("version") or "").strip() or None,
-            (arguments.text("format") or "yang").strip().rpartition(":")[2],
-        )
-        data = etree.Element(f"{{{MONITORING}}}data")
-        data.text = module.text
-        return Output([data])
+        return Output([find_schema(self._modules, operation)])
 
     # --- Writing (7.2 to 7.4) ---------------------------------------------------------------------
 

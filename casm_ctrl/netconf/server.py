@@ -27,7 +27,7 @@ from casm_ctrl.netconf.messages import (
     parse_rpc,
 )
 from casm_ctrl.netconf.names import nc
-from casm_ctrl.netconf.sessions import Counters
+from casm_ctrl.netconf.sessions import Counters, How
 
 MAX_HELLO = 1 << 20
 """Octets in a client's hello: who has not said yet what it speaks gets less of our memory."""
@@ -98,6 +98,13 @@ class ServerSession:
         """True where the transport is to be closed after the output is sent."""
         return self.state in (State.CLOSING, State.FAILED)
 
+    @property
+    def ending(self) -> How:
+        """How the session ended, once nothing comes any more (RFC 6022, 2.1.5)."""
+        if self.state is State.CLOSING:
+            return "closed"
+        return "bad-hello" if self.state is State.FAILED and self.client is None else "dropped"
+
     def receive(self, data: bytes) -> None:
         """Take bytes of the client. What follows the end of a session is dropped."""
         if not self.over:
@@ -132,6 +139,7 @@ class ServerSession:
         Dropped where the client has not said hello yet, or the session is over.
         """
         if self.state in (State.OPEN, State.BUSY):
+            self.counters.out_notifications += 1
             self._output.append(framing.encode(message, self._framing, chunk=self.largest_chunk))
 
     def answer(self, rpc: Rpc, answer: Answer) -> None:
@@ -160,10 +168,10 @@ class ServerSession:
         try:
             rpc = parse_rpc(message)
         except RpcRefused as refusal:
-            self.counters.in_bad_rpcs += 1
             if refusal.error.tag == "malformed-message" and self._framing is Framing.END_OF_MESSAGE:
                 # The tag is new in base:1.1 and must not be sent to older clients (RFC 6241, appendix A).
                 raise ProtocolViolation(refusal.error.message) from None
+            self.counters.in_bad_rpcs += 1
             self._reply(refusal.heading, Errors([refusal.error]))
             return None
         self.counters.in_rpcs += 1
@@ -175,6 +183,7 @@ class ServerSession:
         self._output.append(framing.encode(reply, self._framing, chunk=self.largest_chunk))
 
     def _fail(self, violation: str) -> None:
+        self.counters.in_bad_rpcs += self.state is State.OPEN
         self.violation = violation
         self._move(Event.VIOLATED)
 

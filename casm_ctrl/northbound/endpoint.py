@@ -149,7 +149,7 @@ class Endpoint:
             self._endings[entry.session_id] = Ending("timeout")
             channel.abort()
         finally:
-            self.sessions.end(entry.session_id)
+            self.sessions.end(entry.session_id, session.ending)
             await self._end_of(entry.session_id)
 
     def _greeted(self, caller: Caller) -> None:

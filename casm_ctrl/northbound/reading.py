@@ -137,5 +137,7 @@ class Reading:
         return apply_filter(top, subtree, self._models.schema)
 
     def _of_parts(self) -> list[Element]:
-        monitoring = netconf_state(self._capabilities, self._models.modules, self._endpoint.sessions)
+        monitoring = netconf_state(
+            self._capabilities, self._models.modules, self._endpoint.sessions, self._datastores.locks()
+        )
         return [monitoring, *self.others()]

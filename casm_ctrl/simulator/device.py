@@ -229,7 +229,7 @@ class SimulatedDevice:
         try:
             await serve(channel, session, call, replied)
         finally:
-            sessions.end(entry.session_id)
+            sessions.end(entry.session_id, session.ending)
             del self._channels[entry.session_id]
             self._save()
 

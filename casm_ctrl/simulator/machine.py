@@ -118,7 +118,7 @@ class Machine:
         return [
             *usage_state(self.datastores.running, self.subscribers, about),
             *(chassis(self.serial) if self.platform.has(HARDWARE_MODULE) and self.serial else ()),
-            netconf_state(self.capabilities, self.platform.modules, self.sessions),
+            netconf_state(self.capabilities, self.platform.modules, self.sessions, self.datastores.locks()),
         ]
 
     def _own_operations(self, modules: Sequence[str]) -> Mapping[str, Operation]:
