@@ -93,7 +93,7 @@ def register(app: typer.Typer, panel: str) -> None:
         import platformdirs
 
         from casm_ctrl.base.clock import parse_duration
-        from casm_ctrl.northbound.host_key import host_key as read_host_key
+        from casm_ctrl.northbound.host_key import host_keys
         from casm_ctrl.northbound.limits import Limits
         from casm_ctrl.northbound.listening import Address
         from casm_ctrl.yang.modules import read_path
@@ -105,8 +105,8 @@ def register(app: typer.Typer, panel: str) -> None:
             max_message=max_message << 20,
         )
         _begin_log(verbose)
-        key = read_host_key(host_key or platformdirs.user_data_path("casm") / "host_key")
-        address = Address(key, host, port, _authorities(user_ca))
+        key, *others = host_keys(host_key or platformdirs.user_data_path("casm") / "host_key")
+        address = Address(key, host, port, _authorities(user_ca), others)
         database = _open(call)
         served = asyncio.run(_serve(database, address, limits, read_path(yang_path) if yang_path else None))
         return Answer(
@@ -165,9 +165,12 @@ async def _serve(
     try:
         async with SshNorthbound(server, address) as listening:
             shown = f"[{listening.host}]" if ":" in listening.host else listening.host
-            key = fingerprint_of_line(address.host_key.export_public_key().decode())
+            keys = ", or ".join(
+                fingerprint_of_line(key.export_public_key().decode())
+                for key in (address.host_key, *address.more_host_keys)
+            )
             sys.stdout.write(
-                f"Listening on {shown}:{listening.port} for NETCONF over SSH (host key {key}).\n"
+                f"Listening on {shown}:{listening.port} for NETCONF over SSH (host key {keys}).\n"
             )
             sys.stdout.flush()
             if not await asyncio.to_thread(has_users, database):

@@ -256,7 +256,11 @@ Answer = Ok | Data | Output | Errors
 
 
 def build_reply(heading: Heading, answer: Answer) -> bytes:
-    """The rpc-reply. The nodes of the answer are written where they are, not moved."""
+    """The rpc-reply. The nodes of the answer are written where they are, not moved.
+
+    It has no XML declaration (RFC 6241, 3: a message may have one): clients that decode what they read, and
+    parse the text, fail on one that names an encoding.
+    """
     namespaces = {**heading.namespaces, None: nc("")[1:-1]}
     reply = etree.Element(nc("rpc-reply"), dict(heading.attributes), nsmap=namespaces)  # type: ignore[arg-type]
     parent, nodes = reply, _nodes(answer)
@@ -264,7 +268,7 @@ def build_reply(heading: Heading, answer: Answer) -> bytes:
         parent = etree.SubElement(reply, nc("data"))
     parent.text = ""
     # Copying a large tree into the reply only to write it would double time and memory.
-    opening, _, closing = serialize(reply).partition(b"></")
+    opening, _, closing = etree.tostring(reply, encoding="UTF-8", xml_declaration=False).partition(b"></")
     return b"".join([opening, b">", *map(_write, nodes), b"</", closing])
 
 

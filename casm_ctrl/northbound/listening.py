@@ -20,12 +20,14 @@ three times as long."""
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen, and as whom. `authorities`: public keys that sign certificates of users."""
+    """Where to listen, and as whom. `authorities`: public keys that sign certificates of users; `more_host_keys`:
+    of other kinds than the first."""
 
     host_key: asyncssh.SSHKey
     host: str = "127.0.0.1"
     port: int = 8300
     authorities: Sequence[str] = ()
+    more_host_keys: Sequence[asyncssh.SSHKey] = ()
 
 
 class SshNorthbound:
@@ -46,6 +48,7 @@ class SshNorthbound:
             login_timeout=limits.login_timeout,
             idle_timeout=limits.hello_timeout,
             keepalive=KEEPALIVE,
+            more_host_keys=address.more_host_keys,
         )
         self._stack = AsyncExitStack()
 

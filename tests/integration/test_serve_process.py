@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import asyncssh
+import pytest
 
 from casm_ctrl.netconf.framing import END_OF_MESSAGE
 
@@ -85,6 +86,30 @@ async def test_the_first_start_makes_store_and_key_and_says_who_may_log_in(tmp_p
     data = tmp_path / "data" / "casm"
     assert data.stat().st_mode & 0o777 == 0o700
     assert (data / "host_key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("algorithm", ["ssh-ed25519", "rsa-sha2-256", "ssh-rsa"])
+async def test_it_shows_a_host_key_of_the_kind_that_a_client_knows(tmp_path: Path, algorithm: str) -> None:
+    """Clients of before 2017 know no Ed25519, and of before 2018 no SHA-2 with RSA."""
+    process, port = await begin(tmp_path)
+    key = await asyncssh.get_server_host_key("127.0.0.1", port, server_host_key_algs=[algorithm], config=None)
+    assert key is not None
+    assert key.get_algorithm() == ("ssh-ed25519" if algorithm == "ssh-ed25519" else "ssh-rsa")
+    await end(process, signal.SIGTERM)
+    assert (tmp_path / "data" / "casm" / "host_key_rsa").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_key_of_ones_own_is_the_only_one(tmp_path: Path) -> None:
+    key = tmp_path / "mine"
+    key.write_bytes(asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_private_key())
+    key.chmod(0o600)
+    process, port = await begin(tmp_path, "--host-key", str(key))
+    shown = await asyncssh.get_server_host_key("127.0.0.1", port, config=None)
+    assert (
+        shown is not None and shown.export_public_key() == asyncssh.read_private_key(key).export_public_key()
+    )
+    await end(process, signal.SIGTERM)
+    assert not key.with_name("mine_rsa").exists()
 
 
 async def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:

@@ -76,4 +76,4 @@ def envelope(moment: int, content: Element) -> bytes:
     """The notification message (RFC 5277, 4): when it happened, and what."""
     opening = f'<notification xmlns="{NOTIFICATION}"><eventTime>{to_rfc3339(moment)}</eventTime>'
     body = etree.tostring(content, encoding="UTF-8", xml_declaration=False, with_tail=False)
-    return b"".join((b'<?xml version="1.0" encoding="UTF-8"?>\n', opening.encode(), body, b"</notification>"))
+    return b"".join((opening.encode(), body, b"</notification>"))
