@@ -1,9 +1,14 @@
-"""The YANG modules that the server implements: their text, their schema, the engine, and what a hello says of them."""
+"""What the server says that it is: its capabilities, its YANG modules with their features, and its datastores.
+
+All that is told of them comes from here: the hello, ietf-netconf-monitoring, ietf-yang-library.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+
+from lxml import etree
 
 from casm_ctrl.netconf.messages import ModuleCapability
 from casm_ctrl.netconf.names import (
@@ -12,9 +17,14 @@ from casm_ctrl.netconf.names import (
     CANDIDATE,
     CONFIRMED_COMMIT_1_1,
     ROLLBACK_ON_ERROR,
+    STARTUP,
+    URL,
     VALIDATE_1_0,
     VALIDATE_1_1,
+    WRITABLE_RUNNING,
+    XPATH,
 )
+from casm_ctrl.netconf.yang_library import YangLibrary
 from casm_ctrl.northbound.notifications.names import MODULES as NOTIFICATION_MODULES
 from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.engine import Engine
@@ -32,12 +42,15 @@ STANDARD = (
     "ietf-netconf-nmda",
     "ietf-netconf-acm",
     "ietf-yang-library",
+    "ietf-datastores",
     "ietf-origin",
     "ietf-subscribed-notifications",
     "ietf-yang-push",
     "notifications",
     "nc-notifications",
 )
+"""Of the IETF: those whose nodes, RPCs and notifications are done here, and those whose identities are (RFC 7950,
+9.10.2: only an implemented module's identities are values). What they import beside is not implemented."""
 
 NOTIFICATION_1_0 = "urn:ietf:params:netconf:capability:notification:1.0"
 INTERLEAVE_1_0 = "urn:ietf:params:netconf:capability:interleave:1.0"
@@ -54,39 +67,62 @@ PROTOCOL = (
     INTERLEAVE_1_0,
 )
 
-FEATURES: dict[str, tuple[str, ...]] = {
-    **{name: features for name, features in NOTIFICATION_MODULES.items() if features},
-    "ietf-netconf": ("candidate", "confirmed-commit", "rollback-on-error", "validate"),
-    "ietf-netconf-nmda": (),
-    "ietf-interfaces": (),
-    "ietf-ip": (),
+DATASTORES = ("running", "candidate", "operational")
+"""By their names in ietf-datastores (RFC 8342)."""
+
+_FEATURES_OF_NETCONF = {
+    WRITABLE_RUNNING: "writable-running",
+    CANDIDATE: "candidate",
+    CONFIRMED_COMMIT_1_1: "confirmed-commit",
+    ROLLBACK_ON_ERROR: "rollback-on-error",
+    VALIDATE_1_1: "validate",
+    STARTUP: "startup",
+    URL: "url",
+    XPATH: "xpath",
 }
-"""Those that are on, where a module has more than the server does; all are elsewhere."""
+"""Each capability of RFC 6241 is a feature of ietf-netconf too."""
+
+FEATURES: Mapping[str, Sequence[str]] = {
+    **NOTIFICATION_MODULES,
+    "ietf-netconf": tuple(
+        feature for capability, feature in _FEATURES_OF_NETCONF.items() if capability in PROTOCOL
+    ),
+    "ietf-netconf-nmda": (),
+}
+"""Those that are on; a module that is not named here has none on."""
 
 
 class Models:
     """Read once, then shared by all threads."""
 
     def __init__(self) -> None:
-        folders = (yang_folder(), *standard_folders())
-        self.engine = Engine((*OURS, *STANDARD), (yang_folder(),), features=FEATURES)
-        self.schema: Schema = read_schema(self.engine.context)
-        self.modules: tuple[Module, ...] = _with_imports((*OURS, *STANDARD), folders)
+        names = (*OURS, *STANDARD)
+        self.implemented = {name: tuple(FEATURES.get(name, ())) for name in names}
+        """The modules that are implemented, with the features that are on."""
+        self.modules: tuple[Module, ...] = _with_imports(names, (yang_folder(), *standard_folders()))
         """Those that are implemented, and all that they import and include: what get-schema hands out."""
+        features = {module.name: self.implemented.get(module.name, ()) for module in self.modules}
+        self.engine = Engine(names, (yang_folder(),), features=features)
+        self.schema: Schema = _schema_of(self.engine, self.modules, self.implemented)
+        self.library = YangLibrary(self.modules, self.implemented, DATASTORES)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
         """The modules as a hello announces them; submodules are not (RFC 6020, 5.6.4)."""
         return tuple(
             ModuleCapability(
-                module.name,
-                module.namespace,
-                module.revision or None,
-                FEATURES.get(module.name, module.header.features),
+                module.name, module.namespace, module.revision or None, self.implemented.get(module.name, ())
             ).capability
             for module in self.modules
             if not module.header.belongs_to
         )
+
+
+def _schema_of(engine: Engine, modules: Sequence[Module], implemented: Collection[str]) -> Schema:
+    """Without what the engine implements only because another module refers to it."""
+    spaces = {module.namespace for module in modules if module.name in implemented}
+    roots = read_schema(engine.context).roots
+    return Schema({tag: node for tag, node in roots.items() if etree.QName(tag).namespace in spaces})
 
 
 def _with_imports(names: Sequence[str], folders: Sequence[Path]) -> tuple[Module, ...]:

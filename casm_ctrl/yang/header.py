@@ -53,6 +53,8 @@ class Header:
     """Those that it defines."""
     deviates: tuple[str, ...]
     """The modules that it deviates from."""
+    yang_version: str = "1"
+    """`1` or `1.1`, the language that it is written in."""
 
     def __str__(self) -> str:
         return str(Import(self.name, self.revision))
@@ -83,7 +85,7 @@ def read_header(text: str) -> Header:
                 inside: list[Import] | None = linked[keyword]
             else:
                 inside = None
-            if keyword in ("namespace", "belongs-to"):
+            if keyword in ("namespace", "belongs-to", "yang-version"):
                 names[keyword] = argument
             elif keyword == "revision":
                 revisions.append(_date(argument))
@@ -109,6 +111,7 @@ def read_header(text: str) -> Header:
         includes=tuple(linked["include"]),
         features=tuple(features),
         deviates=tuple(name for name in deviated if name),
+        yang_version=names.get("yang-version", "1"),
     )
 
 

@@ -45,6 +45,7 @@ def test_header() -> None:
         includes=(Import("part", "2021-01-01"),),
         features=("one", "two"),
         deviates=("lib",),
+        yang_version="1.1",
     )
 
 
