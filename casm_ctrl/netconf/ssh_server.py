@@ -17,15 +17,12 @@ from typing import Protocol, runtime_checkable
 import asyncssh
 
 from casm_ctrl.netconf.serving import Channel
-from casm_ctrl.netconf.ssh_guard import Guard
-from casm_ctrl.netconf.ssh_session import SshSession
 
+SUBSYSTEM = "netconf"
 LOGIN_TIMEOUT = 30.0
 """Seconds that a client has to authenticate."""
-WINDOW = 256 * 1024
-"""Octets of a client that may be under way to a session."""
-MOST_CHANNELS = 256
-"""Channels of one connection at once, whether they became sessions or not."""
+READ_AHEAD = 256 * 1024
+"""Octets of a client that wait here before it is made to wait."""
 ACCEPT_PAUSE = 0.1
 """Seconds before the next try where the process has run out of file descriptors."""
 
@@ -206,10 +203,10 @@ class SshListener:
             return _GatedServer(self._authenticator, self._begin, self._idle_timeout)
         return _Server(self._authenticator, self._begin)
 
-    def _begin(self, channel: SshSession) -> None:
+    def _begin(self, channel: _Session) -> None:
         self._spawn(self._run(channel))
 
-    async def _run(self, channel: SshSession) -> None:
+    async def _run(self, channel: _Session) -> None:
         try:
             await self._handle(channel)
         except (OSError, asyncssh.Error):
@@ -227,7 +224,7 @@ class SshListener:
 class _Server(asyncssh.SSHServer):
     """One SSH connection: authentication, and which sessions it may open."""
 
-    def __init__(self, authenticator: Authenticator, begin: Callable[[SshSession], None]) -> None:
+    def __init__(self, authenticator: Authenticator, begin: Callable[[_Session], None]) -> None:
         self._authenticator = authenticator
         self._begin = begin
 
@@ -247,13 +244,13 @@ class _Server(asyncssh.SSHServer):
         return self._authenticator.public_key(username, key)
 
     def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
-        return SshSession(self._begin)
+        return _Session(self._begin)
 
 
 class _GatedServer(asyncssh.SSHServer):
     """One SSH connection that a gate watches."""
 
-    def __init__(self, gate: Gate, begin: Callable[[SshSession], None], idle_timeout: float | None) -> None:
+    def __init__(self, gate: Gate, begin: Callable[[_Session], None], idle_timeout: float | None) -> None:
         self._gate = gate
         self._begin = begin
         self._idle_timeout = idle_timeout
@@ -310,12 +307,100 @@ class _GatedServer(asyncssh.SSHServer):
                 asyncssh.OPEN_RESOURCE_SHORTAGE,
                 "the server has as many sessions as it takes: try again later",
             )
-        return SshSession(self._started)
+        return _Session(self._started)
 
-    def _started(self, channel: SshSession) -> None:
+    def _started(self, channel: _Session) -> None:
         self._stop_timer()
         self._begin(channel)
 
     def _stop_timer(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
+
+
+class _Session(asyncssh.SSHServerSession[bytes]):
+    """An SSH session as a Channel, once its client has asked for the netconf subsystem."""
+
+    def __init__(self, begin: Callable[[_Session], None]) -> None:
+        self._begin = begin
+        self._arrived = bytearray()
+        self._ended = False
+        self._news = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    # --- Channel ----------------------------------------------------------------------------------
+
+    @property
+    def username(self) -> str:
+        return str(self._channel.get_extra_info("username"))
+
+    @property
+    def source_host(self) -> str:
+        return str(self._channel.get_extra_info("peername")[0])
+
+    async def read(self) -> bytes:
+        while not self._arrived and not self._ended:
+            self._news.clear()
+            await self._news.wait()
+        data, self._arrived = bytes(self._arrived), bytearray()
+        if not self._ended:
+            self._channel.resume_reading()
+        return data
+
+    def write(self, data: bytes) -> None:
+        if data and not self._channel.is_closing():
+            self._channel.write(data)
+
+    async def drain(self) -> None:
+        await self._writable.wait()
+
+    def close(self) -> None:
+        if not self._channel.is_closing():
+            self._channel.exit(0)
+
+    def abort(self) -> None:
+        self._connection.abort()
+
+    def vanish(self) -> None:
+        # asyncssh has no word for it: whoever stops reading a channel still answers on its connection.
+        transport = self._connection._transport
+        if transport is not None:
+            transport.pause_reading()
+
+    # --- asyncssh ---------------------------------------------------------------------------------
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._channel = chan
+        self._connection = chan.get_connection()
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        return subsystem == SUBSYSTEM
+
+    def session_started(self) -> None:
+        self._begin(self)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._arrived += data
+        if len(self._arrived) >= READ_AHEAD:
+            self._channel.pause_reading()
+        self._news.set()
+
+    def eof_received(self) -> bool:
+        self._end()
+        # The channel stays open for the replies to what came before.
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._news.set()
