@@ -10209,7 +10209,7 @@ class yc_by_casm_operations__casm_operations_rpc_trace_output_block_by(PybindBas
 
   YANG Description: The event that brought it there.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__sequence','__time','__actor','__verb','__subject_kind','__subject','__from_','__to','__request_id','__reason',)
+  __slots__ = ('_path_helper', '_extmethods', '__sequence','__time','__actor','__verb','__subject_kind','__subject','__from_','__to','__outcome','__config_revision','__session_id','__request_id','__reason',)
 
   _yang_name = 'by'
   _yang_namespace = 'urn:casm:yang:casm-operations'
@@ -10229,6 +10229,9 @@ class yc_by_casm_operations__casm_operations_rpc_trace_output_block_by(PybindBas
     self.__subject = YANGDynClass(base=str, is_leaf=True, yang_name="subject", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__from_ = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="from", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
     self.__to = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="to", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
+    self.__outcome = YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    self.__config_revision = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+    self.__session_id = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
     self.__request_id = YANGDynClass(base=str, is_leaf=True, yang_name="request-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__reason = YANGDynClass(base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
 
@@ -10555,6 +10558,121 @@ class yc_by_casm_operations__casm_operations_rpc_trace_output_block_by(PybindBas
     self.__to = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="to", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
 
 
+  def _get_outcome(self):
+    """
+    Getter method for outcome, mapped from YANG variable /casm_operations_rpc/trace/output/block/by/outcome (string)
+
+    YANG Description: Of what is no block: what it came to, such as how a session
+ended.
+    """
+    return self.__outcome
+      
+  def _set_outcome(self, v, load=False):
+    """
+    Setter method for outcome, mapped from YANG variable /casm_operations_rpc/trace/output/block/by/outcome (string)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_outcome is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_outcome() directly.
+
+    YANG Description: Of what is no block: what it came to, such as how a session
+ended.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """outcome must be of a type compatible with string""",
+          'defined-type': "string",
+          'generated-type': """YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)""",
+        })
+
+    self.__outcome = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_outcome(self):
+    self.__outcome = YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+
+
+  def _get_config_revision(self):
+    """
+    Getter method for config_revision, mapped from YANG variable /casm_operations_rpc/trace/output/block/by/config_revision (uint64)
+
+    YANG Description: The configuration's revision from then on, where that is what
+changed.
+    """
+    return self.__config_revision
+      
+  def _set_config_revision(self, v, load=False):
+    """
+    Setter method for config_revision, mapped from YANG variable /casm_operations_rpc/trace/output/block/by/config_revision (uint64)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_config_revision is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_config_revision() directly.
+
+    YANG Description: The configuration's revision from then on, where that is what
+changed.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """config_revision must be of a type compatible with uint64""",
+          'defined-type': "uint64",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)""",
+        })
+
+    self.__config_revision = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_config_revision(self):
+    self.__config_revision = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+
+
+  def _get_session_id(self):
+    """
+    Getter method for session_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/by/session_id (uint32)
+
+    YANG Description: The NETCONF session that changed the configuration.
+    """
+    return self.__session_id
+      
+  def _set_session_id(self, v, load=False):
+    """
+    Setter method for session_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/by/session_id (uint32)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_session_id is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_session_id() directly.
+
+    YANG Description: The NETCONF session that changed the configuration.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """session_id must be of a type compatible with uint32""",
+          'defined-type': "uint32",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)""",
+        })
+
+    self.__session_id = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_session_id(self):
+    self.__session_id = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
+
+
   def _get_request_id(self):
     """
     Getter method for request_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/by/request_id (string)
@@ -10636,11 +10754,14 @@ class yc_by_casm_operations__casm_operations_rpc_trace_output_block_by(PybindBas
   subject = __builtin__.property(_get_subject, _set_subject)
   from_ = __builtin__.property(_get_from_, _set_from_)
   to = __builtin__.property(_get_to, _set_to)
+  outcome = __builtin__.property(_get_outcome, _set_outcome)
+  config_revision = __builtin__.property(_get_config_revision, _set_config_revision)
+  session_id = __builtin__.property(_get_session_id, _set_session_id)
   request_id = __builtin__.property(_get_request_id, _set_request_id)
   reason = __builtin__.property(_get_reason, _set_reason)
 
 
-  _pyangbind_elements = OrderedDict([('sequence', sequence), ('time', time), ('actor', actor), ('verb', verb), ('subject_kind', subject_kind), ('subject', subject), ('from_', from_), ('to', to), ('request_id', request_id), ('reason', reason), ])
+  _pyangbind_elements = OrderedDict([('sequence', sequence), ('time', time), ('actor', actor), ('verb', verb), ('subject_kind', subject_kind), ('subject', subject), ('from_', from_), ('to', to), ('outcome', outcome), ('config_revision', config_revision), ('session_id', session_id), ('request_id', request_id), ('reason', reason), ])
 
 
 class yc_allocated_casm_operations__casm_operations_rpc_trace_output_block_allocated(PybindBase):
@@ -10652,7 +10773,7 @@ class yc_allocated_casm_operations__casm_operations_rpc_trace_output_block_alloc
 
   YANG Description: The event that allocated it.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__sequence','__time','__actor','__verb','__subject_kind','__subject','__from_','__to','__request_id','__reason',)
+  __slots__ = ('_path_helper', '_extmethods', '__sequence','__time','__actor','__verb','__subject_kind','__subject','__from_','__to','__outcome','__config_revision','__session_id','__request_id','__reason',)
 
   _yang_name = 'allocated'
   _yang_namespace = 'urn:casm:yang:casm-operations'
@@ -10672,6 +10793,9 @@ class yc_allocated_casm_operations__casm_operations_rpc_trace_output_block_alloc
     self.__subject = YANGDynClass(base=str, is_leaf=True, yang_name="subject", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__from_ = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="from", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
     self.__to = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="to", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
+    self.__outcome = YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    self.__config_revision = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+    self.__session_id = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
     self.__request_id = YANGDynClass(base=str, is_leaf=True, yang_name="request-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__reason = YANGDynClass(base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
 
@@ -10998,6 +11122,121 @@ class yc_allocated_casm_operations__casm_operations_rpc_trace_output_block_alloc
     self.__to = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="to", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
 
 
+  def _get_outcome(self):
+    """
+    Getter method for outcome, mapped from YANG variable /casm_operations_rpc/trace/output/block/allocated/outcome (string)
+
+    YANG Description: Of what is no block: what it came to, such as how a session
+ended.
+    """
+    return self.__outcome
+      
+  def _set_outcome(self, v, load=False):
+    """
+    Setter method for outcome, mapped from YANG variable /casm_operations_rpc/trace/output/block/allocated/outcome (string)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_outcome is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_outcome() directly.
+
+    YANG Description: Of what is no block: what it came to, such as how a session
+ended.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """outcome must be of a type compatible with string""",
+          'defined-type': "string",
+          'generated-type': """YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)""",
+        })
+
+    self.__outcome = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_outcome(self):
+    self.__outcome = YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+
+
+  def _get_config_revision(self):
+    """
+    Getter method for config_revision, mapped from YANG variable /casm_operations_rpc/trace/output/block/allocated/config_revision (uint64)
+
+    YANG Description: The configuration's revision from then on, where that is what
+changed.
+    """
+    return self.__config_revision
+      
+  def _set_config_revision(self, v, load=False):
+    """
+    Setter method for config_revision, mapped from YANG variable /casm_operations_rpc/trace/output/block/allocated/config_revision (uint64)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_config_revision is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_config_revision() directly.
+
+    YANG Description: The configuration's revision from then on, where that is what
+changed.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """config_revision must be of a type compatible with uint64""",
+          'defined-type': "uint64",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)""",
+        })
+
+    self.__config_revision = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_config_revision(self):
+    self.__config_revision = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+
+
+  def _get_session_id(self):
+    """
+    Getter method for session_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/allocated/session_id (uint32)
+
+    YANG Description: The NETCONF session that changed the configuration.
+    """
+    return self.__session_id
+      
+  def _set_session_id(self, v, load=False):
+    """
+    Setter method for session_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/allocated/session_id (uint32)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_session_id is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_session_id() directly.
+
+    YANG Description: The NETCONF session that changed the configuration.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """session_id must be of a type compatible with uint32""",
+          'defined-type': "uint32",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)""",
+        })
+
+    self.__session_id = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_session_id(self):
+    self.__session_id = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
+
+
   def _get_request_id(self):
     """
     Getter method for request_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/allocated/request_id (string)
@@ -11079,11 +11318,14 @@ class yc_allocated_casm_operations__casm_operations_rpc_trace_output_block_alloc
   subject = __builtin__.property(_get_subject, _set_subject)
   from_ = __builtin__.property(_get_from_, _set_from_)
   to = __builtin__.property(_get_to, _set_to)
+  outcome = __builtin__.property(_get_outcome, _set_outcome)
+  config_revision = __builtin__.property(_get_config_revision, _set_config_revision)
+  session_id = __builtin__.property(_get_session_id, _set_session_id)
   request_id = __builtin__.property(_get_request_id, _set_request_id)
   reason = __builtin__.property(_get_reason, _set_reason)
 
 
-  _pyangbind_elements = OrderedDict([('sequence', sequence), ('time', time), ('actor', actor), ('verb', verb), ('subject_kind', subject_kind), ('subject', subject), ('from_', from_), ('to', to), ('request_id', request_id), ('reason', reason), ])
+  _pyangbind_elements = OrderedDict([('sequence', sequence), ('time', time), ('actor', actor), ('verb', verb), ('subject_kind', subject_kind), ('subject', subject), ('from_', from_), ('to', to), ('outcome', outcome), ('config_revision', config_revision), ('session_id', session_id), ('request_id', request_id), ('reason', reason), ])
 
 
 class yc_member_casm_operations__casm_operations_rpc_trace_output_block_member(PybindBase):
@@ -11460,7 +11702,7 @@ class yc_event_casm_operations__casm_operations_rpc_trace_output_block_event(Pyb
 
   YANG Description: The history of the block, where it was asked about.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__sequence','__time','__actor','__verb','__subject_kind','__subject','__from_','__to','__request_id','__reason',)
+  __slots__ = ('_path_helper', '_extmethods', '__sequence','__time','__actor','__verb','__subject_kind','__subject','__from_','__to','__outcome','__config_revision','__session_id','__request_id','__reason',)
 
   _yang_name = 'event'
   _yang_namespace = 'urn:casm:yang:casm-operations'
@@ -11480,6 +11722,9 @@ class yc_event_casm_operations__casm_operations_rpc_trace_output_block_event(Pyb
     self.__subject = YANGDynClass(base=str, is_leaf=True, yang_name="subject", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__from_ = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="from", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
     self.__to = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="to", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
+    self.__outcome = YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    self.__config_revision = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+    self.__session_id = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
     self.__request_id = YANGDynClass(base=str, is_leaf=True, yang_name="request-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__reason = YANGDynClass(base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
 
@@ -11811,6 +12056,121 @@ class yc_event_casm_operations__casm_operations_rpc_trace_output_block_event(Pyb
     self.__to = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="to", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
 
 
+  def _get_outcome(self):
+    """
+    Getter method for outcome, mapped from YANG variable /casm_operations_rpc/trace/output/block/event/outcome (string)
+
+    YANG Description: Of what is no block: what it came to, such as how a session
+ended.
+    """
+    return self.__outcome
+      
+  def _set_outcome(self, v, load=False):
+    """
+    Setter method for outcome, mapped from YANG variable /casm_operations_rpc/trace/output/block/event/outcome (string)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_outcome is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_outcome() directly.
+
+    YANG Description: Of what is no block: what it came to, such as how a session
+ended.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """outcome must be of a type compatible with string""",
+          'defined-type': "string",
+          'generated-type': """YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)""",
+        })
+
+    self.__outcome = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_outcome(self):
+    self.__outcome = YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+
+
+  def _get_config_revision(self):
+    """
+    Getter method for config_revision, mapped from YANG variable /casm_operations_rpc/trace/output/block/event/config_revision (uint64)
+
+    YANG Description: The configuration's revision from then on, where that is what
+changed.
+    """
+    return self.__config_revision
+      
+  def _set_config_revision(self, v, load=False):
+    """
+    Setter method for config_revision, mapped from YANG variable /casm_operations_rpc/trace/output/block/event/config_revision (uint64)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_config_revision is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_config_revision() directly.
+
+    YANG Description: The configuration's revision from then on, where that is what
+changed.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """config_revision must be of a type compatible with uint64""",
+          'defined-type': "uint64",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)""",
+        })
+
+    self.__config_revision = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_config_revision(self):
+    self.__config_revision = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+
+
+  def _get_session_id(self):
+    """
+    Getter method for session_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/event/session_id (uint32)
+
+    YANG Description: The NETCONF session that changed the configuration.
+    """
+    return self.__session_id
+      
+  def _set_session_id(self, v, load=False):
+    """
+    Setter method for session_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/event/session_id (uint32)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_session_id is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_session_id() directly.
+
+    YANG Description: The NETCONF session that changed the configuration.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """session_id must be of a type compatible with uint32""",
+          'defined-type': "uint32",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)""",
+        })
+
+    self.__session_id = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_session_id(self):
+    self.__session_id = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
+
+
   def _get_request_id(self):
     """
     Getter method for request_id, mapped from YANG variable /casm_operations_rpc/trace/output/block/event/request_id (string)
@@ -11892,11 +12252,14 @@ class yc_event_casm_operations__casm_operations_rpc_trace_output_block_event(Pyb
   subject = __builtin__.property(_get_subject, _set_subject)
   from_ = __builtin__.property(_get_from_, _set_from_)
   to = __builtin__.property(_get_to, _set_to)
+  outcome = __builtin__.property(_get_outcome, _set_outcome)
+  config_revision = __builtin__.property(_get_config_revision, _set_config_revision)
+  session_id = __builtin__.property(_get_session_id, _set_session_id)
   request_id = __builtin__.property(_get_request_id, _set_request_id)
   reason = __builtin__.property(_get_reason, _set_reason)
 
 
-  _pyangbind_elements = OrderedDict([('sequence', sequence), ('time', time), ('actor', actor), ('verb', verb), ('subject_kind', subject_kind), ('subject', subject), ('from_', from_), ('to', to), ('request_id', request_id), ('reason', reason), ])
+  _pyangbind_elements = OrderedDict([('sequence', sequence), ('time', time), ('actor', actor), ('verb', verb), ('subject_kind', subject_kind), ('subject', subject), ('from_', from_), ('to', to), ('outcome', outcome), ('config_revision', config_revision), ('session_id', session_id), ('request_id', request_id), ('reason', reason), ])
 
 
 class yc_block_casm_operations__casm_operations_rpc_trace_output_block(PybindBase):
@@ -13711,7 +14074,7 @@ class yc_event_casm_operations__casm_operations_rpc_read_audit_output_event(Pybi
 
   YANG Description: One event.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__sequence','__time','__actor','__verb','__subject_kind','__subject','__from_','__to','__request_id','__reason',)
+  __slots__ = ('_path_helper', '_extmethods', '__sequence','__time','__actor','__verb','__subject_kind','__subject','__from_','__to','__outcome','__config_revision','__session_id','__request_id','__reason',)
 
   _yang_name = 'event'
   _yang_namespace = 'urn:casm:yang:casm-operations'
@@ -13731,6 +14094,9 @@ class yc_event_casm_operations__casm_operations_rpc_read_audit_output_event(Pybi
     self.__subject = YANGDynClass(base=str, is_leaf=True, yang_name="subject", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__from_ = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="from", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
     self.__to = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="to", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
+    self.__outcome = YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    self.__config_revision = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+    self.__session_id = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
     self.__request_id = YANGDynClass(base=str, is_leaf=True, yang_name="request-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__reason = YANGDynClass(base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
 
@@ -14062,6 +14428,121 @@ class yc_event_casm_operations__casm_operations_rpc_read_audit_output_event(Pybi
     self.__to = YANGDynClass(base=[RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'reserved': {}, 'installed': {}, 'draining': {}, 'withdrawing': {}, 'quarantined': {}},),RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'free': {}},),], is_leaf=True, yang_name="to", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='block-standing', is_config=True)
 
 
+  def _get_outcome(self):
+    """
+    Getter method for outcome, mapped from YANG variable /casm_operations_rpc/read_audit/output/event/outcome (string)
+
+    YANG Description: Of what is no block: what it came to, such as how a session
+ended.
+    """
+    return self.__outcome
+      
+  def _set_outcome(self, v, load=False):
+    """
+    Setter method for outcome, mapped from YANG variable /casm_operations_rpc/read_audit/output/event/outcome (string)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_outcome is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_outcome() directly.
+
+    YANG Description: Of what is no block: what it came to, such as how a session
+ended.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """outcome must be of a type compatible with string""",
+          'defined-type': "string",
+          'generated-type': """YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)""",
+        })
+
+    self.__outcome = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_outcome(self):
+    self.__outcome = YANGDynClass(base=str, is_leaf=True, yang_name="outcome", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+
+
+  def _get_config_revision(self):
+    """
+    Getter method for config_revision, mapped from YANG variable /casm_operations_rpc/read_audit/output/event/config_revision (uint64)
+
+    YANG Description: The configuration's revision from then on, where that is what
+changed.
+    """
+    return self.__config_revision
+      
+  def _set_config_revision(self, v, load=False):
+    """
+    Setter method for config_revision, mapped from YANG variable /casm_operations_rpc/read_audit/output/event/config_revision (uint64)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_config_revision is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_config_revision() directly.
+
+    YANG Description: The configuration's revision from then on, where that is what
+changed.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """config_revision must be of a type compatible with uint64""",
+          'defined-type': "uint64",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)""",
+        })
+
+    self.__config_revision = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_config_revision(self):
+    self.__config_revision = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="config-revision", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
+
+
+  def _get_session_id(self):
+    """
+    Getter method for session_id, mapped from YANG variable /casm_operations_rpc/read_audit/output/event/session_id (uint32)
+
+    YANG Description: The NETCONF session that changed the configuration.
+    """
+    return self.__session_id
+      
+  def _set_session_id(self, v, load=False):
+    """
+    Setter method for session_id, mapped from YANG variable /casm_operations_rpc/read_audit/output/event/session_id (uint32)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_session_id is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_session_id() directly.
+
+    YANG Description: The NETCONF session that changed the configuration.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """session_id must be of a type compatible with uint32""",
+          'defined-type': "uint32",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)""",
+        })
+
+    self.__session_id = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_session_id(self):
+    self.__session_id = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range': ['0..4294967295']}, int_size=32), is_leaf=True, yang_name="session-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint32', is_config=True)
+
+
   def _get_request_id(self):
     """
     Getter method for request_id, mapped from YANG variable /casm_operations_rpc/read_audit/output/event/request_id (string)
@@ -14143,11 +14624,14 @@ class yc_event_casm_operations__casm_operations_rpc_read_audit_output_event(Pybi
   subject = __builtin__.property(_get_subject, _set_subject)
   from_ = __builtin__.property(_get_from_, _set_from_)
   to = __builtin__.property(_get_to, _set_to)
+  outcome = __builtin__.property(_get_outcome, _set_outcome)
+  config_revision = __builtin__.property(_get_config_revision, _set_config_revision)
+  session_id = __builtin__.property(_get_session_id, _set_session_id)
   request_id = __builtin__.property(_get_request_id, _set_request_id)
   reason = __builtin__.property(_get_reason, _set_reason)
 
 
-  _pyangbind_elements = OrderedDict([('sequence', sequence), ('time', time), ('actor', actor), ('verb', verb), ('subject_kind', subject_kind), ('subject', subject), ('from_', from_), ('to', to), ('request_id', request_id), ('reason', reason), ])
+  _pyangbind_elements = OrderedDict([('sequence', sequence), ('time', time), ('actor', actor), ('verb', verb), ('subject_kind', subject_kind), ('subject', subject), ('from_', from_), ('to', to), ('outcome', outcome), ('config_revision', config_revision), ('session_id', session_id), ('request_id', request_id), ('reason', reason), ])
 
 
 class yc_output_casm_operations__casm_operations_rpc_read_audit_output(PybindBase):

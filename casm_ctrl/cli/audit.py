@@ -69,7 +69,7 @@ def _subject(event: Document) -> str:
 
 
 def _states(event: Document) -> str | None:
-    source, target = event.get("from"), event.get("to")
+    source, target = event.get("from"), event.get("to", event.get("outcome"))
     if source is None or target is None or source == target:
         return target
     return f"{source} → {target}"

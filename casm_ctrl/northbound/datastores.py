@@ -237,8 +237,8 @@ class Datastores(DatastoreRules[Configuration]):
         return self.candidate
 
     def _commit(self, session_id: int, content: Configuration) -> None:
-        holder = self._holder(session_id)
-        author = Author(self._callers[session_id].actor)
+        holder = self.holder(session_id)
+        author = Author(self._callers[session_id].actor, session=holder)
         for _ in range(_TRIES):
             view = self._view
             names = changed(view.stored, content)
@@ -250,9 +250,7 @@ class Datastores(DatastoreRules[Configuration]):
                         self._database, author, holder, view.commit, edits, revision=view.revision
                     )
                 elif edits:
-                    done = configuration.change(
-                        self._database, author, edits, holder=holder, revision=view.revision
-                    )
+                    done = configuration.change(self._database, author, edits, revision=view.revision)
                     revision = int(done["config-revision"])
                 else:
                     return
@@ -270,8 +268,8 @@ class Datastores(DatastoreRules[Configuration]):
         raise rpc_error.in_use("others change the configuration all the time: commit again")
 
     def _commit_confirmed(self, content: Configuration, pending: Pending, timeout: int) -> None:
-        holder = self._holder(pending.session_id)
-        author = Author(self._callers[pending.session_id].actor)
+        holder = self.holder(pending.session_id)
+        author = Author(self._callers[pending.session_id].actor, session=holder)
         for _ in range(_TRIES):
             view = self._view
             names = changed(view.stored, content)
@@ -318,7 +316,8 @@ class Datastores(DatastoreRules[Configuration]):
     def _take_back(self, why: str) -> None:
         commit = self._view.commit
         if commit is not None:
-            author = Author(f"{commit.holder.user}@netconf")
+            session = commit.holder if commit.holder.session_id else None
+            author = Author(f"{commit.holder.user}@netconf", session=session)
             pending_commit.cancel(self._database, author, why)
         self._deadline = None
         with self._database.read() as tx:
@@ -335,7 +334,7 @@ class Datastores(DatastoreRules[Configuration]):
     # --- Locks ------------------------------------------------------------------------------------
 
     def _lock_running(self, session_id: int) -> None:
-        found = config_lock.lock(self._database, self._holder(session_id))
+        found = config_lock.lock(self._database, self.holder(session_id))
         if found is not None:
             ours = found.holder.server == self.server
             what = "holds the lock" if isinstance(found, ConfigLock) else "has a confirmed commit pending"
@@ -347,9 +346,10 @@ class Datastores(DatastoreRules[Configuration]):
         self._renewed = self._clock.now()
 
     def _unlock_running(self, session_id: int) -> None:
-        config_lock.unlock(self._database, self._holder(session_id))
+        config_lock.unlock(self._database, self.holder(session_id))
 
-    def _holder(self, session_id: int) -> Holder:
+    def holder(self, session_id: int) -> Holder:
+        """What the store knows a session of this server by."""
         caller = self._callers.get(session_id)
         return Holder(self.server, session_id, "" if caller is None else caller.username, self._process)
 

@@ -121,8 +121,8 @@ def _adopt(tx: Transaction, author: Author, sights: Mapping[str, Sight], finds: 
     for together in _by_name(finds):
         _adopt_pool(tx, author, rows, together, outcome, done)
     if done:
-        count_change(tx)
-        record(tx, author, (Event(d.verb, d.kind, d.id, d.name, reason=d.words) for d in done))
+        told = (Event(d.verb, d.kind, d.id, d.name, reason=d.words) for d in done)
+        record(tx, author, told, revision=count_change(tx, author.session))
     if outcome.adopted:
         for name, row in rows.items():
             words = (

@@ -60,7 +60,6 @@ from casm_ctrl.service.space_edits import RemoveSpace as RemoveSpace
 from casm_ctrl.service.space_edits import add_space, change_space, remove_space
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import spaces
-from casm_ctrl.store.config_lock import Holder
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.transaction import Transaction
@@ -104,34 +103,31 @@ def change(
     author: Author,
     edits: Sequence[Edit],
     *,
-    holder: Holder | None = None,
     revision: int | None = None,
 ) -> Document:
     """Apply all of `edits` or none. Returns the new `config-revision`.
 
-    Raises a Refusal that names the edit, with its place among them as `edit_index`; InUse where another than
-    `holder`, a NETCONF session, has the configuration locked; PlanOutdated where it is not at `revision` any more.
+    Raises a Refusal that names the edit, with its place among them as `edit_index`; InUse where another
+    session than the author's has the configuration locked; PlanOutdated where it is not at `revision` any more.
     """
 
     def body(tx: Transaction) -> Document:
         if revision is not None:
             expect(tx, revision)
-        return {"config-revision": str(make(tx, author, edits, holder))}
+        return {"config-revision": str(make(tx, author, edits))}
 
     arguments = {"edits": [[type(edit).__name__, dataclasses.asdict(edit)] for edit in edits]}
     return perform(database, author, "change", arguments, body)
 
 
-def make(tx: Transaction, author: Author, edits: Sequence[Edit], holder: Holder | None = None) -> int:
+def make(tx: Transaction, author: Author, edits: Sequence[Edit]) -> int:
     """Apply the edits, count and record them. Returns the new config-revision."""
-    check_free(tx, holder)
+    check_free(tx, author.session)
     done = apply_edits(tx, edits)
-    record(
-        tx,
-        author,
-        (Event(d.verb, d.kind, d.id, d.name, reason=author.reason or d.words) for d in done),
-    )
-    return spaces.bump_config_revision(tx)
+    revision = spaces.bump_config_revision(tx)
+    told = (Event(d.verb, d.kind, d.id, d.name, reason=author.reason or d.words) for d in done)
+    record(tx, author, told, revision=revision)
+    return revision
 
 
 def apply_edits(tx: Transaction, edits: Sequence[Edit]) -> list[Done]:

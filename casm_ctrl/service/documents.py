@@ -244,6 +244,14 @@ def event_document(event: EventRow) -> Document:
     }
     if event.request_id is not None:
         document["request-id"] = event.request_id
+    if event.revision is not None:
+        document["config-revision"] = str(event.revision)
+    if event.session_id is not None:
+        document["session-id"] = event.session_id
+    if event.subject_kind != "block":
+        if event.target is not None:
+            document["outcome"] = event.target
+        return document
     if event.source is not None:
         document["from"] = event.source
     if event.target is not None:

@@ -9,7 +9,7 @@ nobody else changes configuration.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.base.deadlines import LEASE
@@ -81,8 +81,9 @@ def begin(
         )
         pending_commits.put_pending(tx, commit)
         words = f"until {to_rfc3339(commit.deadline)}, {len(proposal.edits)} change(s)"
-        _record(tx, author, "start" if before is None else "extend", words)
-        spaces.bump_config_revision(tx)
+        by_holder = replace(author, session=holder)
+        what = "start" if before is None else "extend"
+        _record(tx, by_holder, what, words, spaces.bump_config_revision(tx))
         return commit
 
     return database.run(body)
@@ -108,8 +109,9 @@ def confirm(
         if pending is None or pending.began != commit.began:
             raise NotFound("the confirmed commit is not pending any more", "its time was over: commit again")
         pending_commits.delete_pending(tx)
-        _record(tx, author, "complete", f"{len(edits)} change(s)")
-        return configuration.make(tx, author, edits, holder)
+        by_holder = replace(author, session=holder)
+        _record(tx, by_holder, "complete", f"{len(edits)} change(s)", revision + 1)
+        return configuration.make(tx, by_holder, edits)
 
     return database.run(body)
 
@@ -119,8 +121,7 @@ def cancel(database: Database, author: Author, why: str = "cancel") -> None:
 
     def body(tx: Transaction) -> None:
         if pending_commits.delete_pending(tx):
-            _record(tx, author, why)
-            spaces.bump_config_revision(tx)
+            _record(tx, author, why, "", spaces.bump_config_revision(tx))
 
     database.run(body)
 
@@ -137,8 +138,7 @@ def sweep(database: Database) -> bool:
         if found is None or not found.ended(tx.now):
             return False
         pending_commits.delete_pending(tx)
-        _record(tx, Author(found.holder.user), "timeout")
-        spaces.bump_config_revision(tx)
+        _record(tx, Author(found.holder.user), "timeout", "", spaces.bump_config_revision(tx))
         return True
 
     return database.run(body)
@@ -189,5 +189,5 @@ def status(tx: Transaction) -> Document:
     return document
 
 
-def _record(tx: Transaction, author: Author, what: str, words: str = "") -> None:
-    record(tx, author, [Event(VERB, KIND, 0, what, reason=words)])
+def _record(tx: Transaction, author: Author, what: str, words: str, revision: int) -> None:
+    record(tx, author, [Event(VERB, KIND, 0, what, reason=words)], revision=revision)

@@ -43,7 +43,8 @@ def replace_device(
     """Take the new device's identity for the old one's, and tell what follows.
 
     InvalidValue without a reason, or where nothing says which key; AlreadyExists where the key is another
-    device's; LeaseHeld where somebody works there; Held while a commit may be pending on what answered last.
+    device's; LeaseHeld where somebody works there; Held while a commit may be pending on what answered last; InUse
+    where another session than the author's has the configuration locked.
     `dry_run`: the same answer, or refusal, and nothing is changed.
     """
     if not author.reason.strip():
@@ -52,8 +53,10 @@ def replace_device(
     def body(tx: Transaction) -> Document:
         done, document = _replace(tx, edit)
         reason = f"{author.reason} ({done.words})"
-        record(tx, author, [Event(done.verb, done.kind, done.id, done.name, reason=reason)])
-        return {"device": document, "config-revision": str(count_change(tx))}
+        revision = count_change(tx, author.session)
+        event = Event(done.verb, done.kind, done.id, done.name, reason=reason)
+        record(tx, author, [event], revision=revision)
+        return {"device": document, "config-revision": str(revision)}
 
     if dry_run:
         with database.rehearse() as tx:

@@ -31,7 +31,8 @@ def read_after(tx: Transaction, sequence: int, upto: int, limit: int) -> list[Fe
     """At most `limit` events above `sequence` and up to `upto`, in order."""
     rows = tx.all(
         "SELECT e.seq, e.at, e.actor, e.request_id, e.verb, e.subject_kind, e.subject_id, e.subject, e.source,"
-        " e.target, e.reason, COALESCE(pool.name, past.pool), device.name, device_pool.name, past.device_pool"
+        " e.target, e.reason, e.revision, e.session_id,"
+        " COALESCE(pool.name, past.pool), device.name, device_pool.name, past.device_pool"
         " FROM (SELECT * FROM event WHERE seq > :after AND seq <= :upto ORDER BY seq LIMIT :limit) AS e"
         " LEFT JOIN block ON e.subject_kind = 'block' AND block.id = e.subject_id"
         " LEFT JOIN past_block AS past ON e.subject_kind = 'block' AND past.id = e.subject_id"
@@ -43,7 +44,7 @@ def read_after(tx: Transaction, sequence: int, upto: int, limit: int) -> list[Fe
         upto=upto,
         limit=limit,
     )
-    return [_feed_row(EventRow(*row[:11]), *row[11:]) for row in rows]
+    return [_feed_row(EventRow(*row[:13]), *row[13:]) for row in rows]
 
 
 def _feed_row(

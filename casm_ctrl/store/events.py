@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from casm_ctrl.base.clock import Micros
+from casm_ctrl.store.config_lock import Holder
 from casm_ctrl.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
 class Author:
-    """Who changes something, by which request, and why."""
+    """Who changes something, by which request, and why. `session`: the NETCONF session that asked; None: none did."""
 
     actor: str
     request_id: str | None = None
     reason: str = ""
+    session: Holder | None = None
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,15 @@ class EventRow:
     source: str | None
     target: str | None
     reason: str
+    revision: int | None = None
+    """Of the configuration from then on, where that is what changed."""
+    session_id: int | None = None
+    """The NETCONF session that changed the configuration; None where none did."""
 
 
 _COLUMNS = (
-    "seq, at, actor, request_id, verb, subject_kind, subject_id, subject, source, target, reason FROM event"
+    "seq, at, actor, request_id, verb, subject_kind, subject_id, subject, source, target, reason, revision,"
+    " session_id FROM event"
 )
 _MOVES = "COALESCE(source, '') != COALESCE(target, '')"
 
@@ -58,11 +65,14 @@ _SKEW = 10_000
 """On PostgreSQL an event may have an earlier time than so many before it: its transaction was slower."""
 
 
-def record(tx: Transaction, author: Author, events: Iterable[Event]) -> None:
-    """Append `events` in the transaction of the change that they tell of."""
+def record(tx: Transaction, author: Author, events: Iterable[Event], *, revision: int | None = None) -> None:
+    """Append `events` in the transaction of the change that they tell of. `revision` is the configuration's, where
+    that is what changed; the author's session is kept then too."""
+    session = None if revision is None or author.session is None else author.session.session_id
     tx.run_many(
-        "INSERT INTO event (at, actor, request_id, verb, subject_kind, subject_id, subject, source, target, reason)"
-        " VALUES (:at, :actor, :request, :verb, :kind, :id, :subject, :source, :target, :reason)",
+        "INSERT INTO event (at, actor, request_id, verb, subject_kind, subject_id, subject, source, target, reason,"
+        " revision, session_id) VALUES (:at, :actor, :request, :verb, :kind, :id, :subject, :source, :target,"
+        " :reason, :revision, :session)",
         (
             {
                 "at": tx.now,
@@ -75,6 +85,8 @@ def record(tx: Transaction, author: Author, events: Iterable[Event]) -> None:
                 "source": event.source,
                 "target": event.target,
                 "reason": author.reason if event.reason is None else event.reason,
+                "revision": revision,
+                "session": session,
             }
             for event in events
         ),

@@ -26,7 +26,7 @@ NOTHING = bytes(32)
 
 _EVENT = (
     "event.seq, event.at, event.actor, event.request_id, event.verb, event.subject_kind, event.subject_id,"
-    " event.subject, event.source, event.target, event.reason"
+    " event.subject, event.source, event.target, event.reason, event.revision, event.session_id"
 )
 _UNSEALED = "NOT EXISTS (SELECT 1 FROM seal WHERE seal.event_seq = event.seq)"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -79,8 +80,8 @@ def test_who_has_the_lock_may_change_and_nobody_else(network: Database) -> None:
     assert config_lock.lock(network, ALICE) is None
     for other in (None, BOB, FAR):
         with pytest.raises(InUse, match="locked by alice, NETCONF session 4, since"):
-            change(network, AUTHOR, [AddSpace("t")], holder=other)
-    change(network, AUTHOR, [AddSpace("t")], holder=ALICE)
+            change(network, replace(AUTHOR, session=other), [AddSpace("t")])
+    change(network, replace(AUTHOR, session=ALICE), [AddSpace("t")])
     assert config_lock.unlock(network, ALICE)
     change(network, AUTHOR, [AddSpace("u")])
 
@@ -190,7 +191,7 @@ def test_nobody_changes_configuration_while_it_is_pending(network: Database) -> 
     commit = _begin(network)
     for holder in (None, ALICE, BOB):
         with pytest.raises(InUse, match="confirmed commit of alice is pending until"):
-            change(network, AUTHOR, [ChangeDevice("bng1", client="ncclient")], holder=holder)
+            change(network, replace(AUTHOR, session=holder), [ChangeDevice("bng1", client="ncclient")])
     pending = config_lock.lock(network, BOB)
     assert isinstance(pending, ConfirmedCommit)
     assert pending.holder == ALICE

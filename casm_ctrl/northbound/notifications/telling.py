@@ -137,7 +137,10 @@ def _with_subject(name: str, event: EventRow) -> Element:
 
 
 def _tell_configuration(event: EventRow) -> Element:
-    return _with_subject("configuration-changed", event)
+    told = _with_subject("configuration-changed", event)
+    if event.revision is not None:
+        add(told, "revision", str(event.revision))
+    return told
 
 
 def _tell_threshold(event: EventRow) -> Element:
@@ -157,8 +160,8 @@ def _tell_config_change(event: EventRow) -> Element:
     told = _standard("netconf-config-change")
     changed_by = add(told, "changed-by")
     add(changed_by, "username", printable(_username(event.actor)))
-    # The audit does not know sessions; 0 is what the RFC has for changes from elsewhere.
-    add(changed_by, "session-id", "0")
+    # 0 is what the RFC has for changes that no session made.
+    add(changed_by, "session-id", str(event.session_id or 0))
     add(told, "datastore", "running")
     node = changed_node(event)
     if node is not None:
@@ -185,7 +188,7 @@ def _tell_confirmed_commit(event: EventRow) -> Element:
     told = _standard("netconf-confirmed-commit")
     if event.subject != "timeout":
         add(told, "username", printable(_username(event.actor)))
-        add(told, "session-id", "0")
+        add(told, "session-id", str(event.session_id or 0))
     add(told, "confirm-event", event.subject)
     until = re.match(r"until ([^ ,]+)", event.reason)
     if until and event.subject in ("start", "extend"):

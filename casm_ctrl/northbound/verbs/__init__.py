@@ -97,7 +97,8 @@ class _Verb:
     name: str
 
     def given(self, caller: Caller, operation: Element) -> Given:
-        return Given(caller, read_input(operation, self.node, self.engine))
+        values = read_input(operation, self.node, self.engine)
+        return Given(caller, values, self.context.holder(caller.session_id))
 
     def changed(self) -> None:
         if self.name not in READING:

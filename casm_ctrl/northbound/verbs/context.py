@@ -14,6 +14,7 @@ from casm_ctrl.northbound.models import Models
 from casm_ctrl.northbound.repeating import Repeats
 from casm_ctrl.northbound.underway import Underway
 from casm_ctrl.service.verb import Document
+from casm_ctrl.store.config_lock import Holder
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.sync.report import Progress
@@ -44,6 +45,8 @@ class VerbContext:
     repeats: Repeats = field(default_factory=Repeats)
     underway: Underway = field(default_factory=Underway)
     """Must be told when a session ends."""
+    holder: Callable[[int], Holder | None] = lambda session_id: None
+    """What the store knows a session by: a lock of running that it holds does not keep its own requests back."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Given:
 
     caller: Caller
     values: Mapping[str, Any]
+    session: Holder | None = None
 
     def get(self, name: str) -> Any:
         """The value of a leaf; None where it was left out."""
@@ -63,7 +67,7 @@ class Given:
 
     @property
     def author(self) -> Author:
-        return Author(self.caller.actor, self.get("request-id"), self.get("reason") or "")
+        return Author(self.caller.actor, self.get("request-id"), self.get("reason") or "", self.session)
 
     def without(self, *names: str) -> Document:
         """The input without some leafs: what tells one request from another."""

@@ -69,7 +69,8 @@ def import_source(
 
     Answers {"imported": […], "error": […]}: the counts by noun, or what is wrong and where, with nothing
     written; and with "config-revision" where the configuration grew. `dry_run`: the same answer, and nothing is
-    written, nor stored under the request id.
+    written, nor stored under the request id. InUse where another session than the author's has the
+    configuration locked.
     """
     if source.problems.count:
         return {"imported": [], "error": source.errors()}
@@ -126,11 +127,11 @@ def _import(
         counts.add(BLOCK.name, new=new, there=there)
     answer: Document = {"imported": counts.document(), "error": []}
     if done:
-        answer["config-revision"] = str(count_change(tx))
+        revision = count_change(tx, author.session)
+        answer["config-revision"] = str(revision)
+        told = (Event(d.verb, d.kind, d.id, d.name, reason=author.reason or d.words) for d in done)
+        record(tx, author, told, revision=revision)
     if done or new:
-        record(
-            tx, author, (Event(d.verb, d.kind, d.id, d.name, reason=author.reason or d.words) for d in done)
-        )
         words = ", ".join(f"{number} {noun}" for noun, number in counts.new.items() if number)
         record(tx, author, [Event("import", "request", 0, words)])
     return answer

@@ -526,6 +526,7 @@ CREATE TABLE request (
 CREATE INDEX request_age ON request (kept_until);
 
 -- One row for each change of a subject (a block's transition is its audit row), and one for each request.
+-- `revision`: the configuration's from then on, where that changed; `session_id`: the NETCONF session that did it.
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,
@@ -537,7 +538,9 @@ CREATE TABLE event (
     subject TEXT NOT NULL,
     source TEXT,
     target TEXT,
-    reason TEXT NOT NULL DEFAULT ''
+    reason TEXT NOT NULL DEFAULT '',
+    revision INTEGER,
+    session_id INTEGER
 );
 CREATE INDEX event_subject ON event (subject_kind, subject_id, seq);
 CREATE INDEX event_request ON event (actor, request_id) WHERE request_id IS NOT NULL;
