@@ -7,7 +7,7 @@ two revisions do not have in common. The whole tree is made where somebody asks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -16,8 +16,9 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from casm_ctrl.netconf.diff import diff_trees
 from casm_ctrl.netconf.edit import apply_edit
-from casm_ctrl.netconf.edit_reader import OPERATION
+from casm_ctrl.netconf.edit_reader import OPERATION, Operation
 from casm_ctrl.netconf.names import BASE, Element
 from casm_ctrl.netconf.trees import InstancePath, instance_path, key_of, same_configuration
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
@@ -159,6 +160,23 @@ def changed(before: Configuration, after: Configuration) -> list[Name]:
         return sorted(name for name in names if old.get(name) is not new.get(name))
     found = [name for name, piece in old.items() if new.get(name) is not piece]
     return sorted([*found, *(name for name in new if name not in old)])
+
+
+def difference(before: Configuration, after: Configuration, names: Collection[Name]) -> Element:
+    """A `<config>` that makes `after` of `before` by default-operation none; `names` are the pieces that differ."""
+    edit = diff_trees(before.part(names), after.part(names), before.schema)
+    for top in edit.iterchildren("*"):
+        entries = listed(before.schema.roots[str(top.tag)])
+        if entries is None or top.get(OPERATION) != Operation.DELETE.value:
+            continue
+        # Of the parts all entries go; of the configuration those only.
+        del top.attrib[OPERATION]
+        for name in names:
+            if name.root == top.tag:
+                entry = etree.SubElement(top, entries.tag, {OPERATION: Operation.DELETE.value})
+                for tag, text in zip(entries.keys, name.key, strict=True):
+                    etree.SubElement(entry, tag).text = text
+    return edit
 
 
 def path_of(configuration: Configuration, name: Name) -> InstancePath:

@@ -18,12 +18,11 @@ from lxml import etree
 
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.deadlines import LEASE_RENEWAL
-from casm_ctrl.base.errors import CasmError, PlanOutdated
+from casm_ctrl.base.errors import CasmError, PlanOutdated, YangInvalid
 from casm_ctrl.base.processes import this_process
 from casm_ctrl.netconf import rpc_error
-from casm_ctrl.netconf.configuration import Configuration, Name, changed, path_of, same_piece
-from casm_ctrl.netconf.datastore_rules import NO_SESSION, RUNNING, DatastoreRules, Pending
-from casm_ctrl.netconf.diff import diff_trees
+from casm_ctrl.netconf.configuration import Configuration, Name, changed, difference, path_of, same_piece
+from casm_ctrl.netconf.datastore_rules import NO_SESSION, RUNNING, DatastoreRules, Pending, refusal
 from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
@@ -199,7 +198,13 @@ class Datastores(DatastoreRules[Configuration]):
         return found if isinstance(source, str) else found.sharing(self._view.shown)
 
     def _edited(self, content: Configuration, config: Element, default_operation: str) -> Configuration:
-        return content.edited(config, default_operation)
+        """A value that its type forbids is refused whatever the test-option says (RFC 7950, 8.3.1)."""
+        edited = content.edited(config, default_operation)
+        try:
+            self._judge_of.check_values(edited, changed(content, edited))
+        except YangInvalid as error:
+            raise refusal(error, self._schema) from error
+        return edited
 
     def _judge(self, content: Configuration) -> None:
         self._judge_of.judge(content, self._valid)
@@ -274,7 +279,7 @@ class Datastores(DatastoreRules[Configuration]):
             view = self._view
             names = changed(view.stored, content)
             placed = self._placed(content, names)
-            edit = diff_trees(view.stored.part(names), content.part(names), self._schema)
+            edit = difference(view.stored, content, names)
             proposal = Proposal(
                 [one.edit for one in placed],
                 etree.tostring(edit, encoding="unicode"),

@@ -9,7 +9,7 @@ Which leafs refer to which pieces stands in a table, which a test compares with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from casm_ctrl.netconf.configuration import Configuration, Name, changed
 from casm_ctrl.netconf.names import Element, local_name
@@ -60,6 +60,11 @@ class Judge:
         quicker it goes."""
         names = configuration.pieces if valid is None else self.concerned(configuration, valid)
         self._engine.validate(forest(configuration.part(names)))
+
+    def check_values(self, configuration: Configuration, names: Collection[Name]) -> None:
+        """Violation where one of those pieces holds a value that its type forbids."""
+        if names:
+            self._engine.validate(forest(configuration.part(names)), what="edit")
 
     def concerned(self, configuration: Configuration, valid: Configuration) -> set[Name]:
         """The pieces that stand or fall with the difference, and what they refer to."""

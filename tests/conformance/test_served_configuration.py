@@ -1,0 +1,161 @@
+"""The configuration as a client of the whole server changes it: what an edit may say, and what a commit makes of it."""
+
+from __future__ import annotations
+
+import pytest
+from lxml import etree
+
+from casm_ctrl.netconf.names import BASE, Element
+from tests.northbound_harness import Client, Endpoint, Refused
+
+POOLS, DEVICES = "urn:casm:yang:casm-pools", "urn:casm:yang:casm-devices"
+NAMES = {"p": POOLS, "d": DEVICES}
+COMMIT, DISCARD, CONFIRMED = "<commit/>", "<discard-changes/>", "<commit><confirmed/></commit>"
+DEVICE = (
+    "<role>bng</role><driver>ietf-address-pool</driver><host>192.0.2.1</host><user>casm</user>"
+    "<credential>env:SECRET</credential><address-space>s</address-space>"
+    "<device-pool><name>x</name><pool>p</pool><length>24</length></device-pool>"
+)
+
+
+def pool(name: str, inner: str = "", attributes: str = "") -> str:
+    return f"<pool {attributes}><name>{name}</name>{inner}</pool>"
+
+
+def new_pool(name: str, prefix: str) -> str:
+    return pool(name, f"<address-space>s</address-space><family>ipv4</family><prefix>{prefix}</prefix>")
+
+
+def pools(*entries: str) -> str:
+    return f'<pools xmlns="{POOLS}">{"".join(entries)}</pools>'
+
+
+def edit(config: str, **options: str) -> str:
+    said = "".join(
+        f"<{name.replace('_', '-')}>{text}</{name.replace('_', '-')}>" for name, text in options.items()
+    )
+    return (
+        f"<edit-config><target><candidate/></target>{said}"
+        f'<config xmlns:nc="{BASE}" xmlns:yang="urn:ietf:params:xml:ns:yang:1">{config}</config></edit-config>'
+    )
+
+
+async def refused(client: Client, operation: str) -> Refused:
+    with pytest.raises(Refused) as caught:
+        await client.rpc(operation)
+    return caught.value
+
+
+async def names(client: Client, datastore: str = "running") -> list[str]:
+    """Of the pools there."""
+    data = await client.data(f"<get-config><source><{datastore}/></source></get-config>")
+    return found(data, "p:pools/p:pool/p:name")
+
+
+def found(data: Element, path: str) -> list[str]:
+    nodes = data.xpath(path, namespaces=NAMES)
+    assert isinstance(nodes, list)
+    return [str(node.text) for node in nodes if isinstance(node, etree._Element)]
+
+
+async def network(endpoint: Endpoint) -> Client:
+    """A space, the pools p (which a device draws from), q and r."""
+    client = await endpoint.open("alice")
+    config = (
+        f'<address-spaces xmlns="{POOLS}"><address-space><name>s</name></address-space></address-spaces>'
+        + pools(new_pool("p", "10.0.0.0/16"), new_pool("q", "10.1.0.0/16"), new_pool("r", "10.2.0.0/16"))
+        + f'<devices xmlns="{DEVICES}"><device><name>bng1</name>{DEVICE}</device></devices>'
+    )
+    await client.rpc(edit(config))
+    await client.rpc(COMMIT)
+    return client
+
+
+# --- What a confirmed commit removes --------------------------------------------------------------
+
+
+async def test_a_confirmed_commit_removes_one_entry_of_a_list(endpoint: Endpoint) -> None:
+    """RFC 6241 8.4: a confirmed commit that takes away one entry takes away no other, pending and confirmed."""
+    client = await network(endpoint)
+    await client.rpc(edit(pools(pool("q", attributes='nc:operation="delete"'))))
+    await client.rpc(CONFIRMED)
+    assert await names(client) == ["p", "r"]
+    await client.rpc(COMMIT)
+    assert await names(client) == ["p", "r"]
+
+
+async def test_a_confirmed_commit_that_removes_one_entry_is_taken_back(endpoint: Endpoint) -> None:
+    """RFC 6241 8.4.4.1: cancel-commit brings back the entry that a confirmed commit took away."""
+    client = await network(endpoint)
+    await client.rpc(edit(pools(pool("q", attributes='nc:operation="delete"'))))
+    await client.rpc(CONFIRMED)
+    await client.rpc("<cancel-commit/>")
+    assert await names(client) == ["p", "q", "r"]
+
+
+# --- Values ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("test_option", ["set", "test-then-set", "test-only"])
+async def test_a_value_that_its_type_forbids_is_never_taken(endpoint: Endpoint, test_option: str) -> None:
+    """RFC 7950 8.3.1: a leaf that does not match its type is invalid-value while the edit is read."""
+    client = await network(endpoint)
+    error = await refused(client, edit(pools(pool("p", "<family>ipv5</family>")), test_option=test_option))
+    assert error.tags == ["invalid-value"]
+    data = await client.data("<get-config><source><candidate/></source></get-config>")
+    assert found(data, "p:pools/p:pool[p:name='p']/p:family") == ["ipv4"]
+
+
+async def test_a_configuration_with_such_a_value_is_not_copied(endpoint: Endpoint) -> None:
+    """RFC 7950 8.3.1: so it is for the configuration in a copy-config."""
+    client = await network(endpoint)
+    config = pools(new_pool("n", "10.9.0.0/33"))
+    error = await refused(
+        client,
+        f"<copy-config><target><candidate/></target><source><config>{config}</config></source></copy-config>",
+    )
+    assert error.tags == ["invalid-value"]
+    assert await names(client, "candidate") == ["p", "q", "r"]
+
+
+# --- Paths ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "tag", "app_tag", "path"),
+    [
+        (
+            pools(pool("n", "<address-space>none</address-space><family>ipv4</family><prefix>10.9.0.0/16</prefix>")),
+            "data-missing",
+            "instance-required",
+            "p:pools/p:pool[p:name='n']/p:address-space",
+        ),
+        (
+            pools(pool("n", "<address-space>s</address-space><family>ipv4</family>")),
+            "operation-failed",
+            "too-few-elements",
+            "p:pools/p:pool[p:name='n']/p:prefix",
+        ),
+        (
+            pools(pool("p", "<parent>p</parent>")),
+            "operation-failed",
+            "must-violation",
+            "p:pools/p:pool[p:name='p']/p:parent",
+        ),
+        (
+            pools(pool("n", "<address-space>s</address-space><prefix>10.9.0.0/16</prefix>")),
+            "data-missing",
+            None,
+            "p:pools/p:pool[p:name='n']",
+        ),
+    ],
+    ids=["leafref", "min-elements", "must", "mandatory"],
+)  # fmt: skip
+async def test_the_path_of_what_is_not_valid(
+    endpoint: Endpoint, config: str, tag: str, app_tag: str | None, path: str
+) -> None:
+    """RFC 7950 15: what breaks a constraint is named with its app-tag, by a path with a prefix on every name."""
+    client = await network(endpoint)
+    error = await refused(client, edit(config))
+    assert (error.tags, error.app_tags) == ([tag], [app_tag])
+    assert error.paths == ["/" + path.replace("p:", "casm-pools:")]
