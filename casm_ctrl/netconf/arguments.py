@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.names import Element, local_name, namespace, nc
 
 
 class Arguments:
-    """The children of an operation's element; `known` are the names that may be there."""
+    """The children of an operation's element; `known` are the names that may be there, and tags in Clark notation
+    of those that another module adds. Those of `repeated`, which are known too, may be there more than once."""
 
-    def __init__(self, operation: Element, known: Collection[str]) -> None:
+    def __init__(self, operation: Element, known: Collection[str], repeated: Collection[str] = ()) -> None:
         self._operation = local_name(operation)
-        self._children = children(operation, namespace(operation), known)
+        single = [child for child in operation if local_name(child) not in repeated]
+        self._children = children(operation, namespace(operation), known, single)
+        self._repeated = [child for child in operation if local_name(child) in repeated]
+        for child in self._repeated:
+            children(operation, namespace(operation), repeated, [child])
 
     def element(self, name: str) -> Element:
         """An argument that must be there."""
@@ -24,6 +29,10 @@ class Arguments:
 
     def optional(self, name: str) -> Element | None:
         return self._children.get(name)
+
+    def all(self, name: str) -> list[Element]:
+        """An argument that may be there more than once."""
+        return [child for child in self._repeated if local_name(child) == name]
 
     def has(self, name: str) -> bool:
         """True where the flag `name`, an element of type empty, is there."""
@@ -77,19 +86,28 @@ class Arguments:
         return next(iter(found.values()))
 
 
-def children(parent: Element, space: str | None, known: Collection[str]) -> Mapping[str, Element]:
-    """Children of `parent` by name; all must be in namespace `space`, be `known`, and occur once."""
+def children(
+    parent: Element, space: str | None, known: Collection[str], among: Iterable[Element] | None = None
+) -> Mapping[str, Element]:
+    """Children of `parent`, or those `among` them, as they are `known`: by name where they are in namespace `space`,
+    else by tag. Each occurs once."""
     found: dict[str, Element] = {}
-    for child in parent:
+    for child in parent if among is None else among:
         name = local_name(child)
-        if namespace(child) != space:
-            raise rpc_error.unknown_namespace(name, namespace(child) or "")
-        if name not in known:
+        key = name if namespace(child) == space else str(child.tag)
+        if key not in known:
+            if namespace(child) != space and not any(namespace(child) == _space(one) for one in known):
+                raise rpc_error.unknown_namespace(name, namespace(child) or "")
             raise rpc_error.unknown_element(name, f"<{local_name(parent)}> has no <{name}> here")
-        if name in found:
+        if key in found:
             raise rpc_error.bad_element(name, f"<{name}> occurs more than once")
-        found[name] = child
+        found[key] = child
     return found
+
+
+def _space(name: str) -> str | None:
+    """The namespace of a tag in Clark notation."""
+    return name[1:].partition("}")[0] if name.startswith("{") else None
 
 
 def subtree_filter(element: Element | None) -> Element | None:

@@ -20,9 +20,10 @@ class Filter(Protocol):
         """What must be read at least."""
         ...
 
-    def apply(self, data: Element, schema: Schema | None = None) -> list[Element]:
-        """Copies of the top-level nodes under `data`, cut down to what the filter selects. `data`, of any name, is
-        the root of its own document, and is not changed. With a Schema the keys of list entries come along."""
+    def apply(self, data: Element, schema: Schema | None = None, depth: int | None = None) -> list[Element]:
+        """Copies of the top-level nodes under `data`, cut down to what the filter selects, and each node that it
+        selects to `depth` levels (RFC 8526, 3.1.1: max-depth). `data`, of any name, is the root of its own document,
+        and is not changed. With a Schema the keys of list entries come along."""
         ...
 
 
@@ -36,8 +37,8 @@ class SubtreeFilter:
     def selection(self) -> Selection:
         return EVERYTHING if self.element is None else Selection.from_subtree(self.element)
 
-    def apply(self, data: Element, schema: Schema | None = None) -> list[Element]:
-        return apply_filter(data, self.element, schema)
+    def apply(self, data: Element, schema: Schema | None = None, depth: int | None = None) -> list[Element]:
+        return apply_filter(data, self.element, schema, depth)
 
 
 NO_FILTER: Filter = SubtreeFilter(None)

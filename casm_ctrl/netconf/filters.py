@@ -7,7 +7,6 @@ a content match (`<range><name>r1</name></range>`) is looked up, not searched fo
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import cast
 
 from lxml import etree
 
+from casm_ctrl.netconf.depth import copy_to_depth
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.trees import NO_NODES, hollow, text_of
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
@@ -49,17 +49,21 @@ class _Criterion:
         )
 
 
-def apply_filter(data: Element, subtree: Element | None, schema: Schema | None = None) -> list[Element]:
-    """Copies of the top-level nodes under `data`, cut down to what the filter selects.
+def apply_filter(
+    data: Element, subtree: Element | None, schema: Schema | None = None, depth: int | None = None
+) -> list[Element]:
+    """Copies of the top-level nodes under `data`, cut down to what the filter selects, and each node that it selects
+    to `depth` levels, itself the first (max-depth of RFC 8526, 3.1.1).
 
     `subtree` is the `<filter>` element; None selects everything, one without children nothing. With a Schema
     the keys of a list entry come along with whatever is selected in it (6.2.5 allows it), so that the
     entry can be told.
     """
+    nodes = schema.roots if schema else NO_NODES
     if subtree is None:
-        return [_copy(child) for child in data.iterchildren("*")]
+        return [copy_to_depth(child, nodes.get(str(child.tag)), depth) for child in data.iterchildren("*")]
     criteria = [_read(child) for child in subtree.iterchildren("*")]
-    return list(_select(data, _root_criteria(data, criteria), schema.roots if schema else NO_NODES))
+    return list(_select(data, _root_criteria(data, criteria), nodes, depth))
 
 
 def _read(element: Element) -> _Criterion:
@@ -91,7 +95,7 @@ def _root_criteria(data: Element, criteria: Sequence[_Criterion]) -> list[_Crite
 
 
 def _select(
-    parent: Element, criteria: Iterable[_Criterion], nodes: Mapping[str, SchemaNode]
+    parent: Element, criteria: Iterable[_Criterion], nodes: Mapping[str, SchemaNode], depth: int | None
 ) -> Iterator[Element]:
     candidates = _candidates(parent, criteria)
     # Most filters name one entry or one container; only where they name more is there an order to keep.
@@ -99,7 +103,7 @@ def _select(
     if len(candidates) > 1:
         ordered = (child for child in parent.iterchildren("*") if child in candidates)
     for child in ordered:
-        selected = _cut(child, candidates[child], nodes.get(str(child.tag)))
+        selected = _cut(child, candidates[child], nodes.get(str(child.tag)), depth)
         if selected is not None:
             yield selected
 
@@ -143,15 +147,17 @@ def _leaf_finder(tag: str, leaf_tag: str) -> etree.XPath:
     return etree.XPath("/".join(steps), namespaces=namespaces)
 
 
-def _cut(element: Element, criteria: Iterable[_Criterion], node: SchemaNode | None) -> Element | None:
+def _cut(
+    element: Element, criteria: Iterable[_Criterion], node: SchemaNode | None, depth: int | None
+) -> Element | None:
     """A copy of what the criteria select of `element`; None where that is nothing."""
     matching = [criterion for criterion in criteria if criterion.matches(element)]
     if not matching:
         return None
     if any(criterion.takes_all for criterion in matching):
-        return _copy(element)
+        return copy_to_depth(element, node, depth)
     wanted = [child for criterion in matching for child in criterion.children]
-    selected = list(_select(element, wanted, node.children if node else NO_NODES))
+    selected = list(_select(element, wanted, node.children if node else NO_NODES, depth))
     if not selected:
         return None
     result = hollow(element)
@@ -164,11 +170,9 @@ def _cut(element: Element, criteria: Iterable[_Criterion], node: SchemaNode | No
 def _keys_first(entry: Element, selected: Sequence[Element], keys: Sequence[str]) -> list[Element]:
     """`selected` with all keys of the entry in front, in the order of the key statement (RFC 7950, 7.8.5)."""
     have = {child.tag: child for child in selected if child.tag in keys}
-    front = [have[key] if key in have else _copy(leaf) for key in keys for leaf in entry.iterchildren(key)]
+    front = [
+        have[key] if key in have else copy_to_depth(leaf, None, None)
+        for key in keys
+        for leaf in entry.iterchildren(key)
+    ]
     return front + [child for child in selected if child.tag not in have]
-
-
-def _copy(element: Element) -> Element:
-    duplicate = copy.deepcopy(element)
-    duplicate.tail = None
-    return duplicate
