@@ -153,6 +153,12 @@ class World:
             if "required instance not found" not in violation.message:
                 raise
 
+    def state(self, tag: str) -> Element:
+        """A top-level node of what get shows."""
+        node = self.part.state[tag]()
+        assert node is not None
+        return node
+
     def open(self, username: str = "alice") -> Session:
         self._sessions += 1
         session = Session(self, self._sessions, username)

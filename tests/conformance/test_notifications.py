@@ -14,6 +14,7 @@ from casm_ctrl.store.events import Author, Event, record
 from tests.notifications_world import EVENTS, World, make_world
 
 NCN = "urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"
+LEGACY = "{urn:ietf:params:xml:ns:netmod:notification}netconf"
 BOTH = ["configuration-changed", "netconf-config-change"]
 
 
@@ -184,7 +185,7 @@ async def test_a_notification_has_its_event_time(world: World) -> None:
 
 async def test_streams_are_listed(world: World) -> None:
     """RFC 5277 3.2.5.1: get shows /netconf/streams, with the NETCONF stream among them"""
-    top = world.part.state()[0]
+    top = world.state(LEGACY)
     world.engine.validate(etree.tostring(top), what="part")
     assert top.tag == "{urn:ietf:params:xml:ns:netmod:notification}netconf"
     assert top.findtext(".//{*}name") == "NETCONF"
@@ -197,7 +198,7 @@ async def test_the_log_says_when_it_begins(world: World) -> None:
     world.happen()
     world.clock.advance(60)
     world.happen("y")
-    assert world.part.state()[0].findtext(".//{*}replayLogCreationTime") == began
+    assert world.state(LEGACY).findtext(".//{*}replayLogCreationTime") == began
 
 
 async def test_replay_sends_what_happened(world: World) -> None:

@@ -437,7 +437,7 @@ async def test_subscriptions_to_datastores_are_listed(world: World) -> None:
     """RFC 8641 4.4: /subscriptions shows the datastore, the selection and the trigger"""
     session = world.open()
     await session.establish(on_change("<excluded-change>delete</excluded-change>"))
-    top = world.part.state()[2]
+    top = world.state(sn("subscriptions"))
     world.engine.validate(etree.tostring(top), what="part")
     datastore = top.find(f".//{yp('datastore')}")
     assert datastore is not None

@@ -15,7 +15,7 @@ from casm_ctrl.northbound.notifications.feed import OnThread
 from casm_ctrl.northbound.notifications.names import DATASTORES
 from casm_ctrl.northbound.notifications.operations import SubscriptionOperations
 from casm_ctrl.northbound.notifications.patches import Differ
-from casm_ctrl.northbound.notifications.state import read_state
+from casm_ctrl.northbound.notifications.state import Builder, state_builders
 from casm_ctrl.northbound.notifications.streams import POLL, Streams
 from casm_ctrl.northbound.notifications.subscription import MayReceive
 from casm_ctrl.northbound.notifications.terms import DatastoreTarget
@@ -53,9 +53,10 @@ class Notifications:
             self.streams, may_receive, self._read, Differ(schema, names), on_thread
         ).operations
 
-    def state(self) -> list[Element]:
-        """The top-level nodes of streams and subscriptions. On any thread."""
-        return read_state(self.streams, self._database)
+    @property
+    def state(self) -> dict[str, Builder]:
+        """What builds the top-level nodes of streams and subscriptions, by their tags. On any thread."""
+        return state_builders(self.streams, self._database)
 
     def _read(self, caller: Caller, target: DatastoreTarget) -> list[Element]:
         return nodes_of(self._get_data(caller, get_data_of(target)))

@@ -3,31 +3,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from casm_ctrl.base.clock import Micros, to_rfc3339
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.northbound.notifications.names import IDENTITIES, NETCONF_STREAM, STREAMS, add, element, sn
 from casm_ctrl.northbound.notifications.streams import Streams
-from casm_ctrl.northbound.notifications.subscription import Subscription
 from casm_ctrl.northbound.notifications.terms import add_terms
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.event_feed import first_event
 
 DESCRIPTION = "Everything that the controller tells of: one notification or two for each row of its audit."
 
-ROOTS = frozenset((f"{{{STREAMS}}}netconf", sn("streams"), sn("subscriptions"), sn("filters")))
-"""The top-level nodes that this part answers for; there are no filters by name."""
+Builder = Callable[[], Element | None]
+"""Makes one top-level node; None where there is nothing to tell. On any thread."""
 
 
-def read_state(streams: Streams, database: Database) -> list[Element]:
-    """The top-level nodes. On any thread."""
+def state_builders(streams: Streams, database: Database) -> dict[str, Builder]:
+    """What is told, by the tag of its top-level node: each is made only when somebody asks for it."""
+    return {
+        f"{{{STREAMS}}}netconf": lambda: _legacy_streams(_began(database)),
+        sn("streams"): lambda: _streams(_began(database)),
+        sn("subscriptions"): lambda: _subscriptions(streams),
+    }
+
+
+def _began(database: Database) -> Micros:
     with database.read() as tx:
         first = first_event(tx)
-        began = tx.now if first is None else first[1]
-    nodes = [_legacy_streams(began), _streams(began)]
-    subscriptions = [found for found in list(streams) if found.number is not None]
-    if subscriptions:
-        nodes.append(_subscriptions(subscriptions))
-    return nodes
+        return tx.now if first is None else first[1]
 
 
 def _legacy_streams(began: Micros) -> Element:
@@ -50,7 +54,10 @@ def _streams(began: Micros) -> Element:
     return top
 
 
-def _subscriptions(subscriptions: list[Subscription]) -> Element:
+def _subscriptions(streams: Streams) -> Element | None:
+    subscriptions = [found for found in streams if found.number is not None]
+    if not subscriptions:
+        return None
     top = element(sn("subscriptions"), prefixes=IDENTITIES)
     for subscription in subscriptions:
         entry = add(top, "subscription")
