@@ -23,6 +23,7 @@ from casm_ctrl.base.processes import this_process
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.configuration import Configuration, Name, changed, difference, path_of, same_piece
 from casm_ctrl.netconf.datastore_rules import NO_SESSION, RUNNING, DatastoreRules, Pending, refusal
+from casm_ctrl.netconf.datastore_service import HeldLock
 from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
@@ -352,6 +353,17 @@ class Datastores(DatastoreRules[Configuration]):
 
     def _unlock_running(self, session_id: int) -> None:
         config_lock.unlock(self._database, self.holder(session_id))
+
+    def locks(self) -> dict[str, HeldLock]:
+        """That of running is in the store, and may be another server's."""
+        found = super().locks()
+        found.pop(RUNNING, None)
+        with self._database.read() as tx:
+            held = config_lock.standing_lock(tx)
+        if held is not None:
+            ours = held.holder.server == self.server
+            found[RUNNING] = HeldLock(held.holder.session_id if ours else NO_SESSION, held.since)
+        return found
 
     def holder(self, session_id: int) -> Holder:
         """What the store knows a session of this server by."""
