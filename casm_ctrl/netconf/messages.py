@@ -15,7 +15,16 @@ from lxml import etree
 from casm_ctrl.base.errors import PeerError, ProtocolViolation
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.framing import Framing
-from casm_ctrl.netconf.names import BASE_1_0, BASE_1_1, DEFAULT_BASE, NOTIFICATION, Element, local_name, nc
+from casm_ctrl.netconf.names import (
+    BASE,
+    BASE_1_0,
+    BASE_1_1,
+    DEFAULT_BASE,
+    NOTIFICATION,
+    Element,
+    local_name,
+    nc,
+)
 from casm_ctrl.netconf.rpc_error import RpcError
 
 MAX_SESSION_ID = 4_294_967_295
@@ -154,10 +163,13 @@ def parse_hello(data: bytes, *, from_server: bool) -> Hello:
 
 
 def negotiate(ours: Hello, theirs: Hello) -> Framing:
-    """How both frame what follows: the highest base version that both speak (RFC 6242, 4.1)."""
+    """How both frame what follows: the highest base version that both speak (RFC 6242, 4.1).
+
+    Clients that were written for Junos announce base:1.0 by the namespace of that name, as Junos does.
+    """
     if ours.has(BASE_1_1) and theirs.has(BASE_1_1):
         return Framing.CHUNKED
-    if ours.has(BASE_1_0) and theirs.has(BASE_1_0):
+    if ours.has(BASE_1_0) and (theirs.has(BASE_1_0) or theirs.has(BASE)):
         return Framing.END_OF_MESSAGE
     raise ProtocolViolation("the peers have no NETCONF version in common", "use base:1.0 or base:1.1")
 

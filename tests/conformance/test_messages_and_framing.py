@@ -134,7 +134,13 @@ def opened(capabilities: Sequence[str] = (BASE_1_1,)) -> ServerSession:
 
 @pytest.mark.parametrize(
     ("capabilities", "chunks"),
-    [([BASE_1_0], False), ([BASE_1_1], True), ([BASE_1_0, BASE_1_1], True), ([BASE_1_1 + "?x=1"], True)],
+    [
+        ([BASE_1_0], False),
+        ([BASE_1_1], True),
+        ([BASE_1_0, BASE_1_1], True),
+        ([BASE_1_1 + "?x=1"], True),
+        ([NC], False),  # as Junos writes it, and clients that were made for it
+    ],
 )
 def test_the_highest_common_version_is_used(capabilities: list[str], chunks: bool) -> None:
     """RFC 6241 8.1: capabilities decide the version, whatever parameters follow them."""
