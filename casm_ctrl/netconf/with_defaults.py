@@ -177,14 +177,15 @@ class Defaults:
         state: bool = True,
         attributes: Mapping[str, tuple[str, str]] | None = None,
         tag_all: bool = False,
+        of_configuration: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         """Add the default data to the top-level nodes under `top`, which are changed, in schema order; nodes at the
         top that are nothing but defaults only where `selection` names them.
 
-        `state`: of state nodes too. `attributes`, by name (prefix, value), are set on each leaf that is added. With
-        `tag_all` each leaf that has its default gets them.
+        `state`: of state nodes too. `attributes`, by name (prefix, value), are set on each leaf that is added, and
+        with `tag_all` on each that has its default; `of_configuration` on those that are added and are configuration.
         """
-        filler = _Filler(self._plans, state, attributes or {}, tag_all)
+        filler = _Filler(self._plans, state, attributes or {}, tag_all, of_configuration or {})
         present = {str(child.tag): child for child in top.iterchildren("*")}
         for tag, node in self._schema.roots.items():
             if tag in present:
@@ -222,7 +223,9 @@ class _Filler:
         state: bool,
         attributes: Mapping[str, tuple[str, str]],
         tag_all: bool,
+        of_configuration: Mapping[str, tuple[str, str]],
     ) -> None:
+        self._of_configuration = {**attributes, **of_configuration}
         self._plans = plans
         self._state = state
         self._attributes = attributes
@@ -242,7 +245,7 @@ class _Filler:
                 if self._tag_all:
                     self._mark_defaults(element, leaf)
             elif self._applies(leaf, plan, node, present):
-                made = _make(element, leaf, self._attributes)
+                made = _make(element, leaf, self._of_configuration if leaf.config else self._attributes)
                 made.text = leaf.default
                 _insert(element, made, plan.order)
         for container in plan.implied:

@@ -24,6 +24,8 @@ from casm_ctrl.netconf.names import (
     WRITABLE_RUNNING,
     XPATH,
 )
+from casm_ctrl.netconf.with_defaults import CAPABILITY as WITH_DEFAULTS
+from casm_ctrl.netconf.with_defaults import WITH_OPERATIONAL_DEFAULTS
 from casm_ctrl.netconf.yang_library import YangLibrary
 from casm_ctrl.northbound.notifications.names import MODULES as NOTIFICATION_MODULES
 from casm_ctrl.yang.closure import Closure
@@ -65,10 +67,12 @@ PROTOCOL = (
     VALIDATE_1_1,
     NOTIFICATION_1_0,
     INTERLEAVE_1_0,
+    WITH_DEFAULTS,
+    WITH_OPERATIONAL_DEFAULTS,
 )
 
-DATASTORES = ("running", "candidate", "operational")
-"""By their names in ietf-datastores (RFC 8342)."""
+DATASTORES = ("running", "candidate", "intended", "operational")
+"""By their names in ietf-datastores (RFC 8342). There are no templates and nothing inactive: intended is running."""
 
 _FEATURES_OF_NETCONF = {
     WRITABLE_RUNNING: "writable-running",
@@ -87,7 +91,7 @@ FEATURES: Mapping[str, Sequence[str]] = {
     "ietf-netconf": tuple(
         feature for capability, feature in _FEATURES_OF_NETCONF.items() if capability in PROTOCOL
     ),
-    "ietf-netconf-nmda": (),
+    "ietf-netconf-nmda": ("origin", "with-defaults"),
 }
 """Those that are on; a module that is not named here has none on."""
 

@@ -1,38 +1,44 @@
-"""The operations on datastores, for callers: what each may read is cut out before a filter looks at it."""
+"""Reading: get, get-config and get-data for callers, and the writing operations by the one dispatch.
+
+What is asked for is read no wider than its filter needs; then default data is filled in, what the caller may not read
+is cut out (before the filter looks at it: RFC 8341, 3.2.4), and of what the filter selects there stays what is wanted
+by its content, depth and origin. Where the store has written what is wanted to the letter, that goes out as it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
+import copy
+from collections.abc import Callable, Mapping, Sequence
 
 from lxml import etree
 
-from casm_ctrl.netconf import rpc_error
-from casm_ctrl.netconf.arguments import Arguments, subtree_filter
+from casm_ctrl.netconf import origin
+from casm_ctrl.netconf.cutting import Content, Contents
 from casm_ctrl.netconf.dispatch import Operations as Dispatch
-from casm_ctrl.netconf.filters import apply_filter
-from casm_ctrl.netconf.messages import Answer, Data, Output
+from casm_ctrl.netconf.messages import Answer, Data, Hello, Output
 from casm_ctrl.netconf.monitoring import netconf_state
-from casm_ctrl.netconf.names import MONITORING, Element, nc
-from casm_ctrl.netconf.selection import EVERYTHING, Selection
+from casm_ctrl.netconf.names import MONITORING, XPATH, Element, nc
+from casm_ctrl.netconf.nmda import GET_DATA, NAMESPACE
+from casm_ctrl.netconf.retrieval import OPERATIONAL, Retrieval, read_get, read_get_config, read_get_data
+from casm_ctrl.netconf.selection import Selection
+from casm_ctrl.netconf.with_defaults import DEFAULT, Defaults, Mode, trimmed
 from casm_ctrl.northbound.access import NACM, Access, tag_of
 from casm_ctrl.northbound.datastores import Datastores
 from casm_ctrl.northbound.endpoint import SERIALISED, Endpoint
 from casm_ctrl.northbound.interface import Caller, Operation, Operations
-from casm_ctrl.northbound.models import Models
+from casm_ctrl.northbound.models import DATASTORES, Models
+from casm_ctrl.northbound.notifications.names import sn
 from casm_ctrl.northbound.running import Running
 from casm_ctrl.northbound.state import State
 from casm_ctrl.service.exchange.documents import TOP
 from casm_ctrl.store.database import Database
 from casm_ctrl.yang.modules import find_module
 
-NMDA = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
-DATASTORES = "urn:ietf:params:xml:ns:yang:ietf-datastores"
-GET_DATA = f"{{{NMDA}}}get-data"
+_TAGGED: Mapping[str, tuple[str, str]] = {DEFAULT: ("wd", "true")}
 
 
 class Reading:
-    """Answers get and get-config, and the writing operations by the one dispatch. `others` gives state of parts."""
+    """`others` make the top-level nodes of state that other parts of the server have, by tag; None: there is none."""
 
     def __init__(
         self,
@@ -43,12 +49,15 @@ class Reading:
         endpoint: Endpoint,
         models: Models,
     ) -> None:
-        self.others: Callable[[], Sequence[Element]] = tuple
+        self.others: Mapping[str, Callable[[], Element | None]] = {}
         self._state = State(database, running, models.schema)
         self._datastores = datastores
         self._access = access
         self._endpoint = endpoint
         self._models = models
+        self._schema = models.schema
+        self._defaults = Defaults(models.schema)
+        self._contents = Contents(models.schema)
 
     @property
     def data_tags(self) -> frozenset[str]:
@@ -61,10 +70,11 @@ class Reading:
     def operations(self, capabilities: Sequence[str]) -> Operations:
         """By tag."""
         self._capabilities = tuple(capabilities)
+        self._xpath = Hello(self._capabilities).has(XPATH)
         dispatch = Dispatch(
             self._datastores,
             self._endpoint.sessions,
-            self._models.schema,
+            self._schema,
             capabilities,
             self._models.modules,
             tuple,
@@ -78,66 +88,133 @@ class Reading:
         own = {nc("get"): self._get, nc("get-config"): self._get_config, GET_DATA: self._get_data}
         return Operations({**plain, **own})
 
+    # --- Operations -------------------------------------------------------------------------------
+
     def _get(self, caller: Caller, operation: Element) -> Answer:
-        subtree = subtree_filter(Arguments(operation, ("filter",)).optional("filter"))
-        return Data(self._operational(caller, subtree))
-
-    def _get_data(self, caller: Caller, operation: Element) -> Answer:
-        """RFC 8526, 3.1.1: what the conventional datastores hold, and operational."""
-        arguments = Arguments(operation, ("datastore", "subtree-filter"))
-        subtree = arguments.optional("subtree-filter")
-        name = self._datastore(arguments.element("datastore"))
-        found = (
-            self._operational(caller, subtree)
-            if name == "operational"
-            else self._configuration(caller, name, subtree)
-        )
-        data = etree.Element(f"{{{NMDA}}}data", nsmap=cast("dict[str, str]", {None: NMDA}))
-        for node in found:
-            data.append(etree.fromstring(node) if isinstance(node, bytes) else node)
-        return Output([data])
-
-    def _datastore(self, element: Element) -> str:
-        prefix, _, name = (element.text or "").strip().rpartition(":")
-        if element.nsmap.get(prefix or None) != DATASTORES or name not in (
-            "running",
-            "candidate",
-            "operational",
-        ):
-            raise rpc_error.invalid_value(f"there is no datastore '{element.text}' here", layer="protocol")
-        return name
-
-    def _operational(self, caller: Caller, subtree: Element | None) -> list[Element | bytes]:
-        selection = EVERYTHING if subtree is None else Selection.from_subtree(subtree)
-        tops = self._access.whole_tops(caller, self._models.schema.roots)
-        everything = self._access.reads_everything(caller) or selection.only(*tops)
-        nodes = self._state.read(selection if everything else selection.loosely())
-        nodes = [node for node in nodes if tag_of(node) != NACM]
-        if selection.names(NACM):
-            nodes.append(self._access.nacm())
-        nodes = [*nodes, *(node for node in self._of_parts() if selection.names(str(node.tag)))]
-        seen = self._access.prune(caller, nodes)
-        read = self._filtered([node for node in seen if not isinstance(node, bytes)], subtree)
-        return [*(node for node in seen if isinstance(node, bytes)), *read]
+        return Data(self.read(caller, read_get(operation, xpath=self._xpath)))
 
     def _get_config(self, caller: Caller, operation: Element) -> Answer:
-        arguments = Arguments(operation, ("source", "filter"))
-        source = arguments.datastore("source", ("candidate", "running"))
-        return Data(self._configuration(caller, source, subtree_filter(arguments.optional("filter"))))
+        asked = read_get_config(operation, ("running", "candidate"), xpath=self._xpath)
+        return Data(self.read(caller, asked))
 
-    def _configuration(
-        self, caller: Caller, source: str, subtree: Element | None
-    ) -> Sequence[Element | bytes]:
-        tree = self._access.prune_tree(caller, self._datastores.content(source))
-        return apply_filter(tree, subtree, self._models.schema)
+    def _get_data(self, caller: Caller, operation: Element) -> Answer:
+        found = self.read(caller, read_get_data(operation, DATASTORES))
+        written = [node if isinstance(node, bytes) else _write(node) for node in found]
+        return Output([b"".join([f'<data xmlns="{NAMESPACE}">'.encode(), *written, b"</data>"])])
 
-    def _filtered(self, nodes: Sequence[Element], subtree: Element | None) -> list[Element]:
-        top = etree.Element("state")
-        top.extend(nodes)
-        return apply_filter(top, subtree, self._models.schema)
+    # --- What they read ---------------------------------------------------------------------------
 
-    def _of_parts(self) -> list[Element]:
-        monitoring = netconf_state(
-            self._capabilities, self._models.modules, self._endpoint.sessions, self._datastores.locks()
+    def read(self, caller: Caller, asked: Retrieval) -> list[Element | bytes]:
+        """The top-level nodes that the caller gets."""
+        operational = asked.datastore == OPERATIONAL
+        if not operational and asked.content == "nonconfig":
+            return []
+        content: Content = asked.content if operational else "config"
+        fills = asked.mode is not Mode.TRIM and self._defaults.concern(asked.filter.selection)
+        written: list[bytes] = []
+        if asked.datastore == "candidate":
+            top = self._candidate(caller, asked, fills)
+        else:
+            top, written = self._current(caller, asked, content, fills)
+        found = asked.filter.apply(top, self._schema, asked.depth)
+        found = self._contents.cut(found, content)
+        if asked.origins is not None:
+            found = origin.filter_origins(found, self._schema, asked.origins, origin_of)
+            if not asked.with_origin:
+                found = [origin.without_annotations(node) for node in found]
+        nodes: list[Element | bytes] = [*written, *found]
+        return [self._annotated(node) for node in nodes] if asked.with_origin else nodes
+
+    def _candidate(self, caller: Caller, asked: Retrieval, fills: bool) -> Element:
+        """A `<config>` of what the candidate holds for the caller."""
+        tree = self._datastores.content("candidate")
+        if fills:
+            tree = copy.deepcopy(tree)
+            self._fill(tree, asked)
+        return self._access.prune_tree(caller, tree)
+
+    def _current(
+        self, caller: Caller, asked: Retrieval, content: Content, fills: bool
+    ) -> tuple[Element, list[bytes]]:
+        """What is running, with state where it is asked for, as far as the caller may read it: nodes that the filter
+        is still to be applied to, and those that are what it selects."""
+        selection = asked.filter.selection
+        if fills:
+            selection = self._defaults.loosened(selection)
+        elif not self._exact(caller, asked):
+            selection = selection.loosely()
+        nodes = self._state.read(selection, content)
+        if asked.datastore == OPERATIONAL:
+            nodes = [*self._with_parts(nodes, selection, asked.mode)]
+        if fills:
+            top = _around([etree.fromstring(node) if isinstance(node, bytes) else node for node in nodes])
+            self._fill(top, asked)
+            nodes = list(top)
+        seen = self._access.prune(caller, nodes)
+        return (
+            _around([node for node in seen if not isinstance(node, bytes)]),
+            [node for node in seen if isinstance(node, bytes)],
         )
-        return [monitoring, *self.others()]
+
+    def _exact(self, caller: Caller, asked: Retrieval) -> bool:
+        """Whether what the filter selects may go out without a look at it: nothing is hidden from the caller, and
+        nothing but the filter and the content is to be held against it."""
+        if asked.depth is not None or asked.origins is not None:
+            return False
+        tops = self._access.whole_tops(caller, self._schema.roots)
+        return self._access.reads_everything(caller) or asked.filter.selection.only(*tops)
+
+    def _with_parts(
+        self, nodes: Sequence[Element | bytes], selection: Selection, mode: Mode
+    ) -> list[Element | bytes]:
+        """`nodes` of the store, with what other parts of the server tell."""
+        made = [
+            node
+            for tag, build in {**self._own_parts(), **self.others}.items()
+            if selection.names(tag) and (node := build()) is not None
+        ]
+        if mode is Mode.TRIM:
+            made = trimmed(made, self._schema)
+        return [*(node for node in nodes if tag_of(node) != NACM), *made]
+
+    def _own_parts(self) -> Mapping[str, Callable[[], Element | None]]:
+        def monitoring() -> Element:
+            locks = self._datastores.locks()
+            return netconf_state(self._capabilities, self._models.modules, self._endpoint.sessions, locks)
+
+        return {NACM: self._access.nacm, f"{{{MONITORING}}}netconf-state": monitoring}
+
+    def _fill(self, top: Element, asked: Retrieval) -> None:
+        """Default data, annotated where it must be told from other data."""
+        tagged = asked.mode is Mode.REPORT_ALL_TAGGED
+        attributes = dict(_TAGGED) if tagged else {}
+        self._defaults.fill(
+            top,
+            asked.filter.selection,
+            state=asked.datastore == OPERATIONAL,
+            attributes=attributes,
+            tag_all=tagged,
+            of_configuration=origin.OF_DEFAULTS if asked.with_origin or asked.origins is not None else {},
+        )
+
+    def _annotated(self, node: Element | bytes) -> Element | bytes:
+        """With its origin, where it is configuration."""
+        tag = tag_of(node)
+        known = self._schema.roots.get(tag)
+        return node if known is None or not known.config else origin.annotated(node, origin_of(tag))
+
+
+def origin_of(tag: str) -> str:
+    """Where the configuration in a top-level node comes from: subscriptions that were asked for by an RPC are in no
+    datastore that is configured."""
+    return origin.LEARNED if tag == sn("subscriptions") else origin.INTENDED
+
+
+def _around(nodes: Sequence[Element]) -> Element:
+    top = etree.Element("data")
+    top.extend(nodes)
+    return top
+
+
+def _write(node: Element) -> bytes:
+    return etree.tostring(node, encoding="UTF-8", with_tail=False)

@@ -12,7 +12,6 @@ from types import TracebackType
 
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.base.identifiers import new_token
-from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.session_pool import SessionPool
 from casm_ctrl.northbound import completeness, verbs
 from casm_ctrl.northbound.access import NACM, Access
@@ -111,7 +110,7 @@ class Northbound:
             modules=self.models.modules,
         )
         streams = self.notifications.streams
-        reading.others = self._told_by_parts
+        reading.others = self.notifications.state
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
@@ -134,10 +133,6 @@ class Northbound:
             data=frozenset(self.models.schema.roots), operations=endpoint.tags, notifications=TOLD
         )
         completeness.check(self.models.engine, OURS, handled)
-
-    def _told_by_parts(self) -> list[Element]:
-        nodes = (build() for build in self.notifications.state.values())
-        return [node for node in nodes if node is not None]
 
     # --- From time to time ------------------------------------------------------------------------
 
