@@ -55,7 +55,13 @@ class Decoder:
     @property
     def inside_message(self) -> bool:
         """True where a message has begun and not ended: the peer must not close now."""
-        return bool(self._message or self._chunk_left or bytes(self._buffer).strip())
+        begun = bytes(self._buffer[:_SHOWN]).strip() or len(self._buffer) > _SHOWN
+        return bool(self._message or self._chunk_left or begun)
+
+    @property
+    def held(self) -> int:
+        """Octets that wait here for the rest of a message, or for being asked for."""
+        return len(self._buffer) + len(self._message)
 
     def allow(self, max_message: int) -> None:
         """Take messages of this size from now on."""

@@ -284,6 +284,13 @@ def build_reply(heading: Heading, answer: Answer) -> bytes:
     return b"".join([opening, b">", *map(_write, nodes), b"</", closing])
 
 
+def write_nodes(answer: Answer) -> Answer:
+    """The same answer with its nodes written: what takes long in a large one, and may be done on a thread."""
+    if isinstance(answer, Data | Output):
+        return type(answer)([_write(node) for node in answer.nodes])
+    return answer
+
+
 def _nodes(answer: Answer) -> Sequence[Element | bytes]:
     if isinstance(answer, Ok):
         return [etree.Element(nc("ok"), nsmap=DEFAULT_BASE)]

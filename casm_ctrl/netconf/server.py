@@ -33,6 +33,14 @@ MAX_HELLO = 1 << 20
 """Octets in a client's hello: who has not said yet what it speaks gets less of our memory."""
 
 
+def parse(message: bytes) -> Rpc | RpcRefused:
+    """What `message` asks, or why it asks nothing. On a thread, where it is large."""
+    try:
+        return parse_rpc(message)
+    except RpcRefused as refusal:
+        return refusal
+
+
 class State(Enum):
     """Where a session is."""
 
@@ -110,28 +118,58 @@ class ServerSession:
         if not self.over:
             self._arrived = self._decoder.feed(data)
 
+    @property
+    def held(self) -> int:
+        """Octets of the client that wait for the rest of a message, or for their turn."""
+        return self._decoder.held
+
+    @property
+    def inside_message(self) -> bool:
+        """True where a message has begun and not ended."""
+        return self._decoder.inside_message
+
     def next_rpc(self) -> Rpc | None:
         """The next request; None where more bytes are needed or the session is over.
 
         The client's hello, and messages that are no requests, are dealt with here.
         """
+        while (message := self.next_message()) is not None:
+            rpc = self.take(message)
+            if rpc is not None:
+                return rpc
+        return None
+
+    def next_message(self) -> bytes | None:
+        """The next whole message, for `take`; None where more bytes are needed or the session is over."""
         assert self.state is not State.BUSY, "the request before was not answered"
         if self.over:
             return None
         try:
-            for message in self._arrived:
-                rpc = self._take(message)
-                if rpc is not None:
-                    self._move(Event.REQUESTED)
-                    return rpc
+            return next(self._arrived, None)
         except MessageTooBig as violation:
-            if self.state is State.OPEN:
-                # The reply cannot name the request: its beginning was not read as XML, or is forgotten.
-                self._reply(Heading(), Errors([rpc_error.too_big(violation.message)]))
-            self._fail(violation.message)
+            self.refuse_too_big(violation.message)
         except ProtocolViolation as violation:
             self._fail(violation.message)
         return None
+
+    def refuse_too_big(self, violation: str) -> None:
+        """Answer that a message is too big to be looked at, and end."""
+        if self.state is State.OPEN:
+            # The reply cannot name the request: its beginning was not read as XML, or is forgotten.
+            self._reply(Heading(), Errors([rpc_error.too_big(violation)]))
+        self._fail(violation)
+
+    def take(self, message: bytes, parsed: Rpc | RpcRefused | None = None) -> Rpc | None:
+        """The request in a message; None where it is the hello, or none, and dealt with. `parsed` is what `parse`
+        made of it."""
+        try:
+            rpc = self._take(message, parsed)
+        except ProtocolViolation as violation:
+            self._fail(violation.message)
+            return None
+        if rpc is not None:
+            self._move(Event.REQUESTED)
+        return rpc
 
     def notify(self, message: bytes) -> None:
         """Put a message that answers nothing, such as a notification, into the output, between two replies.
@@ -157,7 +195,7 @@ class ServerSession:
         output, self._output = b"".join(self._output), []
         return output
 
-    def _take(self, message: bytes) -> Rpc | None:
+    def _take(self, message: bytes, parsed: Rpc | RpcRefused | None) -> Rpc | None:
         if self.state is State.HELLO:
             self.client = parse_hello(message, from_server=False)
             self._framing = negotiate(self._hello, self.client)

@@ -11,68 +11,26 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, runtime_checkable
 
 import asyncssh
 
 from casm_ctrl.netconf.serving import Channel
+from casm_ctrl.netconf.ssh_gate import Authenticator, Gate, GatedServer
+from casm_ctrl.netconf.ssh_session import SshSession
 
-SUBSYSTEM = "netconf"
 LOGIN_TIMEOUT = 30.0
 """Seconds that a client has to authenticate."""
-READ_AHEAD = 256 * 1024
-"""Octets of a client that wait here before it is made to wait."""
+WINDOW = 256 * 1024
+"""Octets of a client that may be under way to a session."""
+TOO_MANY = b"The server has as many connections as it takes: try again later.\r\n"
+TELL_EVERY = 60.0
+"""Seconds between two words in the log about connections that cannot be taken."""
 ACCEPT_PAUSE = 0.1
 """Seconds before the next try where the process has run out of file descriptors."""
 
 _log = logging.getLogger(__name__)
-
-
-class Authenticator(Protocol):
-    """Who may log in. Called on the event loop: must not block."""
-
-    def password(self, username: str, password: str) -> bool | Awaitable[bool]: ...
-
-    def public_key(self, username: str, key: asyncssh.SSHKey) -> bool: ...
-
-
-class Login(Authenticator, Protocol):
-    """The authentication of one connection, where the listener has a gate."""
-
-    async def begin(self, username: str) -> str | None:
-        """A user is named, maybe after another: lines of authorized_keys with who signs certificates, if any."""
-        ...
-
-    def completed(self) -> None:
-        """The connection is authenticated, as the user who was named last."""
-        ...
-
-
-class Connection(Protocol):
-    """An SSH connection, as a gate knows it."""
-
-    @property
-    def source_host(self) -> str: ...
-
-    def abort(self) -> None: ...
-
-
-@runtime_checkable
-class Gate(Protocol):
-    """Told of every connection: it may abort any, and judges logins by where they come from."""
-
-    def connected(self, connection: Connection) -> Login: ...
-
-    def authenticated(self, connection: Connection) -> None: ...
-
-    def closed(self, connection: Connection) -> None:
-        """Also where it was not authenticated."""
-        ...
-
-    def may_open(self) -> bool:
-        """Whether there is room for one more session."""
-        ...
 
 
 Handle = Callable[[Channel], Awaitable[None]]
@@ -92,16 +50,21 @@ class SshListener:
         login_timeout: float = LOGIN_TIMEOUT,
         idle_timeout: float | None = None,
         keepalive: float | None = None,
+        most_connections: int | None = None,
         more_host_keys: Sequence[asyncssh.SSHKey] = (),
     ) -> None:
         """`admit` may keep a TCP connection from SSH: it answers False, and then owns the socket. `idle_timeout`
         are the seconds that a connection may have no session; every `keepalive` seconds without a word a client
-        is asked whether it lives, and given up after three times. `more_host_keys` are of other kinds, for clients
+        is asked whether it lives, and given up after three times. More connections than `most_connections` are
+        refused. `more_host_keys` are of other kinds, for clients
         that do not know the first's."""
         self._authenticator = authenticator
         self._login_timeout = login_timeout
         self._idle_timeout = idle_timeout
         self._keepalive = keepalive or 0
+        self._most_connections = most_connections
+        self._count = 0
+        self._told = float("-inf")
         self._handle = handle
         self._admit = admit
         self._socket: socket.socket | None = None
@@ -133,6 +96,7 @@ class SshListener:
             agent_forwarding=False,
             x11_forwarding=False,
             line_editor=False,
+            window=WINDOW,
         )
 
     @property
@@ -155,18 +119,21 @@ class SshListener:
         self._socket = listening
         self._accepting = asyncio.create_task(self._accept(listening))
 
-    async def close(self) -> None:
+    async def close(self, reason: str | None = None) -> None:
         """Stop listening and end every connection; returns when nothing is left of them."""
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.gather(self._accepting, return_exceptions=True)
         if self._socket is not None:
             self._socket.close()
-        await self.drop_connections()
+        await self.drop_connections(reason)
 
-    async def drop_connections(self) -> None:
-        """End every connection at once and go on listening, as a device does that restarts."""
+    async def drop_connections(self, reason: str | None = None) -> None:
+        """End every connection at once, with a reason where one is given, and go on listening, as a device does
+        that restarts."""
         for connection in list(self._connections):
+            if reason is not None:
+                connection.disconnect(asyncssh.DISC_BY_APPLICATION, reason)
             connection.abort()
         tasks = list(self._tasks)
         for task in tasks:
@@ -179,15 +146,40 @@ class SshListener:
             try:
                 accepted, _ = await loop.sock_accept(listening)
             except OSError as error:
-                _log.warning("cannot take a connection: %s", error)
+                self._tell(f"cannot take a connection: {error}")
                 await asyncio.sleep(ACCEPT_PAUSE)
                 continue
             accepted.setblocking(False)
-            self._spawn(self._connect(accepted))
+            if self._most_connections is not None and self._count >= self._most_connections:
+                self._refuse(accepted)
+            else:
+                self._count += 1
+                self._spawn(self._connect(accepted))
+            # However many knock: who is in is served between two of them.
+            await asyncio.sleep(0)
+
+    def _refuse(self, accepted: socket.socket) -> None:
+        """Say why in a line before the version, as RFC 4253 (4.2) lets a server."""
+        self._tell(f"there are {self._count} connections: no more are taken")
+        with contextlib.suppress(OSError):
+            accepted.send(TOO_MANY)
+        accepted.close()
+
+    def _tell(self, what: str) -> None:
+        now = time.monotonic()
+        if now - self._told >= TELL_EVERY:
+            self._told = now
+            _log.warning("%s", what)
 
     async def _connect(self, accepted: socket.socket) -> None:
-        if self._admit is not None and not await self._admit(accepted):
-            return
+        try:
+            if self._admit is not None and not await self._admit(accepted):
+                return
+            await self._converse(accepted)
+        finally:
+            self._count -= 1
+
+    async def _converse(self, accepted: socket.socket) -> None:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError, asyncssh.Error):
             connection = await asyncssh.run_server(accepted, options=self._options)
@@ -200,13 +192,13 @@ class SshListener:
 
     def _make_server(self) -> asyncssh.SSHServer:
         if isinstance(self._authenticator, Gate):
-            return _GatedServer(self._authenticator, self._begin, self._idle_timeout)
+            return GatedServer(self._authenticator, self._begin, self._idle_timeout)
         return _Server(self._authenticator, self._begin)
 
-    def _begin(self, channel: _Session) -> None:
+    def _begin(self, channel: SshSession) -> None:
         self._spawn(self._run(channel))
 
-    async def _run(self, channel: _Session) -> None:
+    async def _run(self, channel: SshSession) -> None:
         try:
             await self._handle(channel)
         except (OSError, asyncssh.Error):
@@ -224,7 +216,7 @@ class SshListener:
 class _Server(asyncssh.SSHServer):
     """One SSH connection: authentication, and which sessions it may open."""
 
-    def __init__(self, authenticator: Authenticator, begin: Callable[[_Session], None]) -> None:
+    def __init__(self, authenticator: Authenticator, begin: Callable[[SshSession], None]) -> None:
         self._authenticator = authenticator
         self._begin = begin
 
@@ -244,163 +236,4 @@ class _Server(asyncssh.SSHServer):
         return self._authenticator.public_key(username, key)
 
     def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
-        return _Session(self._begin)
-
-
-class _GatedServer(asyncssh.SSHServer):
-    """One SSH connection that a gate watches."""
-
-    def __init__(self, gate: Gate, begin: Callable[[_Session], None], idle_timeout: float | None) -> None:
-        self._gate = gate
-        self._begin = begin
-        self._idle_timeout = idle_timeout
-        self._idle: asyncio.TimerHandle | None = None
-
-    # --- Connection -------------------------------------------------------------------------------
-
-    @property
-    def source_host(self) -> str:
-        return self._source_host
-
-    def abort(self) -> None:
-        self._connection.abort()
-
-    # --- asyncssh ---------------------------------------------------------------------------------
-
-    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        self._connection = conn
-        self._source_host = str((conn.get_extra_info("peername") or ("unknown",))[0])
-        self._login = self._gate.connected(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        self._gate.closed(self)
-
-    async def begin_auth(self, username: str) -> bool:
-        lines = await self._login.begin(username)
-        self._connection.set_authorized_keys(
-            asyncssh.import_authorized_keys(lines) if lines else asyncssh.import_authorized_keys("")
-        )
-        return True
-
-    def auth_completed(self) -> None:
-        self._gate.authenticated(self)
-        self._login.completed()
-        if self._idle_timeout is not None:
-            self._idle = asyncio.get_running_loop().call_later(self._idle_timeout, self._connection.abort)
-
-    def password_auth_supported(self) -> bool:
-        return True
-
-    def validate_password(self, username: str, password: str) -> bool | Awaitable[bool]:
-        return self._login.password(username, password)
-
-    def public_key_auth_supported(self) -> bool:
-        return True
-
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return self._login.public_key(username, key)
-
-    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
-        if not self._gate.may_open():
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_RESOURCE_SHORTAGE,
-                "the server has as many sessions as it takes: try again later",
-            )
-        return _Session(self._started)
-
-    def _started(self, channel: _Session) -> None:
-        self._stop_timer()
-        self._begin(channel)
-
-    def _stop_timer(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-
-
-class _Session(asyncssh.SSHServerSession[bytes]):
-    """An SSH session as a Channel, once its client has asked for the netconf subsystem."""
-
-    def __init__(self, begin: Callable[[_Session], None]) -> None:
-        self._begin = begin
-        self._arrived = bytearray()
-        self._ended = False
-        self._news = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
-
-    # --- Channel ----------------------------------------------------------------------------------
-
-    @property
-    def username(self) -> str:
-        return str(self._channel.get_extra_info("username"))
-
-    @property
-    def source_host(self) -> str:
-        return str(self._channel.get_extra_info("peername")[0])
-
-    async def read(self) -> bytes:
-        while not self._arrived and not self._ended:
-            self._news.clear()
-            await self._news.wait()
-        data, self._arrived = bytes(self._arrived), bytearray()
-        if not self._ended:
-            self._channel.resume_reading()
-        return data
-
-    def write(self, data: bytes) -> None:
-        if data and not self._channel.is_closing():
-            self._channel.write(data)
-
-    async def drain(self) -> None:
-        await self._writable.wait()
-
-    def close(self) -> None:
-        if not self._channel.is_closing():
-            self._channel.exit(0)
-
-    def abort(self) -> None:
-        self._connection.abort()
-
-    def vanish(self) -> None:
-        # asyncssh has no word for it: whoever stops reading a channel still answers on its connection.
-        transport = self._connection._transport
-        if transport is not None:
-            transport.pause_reading()
-
-    # --- asyncssh ---------------------------------------------------------------------------------
-
-    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
-        self._channel = chan
-        self._connection = chan.get_connection()
-
-    def subsystem_requested(self, subsystem: str) -> bool:
-        return subsystem == SUBSYSTEM
-
-    def session_started(self) -> None:
-        self._begin(self)
-
-    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        self._arrived += data
-        if len(self._arrived) >= READ_AHEAD:
-            self._channel.pause_reading()
-        self._news.set()
-
-    def eof_received(self) -> bool:
-        self._end()
-        # The channel stays open for the replies to what came before.
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end()
-        self._writable.set()
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    def _end(self) -> None:
-        self._ended = True
-        self._news.set()
+        return SshSession(self._begin)

@@ -19,16 +19,16 @@ from casm_ctrl.base.fingerprints import fingerprint_of_line
 from casm_ctrl.base.passwords import is_password
 from casm_ctrl.netconf.rpc_error import printable
 from casm_ctrl.netconf.serving import Channel
-from casm_ctrl.netconf.ssh_server import Connection
+from casm_ctrl.netconf.ssh_gate import Connection
 from casm_ctrl.northbound.delays import Delays
 from casm_ctrl.northbound.endpoint import Endpoint
+from casm_ctrl.northbound.failed_logins import FailedLogins, source_of
 from casm_ctrl.northbound.half_open import HalfOpen
+from casm_ctrl.northbound.places import Places
 from casm_ctrl.service import users
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.users import UserRow
 
-TELL_FAILURES_EVERY = 60.0
-"""Seconds: failed logins of one address make one row of the audit in that time."""
 _LONGEST_NAME = 64
 _log = logging.getLogger(__name__)
 
@@ -52,23 +52,41 @@ class Logins:
         self.delays = Delays()
         limits = endpoint.limits
         self.half_open = HalfOpen(limits.max_half_open, limits.max_half_open_of_source)
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="passwords")
-        self._failures: dict[str, tuple[float, int]] = {}
-        """By address: when the audit was last told, and how many it was not told of since."""
+        # Neither operations nor guesses at passwords may keep out who knows a key.
+        self._passwords = ThreadPoolExecutor(1, thread_name_prefix="passwords")
+        self._passwords.submit(is_password, "", None)
+        self._lookups = ThreadPoolExecutor(1, thread_name_prefix="logins")
+        self._connections = Places(limits.max_sessions, limits.max_sessions_of_user, "connections")
+        self._sessions = Places(limits.max_sessions, limits.max_sessions_of_user, "sessions")
+        self._authenticated: dict[Connection, str] = {}
+        self._failures = FailedLogins()
         self._telling: set[asyncio.Task[None]] = set()
 
+    # --- The gate ---------------------------------------------------------------------------------
+
     def connected(self, connection: Connection) -> Login:
-        self.half_open.enter(connection, connection.source_host, connection.abort)
+        self.half_open.enter(connection, source_of(connection.source_host))
         return Login(self, connection)
 
     def authenticated(self, connection: Connection) -> None:
-        self.half_open.leave(connection, connection.source_host)
+        self.half_open.leave(connection, source_of(connection.source_host))
+        reason = self._connections.enter(connection.username)
+        if reason is None:
+            self._authenticated[connection] = connection.username
+        else:
+            connection.refuse(reason)
 
     def closed(self, connection: Connection) -> None:
-        self.half_open.leave(connection, connection.source_host)
+        self.half_open.leave(connection, source_of(connection.source_host))
+        username = self._authenticated.pop(connection, None)
+        if username is not None:
+            self._connections.leave(username)
 
-    def may_open(self) -> bool:
-        return len(self.endpoint.sessions) < self.endpoint.limits.max_sessions
+    def session_opens(self, connection: Connection) -> str | None:
+        return self._sessions.enter(connection.username)
+
+    def session_ends(self, connection: Connection) -> None:
+        self._sessions.leave(connection.username)
 
     async def converse(self, channel: Channel) -> None:
         """Serve a session of who logged in, in the groups that the store has for them now."""
@@ -81,15 +99,17 @@ class Logins:
     async def close(self) -> None:
         while self._telling:
             await asyncio.wait(list(self._telling))
-        self._threads.shutdown()
+        self._passwords.shutdown()
+        self._lookups.shutdown()
 
     async def find(self, username: str) -> UserRow | None:
-        return await self.endpoint.on_thread(lambda: users.find_login(self.database, username))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._lookups, users.find_login, self.database, username)
 
     async def is_password(self, user: UserRow | None, password: str) -> bool:
         known = user.password_hash if user is not None else None
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, is_password, password, known)
+        return await loop.run_in_executor(self._passwords, is_password, password, known)
 
     def tell(self, user: UserRow, source_host: str, means: str) -> None:
         """Put a login into the audit."""
@@ -98,14 +118,10 @@ class Logins:
 
     def tell_failure(self, username: str, source_host: str) -> None:
         """Put a failed login into the audit, with those before it that were not told."""
-        now = time.monotonic()
-        told, untold = self._failures.get(source_host, (float("-inf"), 0))
-        if now - told < TELL_FAILURES_EVERY:
-            self._failures[source_host] = (told, untold + 1)
+        source = source_of(source_host)
+        untold = self._failures.failed(source, time.monotonic())
+        if untold is None:
             return
-        if len(self._failures) > 10_000:
-            self._failures.clear()
-        self._failures[source_host] = (now, 0)
         said = printable(username)[:_LONGEST_NAME]
         words = f"as '{said}'" + (f", and {untold} times before" if untold else "")
         _log.warning("a login from %s failed, %s", source_host, words)
@@ -130,10 +146,14 @@ class Login:
         self._logins = logins
         self._connection = connection
         self._user: UserRow | None = None
+        self._username = ""
         self._means = "certificate"
+        self._attempts = 0
+        self._key_refused = False
 
     async def begin(self, username: str) -> str | None:
         """The authorized_keys lines that certificates of this user are judged by; None: there can be none."""
+        self._username = username
         self._user = await self._logins.find(username)
         if self._user is None or not self._logins.authorities:
             return None
@@ -141,19 +161,24 @@ class Login:
         return "\n".join(f'cert-authority,principals="{username}" {key}' for key in self._logins.authorities)
 
     def public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        if not self._may_try():
+            return False
         line = " ".join(key.export_public_key().decode().split()[:2])
         if self._user is None or self._user.name != username or line not in self._user.keys:
+            self._key_refused = True
             return False
         self._means = f"key {fingerprint_of_line(line)}"
         return True
 
     async def password(self, username: str, password: str) -> bool:
-        source, delays = self._connection.source_host, self._logins.delays
+        if not self._may_try():
+            return False
+        source, delays = source_of(self._connection.source_host), self._logins.delays
         await asyncio.sleep(delays.attempt(username, source, time.monotonic()))
         user = self._user if self._user is not None and self._user.name == username else None
         if not await self._logins.is_password(user, password):
             delays.failed(username, source, time.monotonic())
-            self._logins.tell_failure(username, source)
+            self._logins.tell_failure(username, self._connection.source_host)
             return False
         delays.succeeded(username, source)
         self._means = "password"
@@ -163,3 +188,16 @@ class Login:
         """The connection is authenticated."""
         assert self._user is not None
         self._logins.tell(self._user, self._connection.source_host, self._means)
+
+    def closed(self) -> None:
+        """The connection is gone, and was never authenticated. A client offers keys that are not known before the one
+        that is: only now they were a failure."""
+        if self._key_refused:
+            self._logins.tell_failure(self._username, self._connection.source_host)
+
+    def _may_try(self) -> bool:
+        self._attempts += 1
+        most = self._logins.endpoint.limits.max_logins
+        if self._attempts == most + 1:
+            self._connection.refuse(f"{most} attempts to log in failed")
+        return self._attempts <= most

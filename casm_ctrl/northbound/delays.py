@@ -62,5 +62,6 @@ class Delays:
         if failures is None or failures.count <= free:
             return 0.0
         delay = min(FIRST * 2.0 ** min(failures.count - free - 1, 10), LONGEST)
-        failures.next = max(failures.next, now) + delay
+        # A queue of guesses must not keep out for long who knows the password, at the same address.
+        failures.next = min(max(failures.next, now) + delay, now + LONGEST)
         return failures.next - now

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
@@ -20,11 +22,12 @@ from casm_ctrl.base.clock import Clock
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.arguments import Arguments
-from casm_ctrl.netconf.messages import Answer, Ok, Rpc
+from casm_ctrl.netconf.memory import Memory, Room
+from casm_ctrl.netconf.messages import Answer, Ok, Rpc, write_nodes
 from casm_ctrl.netconf.names import Element, local_name, namespace, nc
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
 from casm_ctrl.netconf.server import ServerSession, State
-from casm_ctrl.netconf.serving import Channel, Silence, serve
+from casm_ctrl.netconf.serving import Bounds, Channel, Outgoing, Silence, serve
 from casm_ctrl.netconf.sessions import SessionEntry, Sessions
 from casm_ctrl.northbound.interface import AsyncOperation, Caller, Operation, Operations
 from casm_ctrl.northbound.limits import Limits
@@ -85,6 +88,12 @@ class Endpoint:
         self._awaited: dict[str, AsyncOperation] = {_CLOSE: self._close, _KILL: self._kill}
         self._writing = asyncio.Lock()
         self._threads = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="northbound")
+        # What others do may take long; who may do what is judged at once, so that anybody can be killed.
+        self._judges = ThreadPoolExecutor(1, thread_name_prefix="access")
+        self.memory = Memory(self.limits.max_waiting)
+        self._room = Room(self.limits.max_trees)
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        """By user: those who share the threads that may read for one user."""
         self._endings: dict[int, Ending] = {}
         """How sessions end that did not simply drop."""
         self._ends: dict[int, asyncio.Task[None]] = {}
@@ -105,6 +114,7 @@ class Endpoint:
         """Wait until nothing of any session is left. Every channel must have ended."""
         while self._ends:
             await asyncio.wait(list(self._ends.values()))
+        self._judges.shutdown()
         self._threads.shutdown()
 
     # --- A session --------------------------------------------------------------------------------
@@ -119,15 +129,12 @@ class Endpoint:
             counters=entry.counters,
             max_message=self.limits.max_message,
         )
-        outlet = _Outlet(channel, session)
+        account = self.memory.open(lambda: self._shed(entry))
+        outgoing = Outgoing(channel, session, stall=self.limits.stall_timeout, held=account)
+        outlet = _Outlet(outgoing)
         caller = Caller(entry.session_id, entry.username, entry.source_host, outlet, groups)
         self.callers[entry.session_id] = caller
-
-        def patience() -> float | None:
-            if session.state is State.HELLO:
-                return self.limits.hello_timeout
-            return None if self.subscribed(entry.session_id) else self.limits.idle_timeout
-
+        patience = _Patience(session, self.limits, lambda: self.subscribed(entry.session_id))
         try:
             await serve(
                 channel,
@@ -135,8 +142,8 @@ class Endpoint:
                 lambda rpc: self._call(entry, caller, rpc),
                 lambda rpc: outlet.act(),
                 greeted=lambda: self._greeted(caller),
-                patience=patience,
-                stall=self.limits.stall_timeout,
+                outgoing=outgoing,
+                bounds=Bounds(patience.left, account, self._room, self.on_thread),
             )
             if session.state is State.CLOSING:
                 self._endings[entry.session_id] = Ending("closed")
@@ -149,8 +156,20 @@ class Endpoint:
             self._endings[entry.session_id] = Ending("timeout")
             channel.abort()
         finally:
+            account.close()
             self.sessions.end(entry.session_id, session.ending)
             await self._end_of(entry.session_id)
+
+    def _shed(self, entry: SessionEntry) -> None:
+        """All sessions together hold too much memory, and this one moved least."""
+        _log.warning(
+            "session %s of %s ended: sessions have more than %s octets waiting, and this one moves least",
+            entry.session_id,
+            entry.username,
+            self.limits.max_waiting,
+        )
+        self._endings[entry.session_id] = Ending("other")
+        entry.hang_up()
 
     def _greeted(self, caller: Caller) -> None:
         for start in self.on_start:
@@ -182,19 +201,29 @@ class Endpoint:
         tag = str(operation.tag)
         plain, awaited = self._plain.get(tag), self._awaited.get(tag)
         if plain is not None:
-            return await self.on_thread(lambda: self._checked(plain, caller, operation))
+            if tag in SERIALISED:
+                return await self.on_thread(lambda: self._checked(plain, caller, operation))
+            async with self._turn(caller.username):
+                return await self.on_thread(lambda: self._checked(plain, caller, operation))
         if awaited is None:
             self._refuse_unknown(operation)
         if self.check is not None and tag != _CLOSE:
             check = self.check
-            await self.on_thread(lambda: check(caller, operation))
+            await self._on(self._judges, lambda: check(caller, operation))
         assert awaited is not None
         return await awaited(caller, operation)
 
     def _checked(self, plain: Operation, caller: Caller, operation: Element) -> Answer:
         if self.check is not None:
             self.check(caller, operation)
-        return plain(caller, operation)
+        return write_nodes(plain(caller, operation))
+
+    @asynccontextmanager
+    async def _turn(self, username: str) -> AsyncIterator[None]:
+        """Wait until fewer threads read for this user than may."""
+        turns = self._turns.setdefault(username, asyncio.Semaphore(self.limits.threads_of_user))
+        async with turns:
+            yield
 
     def _refuse_unknown(self, operation: Element) -> None:
         if namespace(operation) not in {etree.QName(tag).namespace for tag in self.tags}:
@@ -255,7 +284,10 @@ class Endpoint:
 
     async def on_thread(self, work: Callable[[], _T]) -> _T:
         """Do `work` on one of a few threads. Cancelled, this still returns only when it is done."""
-        running: Awaitable[_T] = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await self._on(self._threads, work)
+
+    async def _on(self, threads: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
+        running: Awaitable[_T] = asyncio.get_running_loop().run_in_executor(threads, work)
         future = asyncio.ensure_future(running)
         try:
             return await asyncio.shield(future)
@@ -263,20 +295,42 @@ class Endpoint:
             await asyncio.wait([future])
 
 
+class _Patience:
+    """How long a client may still be silent. A hello and a message must end, however slowly they go on."""
+
+    def __init__(self, session: ServerSession, limits: Limits, subscribed: Callable[[], bool]) -> None:
+        self._session = session
+        self._limits = limits
+        self._subscribed = subscribed
+        self._began = time.monotonic()
+        self._inside = False
+
+    def left(self) -> float | None:
+        """Seconds; None: for ever. Asked before each wait for the client."""
+        now = time.monotonic()
+        if self._session.state is State.HELLO:
+            return self._began + self._limits.hello_timeout - now
+        inside = self._session.inside_message
+        if inside and not self._inside:
+            self._began = now
+        self._inside = inside
+        if inside:
+            return self._began + self._limits.message_timeout - now
+        return None if self._subscribed() else self._limits.idle_timeout
+
+
 class _Outlet:
     """The way to one client, beside replies."""
 
-    def __init__(self, channel: Channel, session: ServerSession) -> None:
-        self._channel = channel
-        self._session = session
+    def __init__(self, outgoing: Outgoing) -> None:
+        self._outgoing = outgoing
         self._acts: list[Callable[[], None]] = []
 
     def send(self, message: bytes) -> None:
-        self._session.notify(message)
-        self._channel.write(self._session.take_output())
+        self._outgoing.send(message)
 
     async def drain(self) -> None:
-        await self._channel.drain()
+        await self._outgoing.drain()
 
     def after_reply(self, act: Callable[[], None]) -> None:
         self._acts.append(act)

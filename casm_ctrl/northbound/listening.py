@@ -11,11 +11,14 @@ import asyncssh
 
 from casm_ctrl.netconf.ssh_server import SshListener
 from casm_ctrl.northbound.authentication import Logins
+from casm_ctrl.northbound.descriptors import for_clients, raise_limit
 from casm_ctrl.northbound.server import Northbound
 
 KEEPALIVE = 30.0
 """Seconds without a word after which a client is asked whether it lives: one that is gone holds its locks for
 three times as long."""
+STOPS = "the server stops"
+"""What clients are told at its end."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class SshNorthbound:
             idle_timeout=limits.hello_timeout,
             keepalive=KEEPALIVE,
             more_host_keys=address.more_host_keys,
+            most_connections=for_clients(raise_limit()),
         )
         self._stack = AsyncExitStack()
 
@@ -64,7 +68,7 @@ class SshNorthbound:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.server)
             stack.push_async_callback(self.logins.close)
-            stack.push_async_callback(self._listener.close)
+            stack.push_async_callback(self._listener.close, STOPS)
             await self._listener.listen(self.address.host, self.address.port, backlog=1024)
             self._stack = stack.pop_all()
         return self

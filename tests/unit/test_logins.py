@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
@@ -14,8 +15,10 @@ from casm_ctrl.base.errors import AlreadyExists, InvalidValue, NotFound
 from casm_ctrl.base.passwords import COST, hash_password, is_password
 from casm_ctrl.northbound.authentication import read_public_key
 from casm_ctrl.northbound.delays import FORGET, FREE_OF_ADDRESS, LONGEST, MOST, Delays
+from casm_ctrl.northbound.failed_logins import MOST_ROWS, TELL_EVERY, FailedLogins, source_of
 from casm_ctrl.northbound.half_open import HalfOpen
-from casm_ctrl.northbound.host_key import host_key
+from casm_ctrl.northbound.host_key import host_keys
+from casm_ctrl.northbound.places import Places
 from casm_ctrl.service import users
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, list_events
@@ -80,41 +83,102 @@ def test_success_forgets_the_failures_of_that_user() -> None:
 # --- Half-open connections ------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Knocking:
+    """A connection that is not authenticated."""
+
+    name: object
+    dropped: list[object] = field(default_factory=list, compare=False)
+    has_spoken: bool = False
+
+    def abort(self) -> None:
+        self.dropped.append(self.name)
+
+
 def test_a_flood_from_one_address_displaces_itself() -> None:
-    dropped: list[str] = []
+    dropped: list[object] = []
     half_open = HalfOpen(100, 3)
-    half_open.enter("good", "192.0.2.9", lambda: dropped.append("good"))
+    half_open.enter(Knocking("good", dropped), "192.0.2.9")
     for number in range(10):
-        name = f"bad{number}"
-        half_open.enter(name, "192.0.2.1", lambda name=name: dropped.append(name))  # type: ignore[misc]
+        half_open.enter(Knocking(f"bad{number}", dropped), "192.0.2.1")
     assert dropped == [f"bad{number}" for number in range(7)]
     assert len(half_open) == 4
 
 
 def test_in_all_the_oldest_of_whoever_has_most_makes_room() -> None:
-    dropped: list[str] = []
+    dropped: list[object] = []
     half_open = HalfOpen(3, 2)
     for name, source in (("a", "1"), ("b1", "2"), ("b2", "2"), ("c", "3")):
-        half_open.enter(name, source, lambda name=name: dropped.append(name))  # type: ignore[misc]
+        half_open.enter(Knocking(name, dropped), source)
     assert dropped == ["b1"]
-    half_open.leave("b1", "2")
+    half_open.leave(Knocking("b1"), "2")
     assert len(half_open) == 3
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.integers(0, 4))))
-def test_what_is_counted_is_what_is_there(steps: list[tuple[bool, int, int]]) -> None:
+def test_who_speaks_ssh_stays_before_who_says_nothing() -> None:
+    dropped: list[object] = []
+    half_open = HalfOpen(100, 3)
+    half_open.enter(Knocking("good", dropped, has_spoken=True), "192.0.2.1")
+    for number in range(5):
+        half_open.enter(Knocking(number, dropped), "192.0.2.1")
+    assert dropped == [0, 1, 2]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4))))
+def test_what_is_counted_is_what_is_there(steps: list[tuple[bool, int]]) -> None:
     half_open = HalfOpen(8, 3)
-    there: set[tuple[int, int, int]] = set()
-    for number, (enters, _, source) in enumerate(steps):
+    there: list[tuple[Knocking, str]] = []
+    dropped: list[object] = []
+    for number, (enters, source) in enumerate(steps):
         if enters:
-            key = (number, 0, source)
-            there.add(key)
-            half_open.enter(key, str(source), lambda key=key: there.discard(key))  # type: ignore[misc]
+            there.append((Knocking(number, dropped), str(source)))
+            half_open.enter(*there[-1])
         elif there:
-            key = min(there)
-            there.discard(key)
-            half_open.leave(key, str(key[2]))
+            half_open.leave(*there.pop(0))
+        there = [(one, source) for one, source in there if one.name not in dropped]
         assert len(half_open) == len(there) <= 8
+
+
+# --- Places ---------------------------------------------------------------------------------------
+
+
+def test_one_user_does_not_take_all_places() -> None:
+    places = Places(3, 2, "sessions")
+    assert places.enter("alice") is None and places.enter("alice") is None
+    assert "alice has as many sessions" in (places.enter("alice") or "")
+    assert places.enter("bob") is None
+    assert "the server has as many sessions" in (places.enter("carol") or "")
+    places.leave("alice")
+    assert places.enter("alice") is None and len(places) == 3
+
+
+# --- What the audit is told -----------------------------------------------------------------------
+
+
+def test_failures_of_one_address_are_told_once_in_a_while() -> None:
+    failed = FailedLogins()
+    assert [failed.failed("192.0.2.1", at) for at in (0.0, 1.0, 2.0)] == [0, None, None]
+    assert failed.failed("192.0.2.1", TELL_EVERY) == 2
+
+
+def test_many_addresses_do_not_fill_the_audit() -> None:
+    failed = FailedLogins()
+    told = [failed.failed(f"192.0.2.{number}", 0.0) for number in range(1000)]
+    assert told.count(0) == MOST_ROWS
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_source_is_an_address_or_a_network(host: str, source: str) -> None:
+    assert source_of(host) == source
 
 
 # --- The host key ---------------------------------------------------------------------------------
@@ -122,19 +186,19 @@ def test_what_is_counted_is_what_is_there(steps: list[tuple[bool, int, int]]) ->
 
 def test_a_host_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "new" / "host_key"
-    made = host_key(path)
+    made = host_keys(path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert host_key(path).public_data == made.public_data
-    assert [entry.name for entry in path.parent.iterdir()] == ["host_key"]
+    assert [key.public_data for key in host_keys(path)] == [key.public_data for key in made]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["host_key", "host_key_rsa"]
 
 
 def test_a_host_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "host_key"
-    host_key(path)
+    host_keys(path)
     path.chmod(0o640)
     with pytest.raises(InvalidValue, match="mode 0640"):
-        host_key(path)
+        host_keys(path)
 
 
 def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
@@ -142,7 +206,7 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     path.write_text("nonsense")
     path.chmod(0o600)
     with pytest.raises(InvalidValue, match="not a private key"):
-        host_key(path)
+        host_keys(path)
 
 
 # --- Passwords ------------------------------------------------------------------------------------
