@@ -92,7 +92,7 @@ def read_header(text: str) -> Header:
             elif keyword == "feature":
                 features.append(argument)
             elif keyword == "deviation":
-                prefix = argument.lstrip("/").partition("/")[0].partition(":")[0]
+                prefix = argument.rpartition("/")[2].partition(":")[0]
                 deviated[prefixes.get(prefix, "")] = None
         elif depth == 2 and inside:
             if keyword == "revision-date":

@@ -44,7 +44,7 @@ def test_header() -> None:
         imports=(Import("lib", "2020-01-01"), Import("plain")),
         includes=(Import("part", "2021-01-01"),),
         features=("one", "two"),
-        deviates=("lib",),
+        deviates=("lib", "plain"),
         yang_version="1.1",
     )
 
