@@ -38,6 +38,10 @@ class MemoryChannel:
         if data and not self.ended:
             self.to_client.put_nowait(data)
 
+    @property
+    def taken(self) -> bool:
+        return self.writable.is_set()
+
     async def drain(self) -> None:
         await self.writable.wait()
 

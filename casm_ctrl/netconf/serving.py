@@ -34,6 +34,11 @@ class Channel(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    @property
+    def taken(self) -> bool:
+        """Whether the peer has taken most of what was written."""
+        ...
+
     async def drain(self) -> None:
         """Wait until the peer has taken most of what was written."""
         ...
@@ -92,7 +97,8 @@ class Outgoing:
         while self._flushing:
             self._flushed.clear()
             await self._flushed.wait()
-        await self._channel.drain()
+        if not self._channel.taken:
+            await self._channel.drain()
 
     async def flush(self) -> None:
         """Write what the session has for its client, at the pace of the client."""
@@ -110,7 +116,8 @@ class Outgoing:
             if self._held is not None:
                 self._held.sends(len(whole) - start)
             self._channel.write(bytes(whole[start : start + PIECE]))
-            await _within(self._stall, self._channel.drain(), "took nothing of its reply")
+            if not self._channel.taken:
+                await _within(self._stall, self._channel.drain(), "took nothing of its reply")
         if self._held is not None:
             self._held.sends(0)
 
@@ -204,6 +211,8 @@ async def _room(bounds: Bounds, session: ServerSession, message: bytes) -> Async
 
 async def _within(seconds: float | None, wait: Awaitable[_T], what: str) -> _T:
     """What `wait` gives; Silence where that takes longer than `seconds`."""
+    if seconds is None:
+        return await wait
     try:
         async with asyncio.timeout(seconds) as limit:
             return await wait

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncssh
 
 from casm_ctrl.netconf.serving import Channel
+from casm_ctrl.netconf.ssh_connection import accept_connection
 from casm_ctrl.netconf.ssh_gate import Authenticator, Gate, GatedServer
 from casm_ctrl.netconf.ssh_session import SshSession
 
@@ -182,7 +183,7 @@ class SshListener:
     async def _converse(self, accepted: socket.socket) -> None:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError, asyncssh.Error):
-            connection = await asyncssh.run_server(accepted, options=self._options)
+            connection = await accept_connection(accepted, self._options)
             self._connections.add(connection)
             try:
                 await connection.wait_closed()

@@ -61,14 +61,15 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         if data and not self._channel.is_closing():
             self._channel.write(data)
 
+    @property
+    def taken(self) -> bool:
+        return self._writable.is_set() and (self._guard is None or self._guard.writable.is_set())
+
     async def drain(self) -> None:
-        while not self._ended_for_good:
-            if not self._writable.is_set():
-                await self._writable.wait()
-            elif self._guard is not None and not self._guard.writable.is_set():
+        while not (self.taken or self._ended_for_good):
+            await self._writable.wait()
+            if self._guard is not None:
                 await self._guard.writable.wait()
-            else:
-                break
 
     def close(self) -> None:
         if not self._channel.is_closing():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -287,12 +287,12 @@ class Endpoint:
         return await self._on(self._threads, work)
 
     async def _on(self, threads: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
-        running: Awaitable[_T] = asyncio.get_running_loop().run_in_executor(threads, work)
-        future = asyncio.ensure_future(running)
+        future = asyncio.get_running_loop().run_in_executor(threads, work)
         try:
             return await asyncio.shield(future)
         finally:
-            await asyncio.wait([future])
+            if not future.done():
+                await asyncio.wait([future])
 
 
 class _Patience:

@@ -12,7 +12,8 @@ from lxml import etree
 
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.netconf import framing
-from casm_ctrl.netconf.arguments import Arguments, subtree_filter
+from casm_ctrl.netconf.arguments import Arguments
+from casm_ctrl.netconf.filter_argument import NO_FILTER, SubtreeFilter, filter_of
 from casm_ctrl.netconf.framing import Decoder, Framing
 from casm_ctrl.netconf.messages import (
     Answer,
@@ -205,6 +206,10 @@ class MemoryChannel:
     def write(self, data: bytes) -> None:
         self.written += data
 
+    @property
+    def taken(self) -> bool:
+        return False
+
     async def drain(self) -> None:
         await asyncio.sleep(0)
 
@@ -352,14 +357,15 @@ def test_wrong_arguments_get_the_error_of_the_rfc(body: str, what: str, tag: str
 
 
 def test_filters_are_subtree_filters() -> None:
-    assert subtree_filter(None) is None
+    assert filter_of(None) is NO_FILTER
     for attributes in ("", 'type="subtree"', f'xmlns:nc="{BASE}" nc:type="subtree"'):
-        assert subtree_filter(etree.fromstring(f"<filter {XMLNS} {attributes}/>")) is not None
+        element = etree.fromstring(f"<filter {XMLNS} {attributes}/>")
+        assert filter_of(element) == SubtreeFilter(element)
     for attributes, tag in (
         ('type="xpath" select="/a"', "operation-not-supported"),
         ('type="regex"', "bad-attribute"),
         ('colour="red"', "unknown-attribute"),
     ):
         with pytest.raises(RpcError) as refusal:
-            subtree_filter(etree.fromstring(f"<filter {XMLNS} {attributes}/>"))
+            filter_of(etree.fromstring(f"<filter {XMLNS} {attributes}/>"), xpath=False)
         assert refusal.value.tag == tag
