@@ -1171,7 +1171,7 @@ else; no block is cut from them.
 
     self._extmethods = False
     self.__prefix = YANGDynClass(base=[RestrictedClassType(base_type=str, restriction_dict={'pattern': '(([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\\.){3}([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])/(([0-9])|([1-2][0-9])|(3[0-2]))'}),RestrictedClassType(base_type=str, restriction_dict={'pattern': '((:|[0-9a-fA-F]{0,4}):)([0-9a-fA-F]{0,4}:){0,5}((([0-9a-fA-F]{0,4}:)?(:|[0-9a-fA-F]{0,4}))|(((25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])))(/(([0-9])|([0-9]{2})|(1[0-1][0-9])|(12[0-8])))'}),], is_leaf=True, yang_name="prefix", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, is_keyval=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='inet:ip-prefix', is_config=True)
-    self.__reason = YANGDynClass(base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='string', is_config=True)
+    self.__reason = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..max']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='string', is_config=True)
 
     load = kwargs.pop("load", None)
     if args:
@@ -1263,12 +1263,12 @@ else; no block is cut from them.
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='string', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..max']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='string', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """reason must be of a type compatible with string""",
           'defined-type': "string",
-          'generated-type': """YANGDynClass(base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='string', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..max']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='string', is_config=True)""",
         })
 
     self.__reason = t
@@ -1276,7 +1276,7 @@ else; no block is cut from them.
       self._set()
 
   def _unset_reason(self):
-    self.__reason = YANGDynClass(base=str, is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='string', is_config=True)
+    self.__reason = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..max']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-pools', defining_module='casm-pools', yang_type='string', is_config=True)
 
   prefix = __builtin__.property(_get_prefix, _set_prefix)
   reason = __builtin__.property(_get_reason, _set_reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from casm_ctrl.service.thresholds import tell_crossings
 from casm_ctrl.store import counts as store
 from casm_ctrl.store import leases
 from casm_ctrl.store.database import Database
@@ -17,5 +18,6 @@ def record_counts(database: Database, lease: Lease, counts: Mapping[int, int]) -
     def body(tx: Transaction) -> None:
         leases.check(tx, lease)
         store.note_counts(tx, lease.device_id, counts)
+        tell_crossings(tx, lease.device_id)
 
     database.run(body)

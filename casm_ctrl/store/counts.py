@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from casm_ctrl.addressing.prefix import Family
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.store.transaction import Transaction
 
@@ -16,6 +17,17 @@ class Count:
     device_id: int
     used: int
     at: Micros
+
+
+@dataclass(frozen=True)
+class MarkedPool:
+    """A device pool that has marks, in percent, and the level that was told of it last."""
+
+    id: int
+    label: str
+    high: int
+    low: int | None
+    level: str
 
 
 def note_counts(tx: Transaction, device_id: int, counts: Mapping[int, int]) -> None:
@@ -57,3 +69,36 @@ def counted_elsewhere(tx: Transaction, numbers: Iterable[int], device_id: int) -
         for number in numbers
     }
     return {number: used for number, used in found.items() if used}
+
+
+def marked_pools(tx: Transaction, device_id: int) -> list[MarkedPool]:
+    """The device pools that have a mark, and blocks on this device."""
+    rows = tx.all(
+        "SELECT device_pool.id, device.name || '/' || device_pool.name, usage_high, usage_low, usage_level"
+        " FROM device_pool JOIN device ON device.id = device_pool.device_id WHERE usage_high IS NOT NULL"
+        " AND device_pool.owner_id IN (SELECT owner_id FROM owner_member WHERE device_id = :device) ORDER BY device_pool.id",
+        device=device_id,
+    )
+    return [MarkedPool(*row) for row in rows]
+
+
+def pool_fill(tx: Transaction, device_pool_id: int) -> tuple[int, int]:
+    """How much of a device pool is in use, and how much of it there is, of blocks that serve and were counted; in
+    the smallest unit of its family."""
+    rows = tx.all(
+        "SELECT family, length, used FROM block WHERE device_pool_id = :id AND used IS NOT NULL"
+        " AND (state = 'installed' OR state = 'draining')",
+        id=device_pool_id,
+    )
+    used = capacity = 0
+    for family, length, counted in rows:
+        scale = Family.IPV6 if family == Family.IPV6.number else Family.PORTS
+        whole = Family.IPV6.width if scale is Family.IPV6 else Family.IPV4.width
+        used += int(counted) << (scale.width - whole)
+        capacity += 1 << (scale.width - length)
+    return used, capacity
+
+
+def set_level(tx: Transaction, device_pool_id: int, level: str) -> None:
+    """Remember what was told of a device pool."""
+    tx.run("UPDATE device_pool SET usage_level = :level WHERE id = :id", level=level, id=device_pool_id)

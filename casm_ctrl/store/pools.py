@@ -321,12 +321,8 @@ def child_names(tx: Transaction, pool_id: int) -> list[str]:
 
 
 def pool_labels(tx: Transaction, pool_id: int) -> dict[str, str]:
-    return {
-        row[0]: row[1]
-        for row in tx.all(
-            "SELECT name, value FROM pool_label WHERE pool_id = :pool ORDER BY name", pool=pool_id
-        )
-    }
+    rows = tx.all("SELECT name, value FROM pool_label WHERE pool_id = :pool ORDER BY name", pool=pool_id)
+    return {row[0]: row[1] for row in rows}
 
 
 def find_overlapping_prefix(

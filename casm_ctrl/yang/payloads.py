@@ -1,8 +1,7 @@
 """Our YANG payloads as typed values: what `bindings` builds XML from, and reads XML into.
 
-A field is named as its YANG node, with `_` for `-`. None and the empty tuple mean: not there. The first
-field of a list's entry is its key. State fields (RFC 7950, 7.21.1) may be built too: a simulated device has
-them to send. One pool or one edit at a time; bulk paths write XML themselves.
+A field is named as its node, `_` for `-`; None and () mean: not there; the first of a list's entry is its key. State
+may be built too: simulated devices send it. One pool or one edit at a time: bulk paths write XML themselves.
 """
 
 from __future__ import annotations
@@ -179,7 +178,7 @@ class Usage:
 @dataclass(frozen=True)
 class Reservation:
     prefix: str
-    reason: str | None = None
+    reason: str
 
 
 @dataclass(frozen=True)

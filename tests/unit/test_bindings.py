@@ -115,7 +115,10 @@ PAYLOADS: dict[str, Payload] = {
                 exclude=("198.51.100.0/28",),
                 label=(Label("region", "north"), Label("note")),
                 policy=Policy("sparse", 0, 4294967295),
-                reservation=(Reservation("198.51.100.32/28", "a test bed"), Reservation("198.51.100.16/28")),
+                reservation=(
+                    Reservation("198.51.100.32/28", "a test bed"),
+                    Reservation("198.51.100.16/28", "links"),
+                ),
                 child_pool=("child",),
                 usage=Usage(
                     "384",

@@ -144,7 +144,10 @@ def _tell_configuration(event: EventRow) -> Element:
 
 
 def _tell_threshold(event: EventRow) -> Element:
-    told = _with_subject("usage-threshold-crossed", event)
+    told = _occasion("usage-threshold-crossed", event)
+    device, _, device_pool = event.subject.partition("/")
+    add(told, "device", device)
+    add(told, "device-pool", device_pool)
     add(told, "level", event.target or "normal")
     return told
 

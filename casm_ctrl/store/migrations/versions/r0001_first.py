@@ -223,6 +223,7 @@ CREATE TABLE device_pool (
     route_tag BIGINT,
     usage_high INTEGER,
     usage_low INTEGER,
+    usage_level TEXT NOT NULL DEFAULT 'normal',
     UNIQUE (device_id, name),
     UNIQUE (device_id, aaa_name),
     UNIQUE (id, owner_id)
