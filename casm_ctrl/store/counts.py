@@ -76,7 +76,8 @@ def marked_pools(tx: Transaction, device_id: int) -> list[MarkedPool]:
     rows = tx.all(
         "SELECT device_pool.id, device.name || '/' || device_pool.name, usage_high, usage_low, usage_level"
         " FROM device_pool JOIN device ON device.id = device_pool.device_id WHERE usage_high IS NOT NULL"
-        " AND device_pool.owner_id IN (SELECT owner_id FROM owner_member WHERE device_id = :device) ORDER BY device_pool.id",
+        " AND device_pool.owner_id IN (SELECT owner_id FROM owner_member WHERE device_id = :device)"
+        " ORDER BY device_pool.id",
         device=device_id,
     )
     return [MarkedPool(*row) for row in rows]
