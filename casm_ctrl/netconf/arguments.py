@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from casm_ctrl.netconf import rpc_error
-from casm_ctrl.netconf.names import Element, local_name, namespace, nc
+from casm_ctrl.netconf.names import Element, local_name, namespace
 
 
 class Arguments:
@@ -108,21 +108,3 @@ def children(
 def _space(name: str) -> str | None:
     """The namespace of a tag in Clark notation."""
     return name[1:].partition("}")[0] if name.startswith("{") else None
-
-
-def subtree_filter(element: Element | None) -> Element | None:
-    """<filter> where it is a subtree filter (RFC 6241, 6); XPath filters are not supported here."""
-    if element is None:
-        return None
-    for attribute in element.attrib:
-        name = str(attribute).removeprefix(nc(""))
-        if name not in ("type", "select"):
-            raise rpc_error.unknown_attribute(str(attribute), "filter", layer="protocol")
-    kind = element.get("type", element.get(nc("type"), "subtree"))
-    if kind == "xpath":
-        raise rpc_error.operation_not_supported("this server has no :xpath capability: use a subtree filter")
-    if kind != "subtree":
-        raise rpc_error.bad_attribute(
-            "type", "filter", f"a filter's type is 'subtree', not '{kind}'", layer="protocol"
-        )
-    return element

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from lxml import etree
 
 from casm_ctrl.netconf import rpc_error
-from casm_ctrl.netconf.arguments import Arguments, subtree_filter
+from casm_ctrl.netconf.arguments import Arguments
 from casm_ctrl.netconf.datastore_service import DatastoreService
+from casm_ctrl.netconf.filter_argument import Filter, SubtreeFilter, filter_of
 from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.messages import Answer, Data, Hello, Ok, Output
 from casm_ctrl.netconf.monitoring import GET_SCHEMA, find_schema
@@ -25,12 +26,17 @@ from casm_ctrl.netconf.names import (
     VALIDATE_1_0,
     VALIDATE_1_1,
     WRITABLE_RUNNING,
+    XPATH,
     Element,
     local_name,
     namespace,
     nc,
 )
+from casm_ctrl.netconf.nmda import DATASTORE, EDIT_DATA, read_datastore
+from casm_ctrl.netconf.nmda import NAMESPACE as NMDA
 from casm_ctrl.netconf.sessions import Sessions
+from casm_ctrl.netconf.with_defaults import PARAMETER as WITH_DEFAULTS_PARAMETER
+from casm_ctrl.netconf.with_defaults import WITH_DEFAULTS, Mode, read_mode
 from casm_ctrl.yang.modules import Module
 from casm_ctrl.yang.schema import Schema
 
@@ -87,6 +93,8 @@ class Operations:
             nc("kill-session"): self._kill_session,
             GET_SCHEMA: self._get_schema,
         }
+        if self._has(NMDA):
+            table[EDIT_DATA] = self._edit_data
         if self._has(CANDIDATE):
             table[nc("commit")] = self._commit
             table[nc("discard-changes")] = self._discard_changes
@@ -110,18 +118,29 @@ class Operations:
     # --- Reading (RFC 6241, 7.1, 7.7) -------------------------------------------------------------
 
     def _get(self, session_id: int, operation: Element) -> Answer:
-        arguments = Arguments(operation, ("filter",))
-        subtree = subtree_filter(arguments.optional("filter"))
+        wanted = self._filter(Arguments(operation, ("filter",)))
         state = etree.Element("state")
         state.extend(self._state())
         both = {node.tag for node in state}
+        subtree = wanted.element if isinstance(wanted, SubtreeFilter) else None
         nodes = [node for node in self._datastores.get_config("running", subtree) if node.tag not in both]
-        return Data(nodes + apply_filter(state, subtree, self._schema))
+        if isinstance(wanted, SubtreeFilter):
+            return Data(nodes + apply_filter(state, subtree, self._schema))
+        state.extend(nodes)  # an expression may look at all of it
+        return Data(wanted.apply(state, self._schema))
 
     def _get_config(self, session_id: int, operation: Element) -> Answer:
         arguments = Arguments(operation, ("source", "filter"))
         source = arguments.datastore("source", self._stores())
-        return Data(self._datastores.get_config(source, subtree_filter(arguments.optional("filter"))))
+        wanted = self._filter(arguments)
+        if isinstance(wanted, SubtreeFilter):
+            return Data(self._datastores.get_config(source, wanted.element))
+        configuration = etree.Element("configuration")
+        configuration.extend(self._datastores.get_config(source))
+        return Data(wanted.apply(configuration, self._schema))
+
+    def _filter(self, arguments: Arguments) -> Filter:
+        return filter_of(arguments.optional("filter"), xpath=self._has(XPATH))
 
     def _get_schema(self, session_id: int, operation: Element) -> Answer:
         return Output([find_schema(self._modules, operation)])
@@ -152,7 +171,12 @@ class Operations:
         return Ok()
 
     def _copy_config(self, session_id: int, operation: Element) -> Answer:
-        arguments = Arguments(operation, ("target", "source"))
+        """with-defaults is about what is kept (RFC 6243, 4.5.3): in a datastore of a server that trims, the same in
+        each mode."""
+        arguments = Arguments(
+            operation, ("target", "source", *([WITH_DEFAULTS_PARAMETER] * self._has(WITH_DEFAULTS)))
+        )
+        read_mode(arguments.text(WITH_DEFAULTS_PARAMETER), Mode.TRIM)
         target = arguments.datastore("target", self._stores(writable=True))
         self._datastores.copy_config(session_id, target, self._source(arguments))
         return Ok()
@@ -163,7 +187,9 @@ class Operations:
         return Ok()
 
     def _validate(self, session_id: int, operation: Element) -> Answer:
-        self._datastores.validate(self._source(Arguments(operation, ("source",))))
+        arguments = Arguments(operation, ("source",))
+        named = self._identified(arguments, "source", ("config",))
+        self._datastores.validate(self._source(arguments) if named is None else named)
         return Ok()
 
     def _source(self, arguments: Arguments) -> str | Element:
@@ -171,19 +197,42 @@ class Operations:
         source = arguments.one_of("source", (*self._stores(), "config"))
         return source if source.tag == nc("config") else local_name(source)
 
+    def _edit_data(self, session_id: int, operation: Element) -> Answer:
+        """RFC 8526, 3.1.2: all of the edit or nothing, and tested as an edit-config is that does not say."""
+        arguments = Arguments(operation, ("datastore", "default-operation", "config"))
+        target = read_datastore(arguments.element("datastore"), self._stores(writable=True))
+        self._datastores.edit_config(
+            session_id,
+            target,
+            arguments.element("config"),
+            arguments.choice("default-operation", ("merge", "replace", "none"), "merge"),
+            "test-then-set",
+            "rollback-on-error",
+        )
+        return Ok()
+
     # --- Locks (7.5, 7.6) -------------------------------------------------------------------------
 
     def _lock(self, session_id: int, operation: Element) -> Answer:
-        self._datastores.lock(
-            session_id, Arguments(operation, ("target",)).datastore("target", self._stores())
-        )
+        self._datastores.lock(session_id, self._lockable(operation))
         return Ok()
 
     def _unlock(self, session_id: int, operation: Element) -> Answer:
-        self._datastores.unlock(
-            session_id, Arguments(operation, ("target",)).datastore("target", self._stores())
-        )
+        self._datastores.unlock(session_id, self._lockable(operation))
         return Ok()
+
+    def _lockable(self, operation: Element) -> str:
+        arguments = Arguments(operation, ("target",))
+        named = self._identified(arguments, "target")
+        return arguments.datastore("target", self._stores()) if named is None else named
+
+    def _identified(self, arguments: Arguments, name: str, others: Sequence[str] = ()) -> str | None:
+        """The datastore that an argument names by its identity (RFC 8526, 3.2); None where it does so by an element of
+        its own, or is one of the `others`."""
+        if not self._has(NMDA):
+            return None
+        found = arguments.one_of(name, (*self._stores(), *others, DATASTORE))
+        return read_datastore(found, self._stores()) if found.tag == DATASTORE else None
 
     # --- The candidate (8.3, 8.4) -----------------------------------------------------------------
 
