@@ -77,9 +77,10 @@ class Configuration:
         return etree.fromstring(b"".join([*written, b"</config>"]), _PARSER)
 
     def edited(self, edit: Element, default_operation: str = "merge") -> Configuration:
-        """What the edit in a `<config>` makes of it; RpcError as of `apply_edit`."""
+        """What the edit in a `<config>` makes of it; RpcError as of `apply_edit`. Default data is not kept (RFC 6243,
+        2.2)."""
         touched = self._touched(edit, default_operation)
-        after = apply_edit(self.part(touched), edit, self.schema, default_operation)
+        after = apply_edit(self.part(touched), edit, self.schema, default_operation, trims=True)
         return self._replaced(touched, split(after, self.schema))
 
     def sharing(self, other: Configuration) -> Configuration:

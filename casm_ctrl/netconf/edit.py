@@ -20,12 +20,22 @@ from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.edit_reader import DEFAULTS, REMOVING, EditReader, Operation, Step
 from casm_ctrl.netconf.names import Element, local_name
 from casm_ctrl.netconf.trees import add_child, hollow, index_entries, is_implicit, says_something, text_of
+from casm_ctrl.netconf.with_defaults import is_kept
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 
-def apply_edit(tree: Element, config: Element, schema: Schema, default_operation: str = "merge") -> Element:
+def apply_edit(
+    tree: Element,
+    config: Element,
+    schema: Schema,
+    default_operation: str = "merge",
+    *,
+    trims: bool = False,
+) -> Element:
     """The configuration that `tree` becomes by the edit in `config`, as a new tree; `tree` is left as it is.
 
+    `trims`: the server's basic mode is trim (RFC 6243, 2.2). A leaf that is set to its default is not kept, and may
+    say so itself by its attribute `default` (4.5.2).
     RpcError with the path of the node to blame where the edit does not fit the schema or the tree.
     """
     default = next((one for one in DEFAULTS if one.value == default_operation), None)
@@ -38,7 +48,7 @@ def apply_edit(tree: Element, config: Element, schema: Schema, default_operation
     else:
         target = copy.deepcopy(tree)
         target.tail = None
-    _Edit(EditReader(config, schema)).apply(target, config, schema.roots, default)
+    _Edit(EditReader(config, schema, tags_defaults=trims), trims).apply(target, config, schema.roots, default)
     return target
 
 
@@ -77,8 +87,9 @@ class _Siblings:
 class _Edit:
     """One edit on its way down the trees."""
 
-    def __init__(self, reader: EditReader) -> None:
+    def __init__(self, reader: EditReader, trims: bool) -> None:
         self._reader = reader
+        self._trims = trims
 
     def apply(
         self,
@@ -118,6 +129,10 @@ class _Edit:
         if existing is None and operation is Operation.NONE and not is_implicit(node):
             raise self._reader.at(step.source, rpc_error.data_missing())
         if node.kind is Kind.LEAF:
+            if self._trims and operation is not Operation.NONE and not is_kept(step.source, node):
+                if existing is not None:
+                    siblings.remove(node, step.key, existing)
+                return False
             if operation is not Operation.NONE:
                 _write_leaf(siblings.parent, existing, step.source)
             return True

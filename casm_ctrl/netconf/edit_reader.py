@@ -16,6 +16,7 @@ from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.names import YANG, Element, local_name, nc
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import instance_path, key_of, schema_namespaces, text_of
+from casm_ctrl.netconf.with_defaults import DEFAULT, has_default
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 OPERATION = nc("operation")
@@ -53,11 +54,13 @@ class Step(NamedTuple):
 
 
 class EditReader:
-    """Reads one edit. `config` and `schema` are for the paths and names in errors."""
+    """Reads one edit. `config` and `schema` are for the paths and names in errors. With `tags_defaults` leafs may have
+    the attribute `default` (RFC 6243, 4.5.2)."""
 
-    def __init__(self, config: Element, schema: Schema) -> None:
+    def __init__(self, config: Element, schema: Schema, *, tags_defaults: bool = False) -> None:
         self._config = config
         self._schema = schema
+        self._tags_defaults = tags_defaults
 
     def read_children(
         self,
@@ -87,15 +90,19 @@ class EditReader:
         return steps
 
     def _read_step(self, source: Element, node: SchemaNode, inherited: Operation) -> Step:
-        operation, insert = inherited, None
+        operation, insert, tagged = inherited, None, False
         for name, value in source.items():
             if name == OPERATION:
                 operation = self._read_operation(source, str(value))
             elif name == INSERT and node.user_ordered:
                 insert = self._read_insert(source, node, str(value))
+            elif name == DEFAULT and self._tags_defaults:
+                tagged = self._read_tag(source, str(value))
             elif name not in (INSERT_KEY, INSERT_VALUE) or not node.user_ordered:
                 error = rpc_error.unknown_attribute(etree.QName(name).localname, local_name(source))
                 raise self.at(source, error)
+        if tagged:
+            self._check_tagged(source, node, operation)
         if insert and operation in (*REMOVING, Operation.NONE):
             error = rpc_error.bad_attribute(
                 "insert", local_name(source), f"insert does not go with the operation {operation.value}"
@@ -118,6 +125,26 @@ class EditReader:
                 return operation
         error = rpc_error.bad_attribute("operation", local_name(source), f"'{value}' is not an operation")
         raise self.at(source, error)
+
+    def _read_tag(self, source: Element, value: str) -> bool:
+        """The attribute `default`, an xs:boolean."""
+        if value.strip() not in ("true", "1", "false", "0"):
+            error = rpc_error.bad_attribute(
+                "default", local_name(source), f"the attribute default is true or false, not '{value}'"
+            )
+            raise self.at(source, error)
+        return value.strip() in ("true", "1")
+
+    def _check_tagged(self, source: Element, node: SchemaNode, operation: Operation) -> None:
+        """What is tagged as default data is set to its default, or the value is invalid (RFC 6243, 4.5.2)."""
+        name = local_name(source)
+        if operation in (*REMOVING, Operation.NONE):
+            message = f"default data does not go with the operation {operation.value}"
+            raise self.at(source, rpc_error.bad_attribute("default", name, message))
+        if not has_default(source, node):
+            known = "has none" if node.default is None else f"is '{node.default}'"
+            message = f"<{name}> is tagged as default data, and its default {known}"
+            raise self.at(source, rpc_error.invalid_value(message))
 
     def _read_keys(self, source: Element, node: SchemaNode) -> tuple[str, ...]:
         key = key_of(source, node.keys)

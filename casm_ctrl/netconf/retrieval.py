@@ -9,7 +9,7 @@ from casm_ctrl.netconf import origin, rpc_error
 from casm_ctrl.netconf.arguments import Arguments
 from casm_ctrl.netconf.cutting import Content
 from casm_ctrl.netconf.filter_argument import Filter, data_filter_of, filter_of
-from casm_ctrl.netconf.names import Element, local_name
+from casm_ctrl.netconf.names import BASE, Element, local_name
 from casm_ctrl.netconf.nmda import identity, read_datastore
 from casm_ctrl.netconf.origin import OriginFilter
 from casm_ctrl.netconf.rpc_error import RpcError
@@ -143,6 +143,7 @@ def _refused(leaf: Element, message: str) -> RpcError:
 def _at(leaf: Element, error: RpcError) -> RpcError:
     """`error` with the path of the argument in the request."""
     prefixes = Prefixes()
+    prefixes.bind("nc", BASE)
     steps = [leaf, *leaf.iterancestors()]
     error.path = "".join(f"/{prefixes.qualify(str(step.tag))}" for step in reversed(steps))
     error.namespaces = prefixes.namespaces

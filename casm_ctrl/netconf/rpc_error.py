@@ -55,7 +55,8 @@ def to_xml(error: RpcError) -> Element:
     if error.app_tag:
         _leaf(element, "error-app-tag", error.app_tag)
     if error.path:
-        path = etree.SubElement(element, nc("error-path"), nsmap=dict(error.namespaces))
+        bound = {**DEFAULT_BASE, **error.namespaces}  # the element itself stays without a prefix
+        path = etree.SubElement(element, nc("error-path"), nsmap=bound)
         path.text = printable(error.path)
     if error.message:
         _leaf(element, "error-message", printable(error.message)).set(_XML_LANG, "en")

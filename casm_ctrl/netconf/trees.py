@@ -161,6 +161,10 @@ class Prefixes:
         namespace, _, name = tag[1:].partition("}")
         return f"{self.prefix(namespace)}:{name}"
 
+    def bind(self, prefix: str, namespace: str) -> None:
+        """Take this prefix for a namespace that has none yet."""
+        self._by_namespace[namespace] = prefix
+
     def prefix(self, namespace: str) -> str:
         """The prefix of a namespace, from now on."""
         prefix = self._by_namespace.get(namespace)

@@ -15,6 +15,7 @@ from lxml import etree
 
 from casm_ctrl.netconf.configuration import Configuration, Name, listed, pieces_of
 from casm_ctrl.netconf.names import Element
+from casm_ctrl.netconf.with_defaults import trim
 from casm_ctrl.northbound.rendering import entry_element
 from casm_ctrl.service.exchange.documents import TOP
 from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, Entry, Noun
@@ -129,8 +130,9 @@ class Running:
         for xml in config_documents.list_documents(tx).values():
             config = etree.fromstring(f"<config>{xml}</config>")
             for top in config.iterchildren("*"):
-                if top.tag in self.schema.roots:
-                    found.update(pieces_of(top, self.schema))
+                node = self.schema.roots.get(str(top.tag))
+                if node is not None:
+                    found.update(pieces_of(trim(top, node), self.schema))
         return found
 
     def _piece(self, tx: Transaction, name: Name) -> Element | None:
