@@ -27,7 +27,9 @@ QUICK = (("tcp", 1.0), ("ssh", 1.5), ("hello", 1.5), ("rpc", 2.0), ("commit", 5)
 """Deadlines for devices that are going to miss one; on a busy machine a good reply takes a while too."""
 PATIENT = (("rpc", 30.0),)
 """For devices that are going to miss none."""
-QUIET = frozenset({FaultKind.HUGE_REPLY, FaultKind.TINY_CHUNKS, FaultKind.REFUSE, FaultKind.OK_WITHOUT_EFFECT})
+QUIET = frozenset(
+    {FaultKind.HUGE_REPLY, FaultKind.TINY_CHUNKS, FaultKind.REFUSE, FaultKind.OK_WITHOUT_EFFECT}
+)
 """Faults at which no deadline should matter."""
 
 
