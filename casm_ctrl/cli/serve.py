@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,6 +61,22 @@ _MaxMessage = Annotated[
     int,
     typer.Option("--max-message", metavar="MIB", min=1, max=1024, help="The largest request, in mebibytes."),
 ]
+_MaxSessionsOfUser = Annotated[
+    int,
+    typer.Option(
+        "--max-sessions-of-user",
+        metavar="N",
+        min=1,
+        max=10_000,
+        help="Of them, those that one user may have.",
+    ),
+]
+_LoginTimeout = Annotated[
+    str, typer.Option("--login-timeout", metavar="TIME", help="From connecting to having logged in.")
+]
+_HelloTimeout = Annotated[
+    str, typer.Option("--hello-timeout", metavar="TIME", help="From there to the session, and to the hello.")
+]
 _Verbose = Annotated[
     bool, typer.Option("--verbose", help="Log each login and each end of a session to stderr.")
 ]
@@ -84,7 +99,10 @@ def register(app: typer.Typer, panel: str) -> None:
         host_key: _HostKey = None,
         user_ca: _UserCa = None,
         idle_timeout: _IdleTimeout = "0",
-        max_sessions: _MaxSessions = 256,
+        login_timeout: _LoginTimeout = "30s",
+        hello_timeout: _HelloTimeout = "30s",
+        max_sessions: _MaxSessions = 1024,
+        max_sessions_of_user: _MaxSessionsOfUser = 512,
         max_message: _MaxMessage = 16,
         yang_path: YangPath = None,
         verbose: _Verbose = False,
@@ -93,22 +111,28 @@ def register(app: typer.Typer, panel: str) -> None:
         import platformdirs
 
         from casm_ctrl.base.clock import parse_duration
+        from casm_ctrl.northbound.alone import alone
         from casm_ctrl.northbound.host_key import host_keys
         from casm_ctrl.northbound.limits import Limits
         from casm_ctrl.northbound.listening import Address
         from casm_ctrl.yang.modules import read_path
 
-        seconds = parse_duration(idle_timeout)
         limits = Limits(
-            idle_timeout=float(seconds) if seconds else None,
+            login_timeout=max(1.0, float(parse_duration(login_timeout))),
+            hello_timeout=max(1.0, float(parse_duration(hello_timeout))),
+            idle_timeout=float(parse_duration(idle_timeout)) or None,
             max_sessions=max_sessions,
+            max_sessions_of_user=max_sessions_of_user,
             max_message=max_message << 20,
         )
         _begin_log(verbose)
         key, *others = host_keys(host_key or platformdirs.user_data_path("casm") / "host_key")
         address = Address(key, host, port, _authorities(user_ca), others)
         database = _open(call)
-        served = asyncio.run(_serve(database, address, limits, read_path(yang_path) if yang_path else None))
+        with alone(database):
+            served = asyncio.run(
+                _serve(database, address, limits, read_path(yang_path) if yang_path else None)
+            )
         return Answer(
             {"serve": {"host": host, "port": served.port, "sessions": served.sessions}},
             lines(f"Stopped after {served.sessions} sessions."),
@@ -153,14 +177,12 @@ async def _serve(
     from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.base.fingerprints import fingerprint_of_line
     from casm_ctrl.cli import failures
+    from casm_ctrl.cli.stopping import Stop
     from casm_ctrl.northbound.listening import SshNorthbound
     from casm_ctrl.northbound.server import Northbound
     from casm_ctrl.service.users import has_users
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = Stop()
     server = Northbound(database, limits=limits, yang_path=yang_path)
     try:
         async with SshNorthbound(server, address) as listening:
@@ -176,12 +198,14 @@ async def _serve(
             if not await asyncio.to_thread(has_users, database):
                 failures.note("nobody can log in yet: casm user add NAME --group admin --key FILE.pub")
             await stop.wait()
-            return _Served(listening.port, server.endpoint.sessions_begun)
+            served = _Served(listening.port, server.endpoint.sessions_begun)
     except OSError as error:
         raise InvalidValue(
             f"cannot listen on {address.host} port {address.port}: {error.strerror}",
             "choose others with --host and --port",
         ) from error
+    stop.done()
+    return served
 
 
 def _begin_log(verbose: bool) -> None:
