@@ -99,7 +99,8 @@ def serve(folder: Path) -> Iterator[Served]:
             yield Served(int(found[1]), folder, key, environment)
         finally:
             process.terminate()
-            assert process.wait(30) == 0
+            ended = process.wait(30)
+    assert ended == 0
 
 
 def other(name: str) -> Path:
