@@ -36,7 +36,7 @@ from casm_ctrl.netconf.nmda import DATASTORE, EDIT_DATA, read_datastore
 from casm_ctrl.netconf.nmda import NAMESPACE as NMDA
 from casm_ctrl.netconf.sessions import Sessions
 from casm_ctrl.netconf.with_defaults import PARAMETER as WITH_DEFAULTS_PARAMETER
-from casm_ctrl.netconf.with_defaults import WITH_DEFAULTS, Mode, read_mode
+from casm_ctrl.netconf.with_defaults import WITH_DEFAULTS, read_mode
 from casm_ctrl.yang.modules import Module
 from casm_ctrl.yang.schema import Schema
 
@@ -68,6 +68,7 @@ class Operations:
         self._schema = schema
         self._has = Hello(tuple(capabilities)).has
         self._modules = tuple(modules)
+        self._nmda = any(module.namespace == NMDA for module in modules)
         self._state = state
         self._table = {**self._build_table(), **(others or {})}
 
@@ -93,7 +94,7 @@ class Operations:
             nc("kill-session"): self._kill_session,
             GET_SCHEMA: self._get_schema,
         }
-        if self._has(NMDA):
+        if self._nmda:
             table[EDIT_DATA] = self._edit_data
         if self._has(CANDIDATE):
             table[nc("commit")] = self._commit
@@ -176,7 +177,9 @@ class Operations:
         arguments = Arguments(
             operation, ("target", "source", *([WITH_DEFAULTS_PARAMETER] * self._has(WITH_DEFAULTS)))
         )
-        read_mode(arguments.text(WITH_DEFAULTS_PARAMETER), Mode.TRIM)
+        mode = arguments.text(WITH_DEFAULTS_PARAMETER)
+        if mode is not None:
+            read_mode(mode)
         target = arguments.datastore("target", self._stores(writable=True))
         self._datastores.copy_config(session_id, target, self._source(arguments))
         return Ok()
@@ -229,7 +232,7 @@ class Operations:
     def _identified(self, arguments: Arguments, name: str, others: Sequence[str] = ()) -> str | None:
         """The datastore that an argument names by its identity (RFC 8526, 3.2); None where it does so by an element of
         its own, or is one of the `others`."""
-        if not self._has(NMDA):
+        if not self._nmda:
             return None
         found = arguments.one_of(name, (*self._stores(), *others, DATASTORE))
         return read_datastore(found, self._stores()) if found.tag == DATASTORE else None

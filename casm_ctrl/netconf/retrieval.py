@@ -29,13 +29,14 @@ _GET_DATA = (
 
 @dataclass(frozen=True)
 class Retrieval:
-    """`depth`: levels of each selected node, None: all. `origins` is None where every origin will do."""
+    """`depth`: levels of each selected node, None: all. `origins` is None where every origin will do. `mode` is None
+    where none was named: then configuration is shown as it is kept, and state as it is told, counters of 0 too."""
 
     datastore: str
     filter: Filter
     content: Content = "all"
     depth: int | None = None
-    mode: Mode = Mode.TRIM
+    mode: Mode | None = None
     with_origin: bool = False
     origins: OriginFilter | None = None
 
@@ -44,7 +45,7 @@ def read_get(operation: Element, *, xpath: bool = True) -> Retrieval:
     """Of get; `xpath`: the server has the capability :xpath."""
     arguments = Arguments(operation, ("filter", PARAMETER))
     selects = filter_of(arguments.optional("filter"), xpath=xpath)
-    return Retrieval(OPERATIONAL, selects, mode=_mode(arguments, PARAMETER, Mode.TRIM))
+    return Retrieval(OPERATIONAL, selects, mode=_mode(arguments, PARAMETER))
 
 
 def read_get_config(operation: Element, datastores: Collection[str], *, xpath: bool = True) -> Retrieval:
@@ -52,7 +53,7 @@ def read_get_config(operation: Element, datastores: Collection[str], *, xpath: b
     arguments = Arguments(operation, ("source", "filter", PARAMETER))
     source = arguments.datastore("source", datastores)
     selects = filter_of(arguments.optional("filter"), xpath=xpath)
-    return Retrieval(source, selects, "config", mode=_mode(arguments, PARAMETER, Mode.TRIM))
+    return Retrieval(source, selects, "config", mode=_mode(arguments, PARAMETER))
 
 
 def read_get_data(operation: Element, datastores: Collection[str]) -> Retrieval:
@@ -75,16 +76,18 @@ def read_get_data(operation: Element, datastores: Collection[str]) -> Retrieval:
         data_filter_of(arguments),
         _content(arguments),
         _depth(arguments),
-        _mode(arguments, "with-defaults", Mode.REPORT_ALL if operational else Mode.TRIM),
+        _mode(arguments, "with-defaults", Mode.REPORT_ALL if operational else None),
         with_origin,
         _origins(arguments, operational),
     )
 
 
-def _mode(arguments: Arguments, name: str, absent: Mode) -> Mode:
+def _mode(arguments: Arguments, name: str, absent: Mode | None = None) -> Mode | None:
     text = arguments.text(name)
+    if text is None:
+        return absent
     try:
-        return read_mode(text, absent)
+        return read_mode(text)
     except RpcError as error:
         raise _at(arguments.element(name), error) from None
 

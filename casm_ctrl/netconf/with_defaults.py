@@ -42,10 +42,8 @@ CAPABILITY = f"{WITH_DEFAULTS}?basic-mode={Mode.TRIM.value}&also-supported=" + "
 )
 
 
-def read_mode(text: str | None, absent: Mode) -> Mode:
-    """The mode that a with-defaults argument asks for; `absent` where there is none."""
-    if text is None:
-        return absent
+def read_mode(text: str) -> Mode:
+    """The mode that a with-defaults argument asks for."""
     for mode in Mode:
         if mode.value == text.strip():
             return mode

@@ -25,6 +25,7 @@ from casm_ctrl.netconf.arguments import Arguments
 from casm_ctrl.netconf.memory import Memory, Room
 from casm_ctrl.netconf.messages import Answer, Ok, Rpc, write_nodes
 from casm_ctrl.netconf.names import Element, local_name, namespace, nc
+from casm_ctrl.netconf.nmda import EDIT_DATA
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
 from casm_ctrl.netconf.server import ServerSession, State
 from casm_ctrl.netconf.serving import Bounds, Channel, Outgoing, Silence, serve
@@ -34,17 +35,17 @@ from casm_ctrl.northbound.limits import Limits
 from casm_ctrl.northbound.refusals import rpc_error_of
 
 SERIALISED = frozenset(
-    nc(name)
-    for name in (
-        "edit-config",
-        "copy-config",
-        "delete-config",
-        "commit",
-        "cancel-commit",
-        "discard-changes",
-        "lock",
-        "unlock",
-        "validate",
+    (
+        nc("edit-config"),
+        EDIT_DATA,
+        nc("copy-config"),
+        nc("delete-config"),
+        nc("commit"),
+        nc("cancel-commit"),
+        nc("discard-changes"),
+        nc("lock"),
+        nc("unlock"),
+        nc("validate"),
     )
 )
 """The operations that write a datastore or a lock, and validate, which keeps what it found valid."""

@@ -110,7 +110,7 @@ class Reading:
         if not operational and asked.content == "nonconfig":
             return []
         content: Content = asked.content if operational else "config"
-        fills = asked.mode is not Mode.TRIM and self._defaults.concern(asked.filter.selection)
+        fills = asked.mode not in (None, Mode.TRIM) and self._defaults.concern(asked.filter.selection)
         written: list[bytes] = []
         if asked.datastore == "candidate":
             top = self._candidate(caller, asked, fills)
@@ -165,7 +165,7 @@ class Reading:
         return self._access.reads_everything(caller) or asked.filter.selection.only(*tops)
 
     def _with_parts(
-        self, nodes: Sequence[Element | bytes], selection: Selection, mode: Mode
+        self, nodes: Sequence[Element | bytes], selection: Selection, mode: Mode | None
     ) -> list[Element | bytes]:
         """`nodes` of the store, with what other parts of the server tell."""
         made = [
