@@ -26,14 +26,15 @@ from casm_ctrl.netconf.names import (
 )
 from casm_ctrl.netconf.with_defaults import CAPABILITY as WITH_DEFAULTS
 from casm_ctrl.netconf.with_defaults import WITH_OPERATIONAL_DEFAULTS
-from casm_ctrl.netconf.yang_library import YangLibrary
+from casm_ctrl.netconf.yang_library import LIBRARY, YangLibrary
 from casm_ctrl.northbound.notifications.names import MODULES as NOTIFICATION_MODULES
+from casm_ctrl.northbound.notifications.names import NETCONF_NOTIFICATIONS
 from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.engine import Engine
 from casm_ctrl.yang.modules import Module, find_module, standard_folders, yang_folder
 from casm_ctrl.yang.schema import Schema, read_schema
 
-OURS = ("casm-pools", "casm-devices", "casm-operations", "casm-events")
+OURS = ("casm-pools", "casm-devices", "casm-operations", "casm-events", "casm-deviations")
 """Of yang/: what the server is about. The device models there are for devices."""
 
 STANDARD = (
@@ -96,6 +97,15 @@ FEATURES: Mapping[str, Sequence[str]] = {
 }
 """Those that are on; a module that is not named here has none on."""
 
+NEVER_TOLD = frozenset(
+    (
+        f"{{{LIBRARY}}}yang-library-update",
+        f"{{{LIBRARY}}}yang-library-change",
+        f"{{{NETCONF_NOTIFICATIONS}}}netconf-capability-change",
+    )
+)
+"""Notifications of what never happens: capabilities and modules are the same from a server's start to its end."""
+
 
 class Models:
     """Read once, then shared by all threads."""
@@ -113,14 +123,19 @@ class Models:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """The modules as a hello announces them; submodules are not (RFC 6020, 5.6.4)."""
-        return tuple(
+        """All that the hello announces.
+
+        Of the modules only those of YANG 1, since "a server advertises support for YANG 1.1 modules by using
+        ietf-yang-library instead of listing them as capabilities in the <hello> message" (RFC 7950, 1.1).
+        """
+        modules = (
             ModuleCapability(
                 module.name, module.namespace, module.revision or None, self.implemented.get(module.name, ())
             ).capability
             for module in self.modules
-            if not module.header.belongs_to
+            if not module.header.belongs_to and module.header.yang_version == "1"
         )
+        return (*PROTOCOL, *self.library.capabilities, *modules)
 
 
 def _schema_of(engine: Engine, modules: Sequence[Module], implemented: Collection[str]) -> Schema:

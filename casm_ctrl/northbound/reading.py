@@ -16,8 +16,8 @@ from casm_ctrl.netconf import origin
 from casm_ctrl.netconf.cutting import Content, Contents
 from casm_ctrl.netconf.dispatch import Operations as Dispatch
 from casm_ctrl.netconf.messages import Answer, Data, Hello, Output
-from casm_ctrl.netconf.monitoring import netconf_state
-from casm_ctrl.netconf.names import MONITORING, XPATH, Element, nc
+from casm_ctrl.netconf.monitoring import GET_SCHEMA
+from casm_ctrl.netconf.names import XPATH, Element, nc
 from casm_ctrl.netconf.nmda import GET_DATA, NAMESPACE
 from casm_ctrl.netconf.retrieval import OPERATIONAL, Retrieval, read_get, read_get_config, read_get_data
 from casm_ctrl.netconf.selection import Selection
@@ -61,11 +61,12 @@ class Reading:
 
     @property
     def data_tags(self) -> frozenset[str]:
-        """Of the nodes at the top that come from the store."""
-        return frozenset(
+        """Of the nodes at the top that are read: from the store, and from other parts."""
+        stored = (
             f"{{{find_module(module).namespace}}}{name}"
             for module, _, name in (container.partition(":") for container in TOP)
         )
+        return frozenset((*stored, NACM, *self.others))
 
     def operations(self, capabilities: Sequence[str]) -> Operations:
         """By tag."""
@@ -83,7 +84,7 @@ class Reading:
         def call(caller: Caller, operation: Element) -> Answer:
             return dispatch.call(caller.session_id, operation)
 
-        tags = (*SERIALISED, f"{{{MONITORING}}}get-schema")
+        tags = (*SERIALISED, GET_SCHEMA)
         plain: dict[str, Operation] = dict.fromkeys(tags, call)
         own = {nc("get"): self._get, nc("get-config"): self._get_config, GET_DATA: self._get_data}
         return Operations({**plain, **own})
@@ -170,19 +171,12 @@ class Reading:
         """`nodes` of the store, with what other parts of the server tell."""
         made = [
             node
-            for tag, build in {**self._own_parts(), **self.others}.items()
+            for tag, build in {NACM: self._access.nacm, **self.others}.items()
             if selection.names(tag) and (node := build()) is not None
         ]
         if mode is Mode.TRIM:
             made = trimmed(made, self._schema)
         return [*(node for node in nodes if tag_of(node) != NACM), *made]
-
-    def _own_parts(self) -> Mapping[str, Callable[[], Element | None]]:
-        def monitoring() -> Element:
-            locks = self._datastores.locks()
-            return netconf_state(self._capabilities, self._models.modules, self._endpoint.sessions, locks)
-
-        return {NACM: self._access.nacm, f"{{{MONITORING}}}netconf-state": monitoring}
 
     def _fill(self, top: Element, asked: Retrieval) -> None:
         """Default data, annotated where it must be told from other data."""

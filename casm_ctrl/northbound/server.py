@@ -12,7 +12,10 @@ from types import TracebackType
 
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.base.identifiers import new_token
+from casm_ctrl.netconf.monitoring import NETCONF_STATE, netconf_state
+from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.session_pool import SessionPool
+from casm_ctrl.netconf.yang_library import MODULES_STATE, YANG_LIBRARY
 from casm_ctrl.northbound import completeness, verbs
 from casm_ctrl.northbound.access import NACM, Access
 from casm_ctrl.northbound.completeness import Handled
@@ -20,7 +23,8 @@ from casm_ctrl.northbound.datastores import Datastores
 from casm_ctrl.northbound.endpoint import Ending, Endpoint
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.limits import Limits
-from casm_ctrl.northbound.models import OURS, PROTOCOL, Models
+from casm_ctrl.northbound.models import NEVER_TOLD, Models
+from casm_ctrl.northbound.notifications.names import OF_SUBSCRIPTIONS
 from casm_ctrl.northbound.notifications.part import Notifications
 from casm_ctrl.northbound.notifications.streams import Streams
 from casm_ctrl.northbound.notifications.telling import TOLD
@@ -59,7 +63,7 @@ class Northbound:
         self.database = database
         self.models = models or Models()
         self.yang_path = tuple(yang_path) if yang_path is not None else None
-        self.capabilities = (*PROTOCOL, *self.models.capabilities)
+        self.capabilities = self.models.capabilities
         self.endpoint = Endpoint(database.clock, self.capabilities, limits)
         self.running = Running(database, self.models.schema, self.models.engine)
         self.access = Access(
@@ -110,7 +114,12 @@ class Northbound:
             modules=self.models.modules,
         )
         streams = self.notifications.streams
-        reading.others = self.notifications.state
+        reading.others = {
+            NETCONF_STATE: self._netconf_state,
+            YANG_LIBRARY: self.models.library.yang_library,
+            MODULES_STATE: self.models.library.modules_state,
+            **self.notifications.state,
+        }
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
@@ -130,9 +139,15 @@ class Northbound:
         endpoint.on_end.append(lambda caller, ending: context.underway.session_ended(caller.session_id))
         endpoint.on_end.append(_tell_end(streams))
         handled = Handled(
-            data=frozenset(self.models.schema.roots), operations=endpoint.tags, notifications=TOLD
+            data=reading.data_tags,
+            operations=endpoint.tags,
+            notifications=TOLD | OF_SUBSCRIPTIONS | NEVER_TOLD,
         )
-        completeness.check(self.models.engine, OURS, handled)
+        completeness.check(self.models.engine, self.models.implemented, handled)
+
+    def _netconf_state(self) -> Element:
+        sessions, locks = self.endpoint.sessions, self.datastores.locks()
+        return netconf_state(self.capabilities, self.models.modules, sessions, locks)
 
     # --- From time to time ------------------------------------------------------------------------
 

@@ -77,3 +77,22 @@ def envelope(moment: int, content: Element) -> bytes:
     opening = f'<notification xmlns="{NOTIFICATION}"><eventTime>{to_rfc3339(moment)}</eventTime>'
     body = etree.tostring(content, encoding="UTF-8", xml_declaration=False, with_tail=False)
     return b"".join((opening.encode(), body, b"</notification>"))
+
+
+OF_SUBSCRIPTIONS = frozenset(
+    (
+        *(f"{{{STREAMS}}}{name}" for name in ("replayComplete", "notificationComplete")),
+        *map(
+            sn,
+            (
+                "replay-completed",
+                "subscription-modified",
+                "subscription-resumed",
+                "subscription-suspended",
+                "subscription-terminated",
+            ),
+        ),
+        *map(yp, ("push-update", "push-change-update")),
+    )
+)
+"""The notifications that are told to a subscriber of its subscription, and what YANG-Push sends."""
