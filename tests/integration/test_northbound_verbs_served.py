@@ -114,3 +114,57 @@ async def test_a_killed_session_ends_its_work(world: World, served: Endpoint) ->
     reply = await later.rpc(again)
     assert text(reply, "device/result") in ("changed", "in-sync")
     world.check()
+
+
+IMPORT = ask(
+    "import-store", "<document>prefix,vrf\n192.0.2.0/24,\n</document><address-space>s</address-space>"
+)
+LOCK = "<{}lock><target><running/></target></{}lock>"
+
+
+async def test_a_lock_keeps_back_others_and_not_its_own_session(world: World, served: Endpoint) -> None:
+    """A host key that is recorded, an import and a device that is replaced are changes of configuration."""
+    device = world.add(known=False)
+    replace = (
+        f"<name>bng1</name><host-key>{device.host_key}</host-key><dry-run>true</dry-run><reason>x</reason>"
+    )
+    changing = (
+        IMPORT,
+        ask("replace-device", replace),
+        ask("adopt", "<all/><accept-new>true</accept-new>"),
+    )
+    alice, bob = await served.open("alice"), await served.open("bob")
+    await alice.rpc(LOCK.format("", ""))
+    for operation in changing[:2]:
+        error = await refused(bob, operation)
+        assert error.findtext(nc("error-tag")) == "in-use"
+        assert "locked by alice" in (error.findtext(nc("error-message")) or "")
+    kept_back = await bob.rpc(changing[2])
+    assert text(kept_back, "device/error/tag") == "in-use"
+    for operation in changing:
+        reply = await alice.rpc(operation)
+        assert reply.find("{*}device/{*}error") is None
+    locked = await bob.rpc(ask("read-status"))
+    assert text(locked, "configuration-lock/user") == "alice"
+    assert text(locked, "configuration-lock/session-id") == str(alice.session_id)
+    await alice.rpc(LOCK.format("un", "un"))
+    await bob.rpc(IMPORT)
+    assert (await bob.rpc(ask("read-status"))).find("{*}configuration-lock") is None
+
+
+async def test_what_a_session_changed_is_told_with_its_number(world: World, served: Endpoint) -> None:
+    alice, listener = await served.open("alice"), await served.open("bob")
+    await listener.rpc('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
+    reply = await alice.rpc(IMPORT)
+    ours = await listener.notification()
+    assert text(ours, "configuration-changed/revision") == text(reply, "config-revision")
+    theirs = await listener.notification()
+    assert text(theirs, "netconf-config-change/changed-by/username") == "alice"
+    assert text(theirs, "netconf-config-change/changed-by/session-id") == str(alice.session_id)
+    audit = await alice.rpc(ask("read-audit"))
+    rows = [row for row in audit.findall("{*}event") if row.findtext("{*}verb") == "pool-add"]
+    assert rows[-1].findtext("{*}session-id") == str(alice.session_id)
+    assert rows[-1].findtext("{*}config-revision") == text(reply, "config-revision")
+    begun = [row for row in audit.findall("{*}event") if row.findtext("{*}verb") == "session-start"]
+    assert begun
+    assert all(row.find("{*}to") is None for row in begun)
