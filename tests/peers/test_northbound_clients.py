@@ -71,6 +71,10 @@ def test_ncclient(served: Served) -> None:
         )
         assert pool.data_ele.findtext(f".//{{{POOLS}}}prefix") == "10.1.0.0/16"
         assert "10.1.0.0/24" in session.dispatch(to_ele(allocation(1))).xml
+        blocks = session.get(
+            filter=("xpath", ({"d": DEVICES}, "/d:devices/d:device[d:name='bng-1']/d:device-pool/d:block"))
+        )
+        assert [e.text for e in blocks.data_ele.iter(f"{{{DEVICES}}}prefix")] == ["10.1.0.0/24"]
         take_notification(listener, "10.1.0.0/24")
         assert "ietf-netconf-acm" in session.get_schema("ietf-netconf-acm").data
         with pytest.raises(RPCError) as refused:
@@ -94,6 +98,8 @@ def test_netconf_console2(served: Served) -> None:
     assert printed.count("<ok") == 2, printed
     subtree = ("--ns", f"p={POOLS}", "--filter=/p:pools/p:pool[p:name='pool-2']/p:prefix", "--get-config")
     assert "10.2.0.0/16" in run(served, console(served, *subtree))
+    xpath = ("--ns", f"p={POOLS}", "--get-config", "-x", "/p:pools/p:pool[p:name='pool-2']/p:prefix")
+    assert "10.2.0.0/16" in run(served, console(served, *xpath))
     rpc = served.folder / "console-allocate.xml"
     rpc.write_text(allocation(2))
     printed = run_until(
@@ -116,7 +122,8 @@ with NetconfDriver(host="127.0.0.1", port=port, auth_username=user, auth_passwor
     for reply in (session.lock("candidate"), session.edit_config(edit, target="candidate"),
                   session.validate("candidate"), session.commit(),
                   session.unlock("candidate"), session.rpc(allocate),
-                  session.get(subtree), session.get_config("running")):
+                  session.get(subtree), session.get_config("running"),
+                  session.get('/devices/device[name="bng-3"]/device-pool/block', filter_type="xpath")):
         assert not reply.failed, reply.result
         print(reply.result)
 """
@@ -130,5 +137,5 @@ def test_scrapli(served: Served) -> None:
         served,
         [other("python"), "-c", SCRAPLI, str(served.port), USER, PASSWORD, edit, allocation(3), subtree],
     )
-    assert printed.count("10.3.0.0/24") == 2, printed
+    assert printed.count("10.3.0.0/24") == 3, printed
     assert "10.3.0.0/16" in printed

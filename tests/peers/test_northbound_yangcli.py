@@ -6,6 +6,8 @@ get-schema. (A module path of ours would hide its own `notifications`, without w
 
 from __future__ import annotations
 
+import re
+
 from lxml import etree
 
 from tests.peers.absent import absent
@@ -42,11 +44,14 @@ def test_yangcli(served: Served) -> None:
         "unlock target=candidate",
         "allocate device-pool=bng-4/web",
         "sget /devices/device[name='bng-4']/device-pool/block",
+        "xget /devices/device[name='bng-4']/device-pool/block",
+        "xget-config source=running /pools/pool[name='pool-4']/prefix",
         "close-session",
     )
     assert "RPC Error" not in printed, printed
-    _, _, read = printed.partition("<data>\n    <devices")
-    assert "10.4.0.0/24" in read, printed
-    told, _, _ = printed.rpartition("RPC Data Reply")
-    assert "Incoming notification" in told, printed
-    assert "<to-state>reserved</to-state>" in told, printed
+    by_subtree, by_xpath, configured = re.findall(r"<data>\n.*?</data>", printed, re.DOTALL)[-3:]
+    assert "<prefix>10.4.0.0/24</prefix>" in by_subtree
+    assert "<prefix>10.4.0.0/24</prefix>" in by_xpath
+    assert "<prefix>10.4.0.0/16</prefix>" in configured
+    told = re.findall(r"Incoming notification:\n<notification.*?</notification>", printed, re.DOTALL)
+    assert any("<to-state>reserved</to-state>" in notification for notification in told), printed
