@@ -61,10 +61,10 @@ class Configuration:
 
     def part(self, names: Iterable[Name]) -> Element:
         """A `<config>` with copies of the pieces of those names that there are."""
-        order = {tag: position for position, tag in enumerate(self.schema.roots)}
-        wanted = sorted(
-            (name for name in names if name in self.pieces), key=lambda name: order.get(name.root, len(order))
-        )
+        wanted = [name for name in names if name in self.pieces]
+        if any(name.root != wanted[0].root for name in wanted):
+            order = {tag: position for position, tag in enumerate(self.schema.roots)}
+            wanted.sort(key=lambda name: order.get(name.root, len(order)))
         written = [f'<config xmlns="{BASE}">'.encode()]
         for root, members in groupby(wanted, key=lambda name: name.root):
             pieces = [_write(self.pieces[name]) for name in members]

@@ -7,7 +7,7 @@ more and the filter itself is applied to that (netconf.filters); `exact` tells w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from lxml import etree
@@ -107,6 +107,16 @@ class Selection:
     def names(self, tag: str) -> bool:
         """Whether nodes with this tag may be selected, or decide what is."""
         return self.steps is None or any(_names(step.tag, tag) for step in self.steps)
+
+    def among(self, tags: Collection[str]) -> Iterable[str]:
+        """Those of `tags`, in Clark notation, that it names, in their order."""
+        if self.steps is None:
+            return tags
+        named = {step.tag for step in self.steps}
+        if any(ANY in tag for tag in named):
+            return [tag for tag in tags if self.names(tag)]
+        found = [tag for tag in named if tag in tags]
+        return found if len(found) < 2 else [tag for tag in tags if tag in named]
 
     def decides(self, tag: str, leaf: str | None = None) -> bool:
         """Whether the leaves (or one of them) of nodes with this tag decide which of them are selected."""

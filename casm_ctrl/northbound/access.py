@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import io
+import re
 import threading
 from collections.abc import Callable, Iterable
 
@@ -31,8 +32,9 @@ ReadRunning = Callable[[], tuple[int, Element]]
 class Access:
     """Asks for each caller what `netconf.access` decides. Safe between threads.
 
-    What is asked on the event loop (`may_receive`) is decided by the rules as they were last read, for it must not
-    wait for the store: who serves calls `refresh` now and then.
+    `check_operation` looks at the rules that are running now; what else is asked, within the operation or on the event
+    loop, which must not wait for the store, is decided by the rules as they were last read. Who serves calls `refresh`
+    now and then, for what goes on without an operation.
     """
 
     def __init__(self, read_running: ReadRunning, schema: Schema, marks: AccessMarks) -> None:
@@ -60,6 +62,11 @@ class Access:
         """Look whether the rules have changed."""
         self.control()
 
+    def _latest(self) -> AccessControl:
+        """By the rules as they were last read."""
+        known = self._known
+        return self.control() if known is None else known[1]
+
     # --- What a caller may do ---------------------------------------------------------------------
 
     def check_operation(self, caller: Caller, operation: Element) -> None:
@@ -68,11 +75,11 @@ class Access:
 
     def reads_everything(self, caller: Caller) -> bool:
         """True where `prune` has nothing to do."""
-        return self.control().reads_everything(caller.username, groups_of(caller))
+        return self._latest().reads_everything(caller.username, groups_of(caller))
 
     def whole_tops(self, caller: Caller, tags: Iterable[str]) -> list[str]:
         """Those of the top-level nodes in which nothing is hidden from the caller."""
-        control, groups = self.control(), groups_of(caller)
+        control, groups = self._latest(), groups_of(caller)
         return [tag for tag in tags if control.reads_whole(caller.username, groups, tag)]
 
     def prune(self, caller: Caller, nodes: Iterable[Element | bytes]) -> list[Element | bytes]:
@@ -80,7 +87,7 @@ class Access:
 
         A filter is held against what this leaves (RFC 8341, 3.2.4), or what it selects would tell of hidden nodes.
         """
-        control, groups = self.control(), groups_of(caller)
+        control, groups = self._latest(), groups_of(caller)
         if control.reads_everything(caller.username, groups):
             return list(nodes)
         kept: list[Element | bytes] = []
@@ -94,23 +101,21 @@ class Access:
 
     def prune_tree(self, caller: Caller, tree: Element) -> Element:
         """What the caller sees of a datastore's content, to filter it or to copy it (3.2.6)."""
-        return self.control().prune_tree(caller.username, groups_of(caller), tree)
+        return self._latest().prune_tree(caller.username, groups_of(caller), tree)
 
     def check_change(self, caller: Caller, before: Element, after: Element) -> None:
         """Raise access-denied, with the path, where the caller may not make `before` into `after`."""
-        self.control().check_change(caller.username, groups_of(caller), before, after)
+        self._latest().check_change(caller.username, groups_of(caller), before, after)
 
     def may_receive(self, caller: Caller, notification: Element) -> bool:
         """Whether a notification's event goes to the caller. For the event loop."""
-        known = self._known
-        control = self.control() if known is None else known[1]
-        return control.may_receive(caller.username, groups_of(caller), notification)
+        return self._latest().may_receive(caller.username, groups_of(caller), notification)
 
     # --- State (section 4) ------------------------------------------------------------------------
 
     def nacm(self) -> Element:
         """/nacm as it is running, with its counters."""
-        return self.with_state(self.control().nacm)
+        return self.with_state(self._latest().nacm)
 
     def with_state(self, nacm: Element | None) -> Element:
         """/nacm with its counters, in schema order: `nacm` is its configuration, which is not changed."""
@@ -133,4 +138,11 @@ def tag_of(node: Element | bytes) -> str:
     """The tag of a node, or of the outermost element of a written one."""
     if not isinstance(node, bytes):
         return str(node.tag)
+    plain = _PLAIN.match(node)
+    if plain is not None:
+        return f"{{{plain[2].decode()}}}{plain[1].decode()}"
     return next(str(element.tag) for _, element in etree.iterparse(io.BytesIO(node), events=("start",)))
+
+
+_PLAIN = re.compile(rb'<([^\s<>/:]+) xmlns="([^"&]*)"[ />]')
+"""How most nodes begin that are written."""

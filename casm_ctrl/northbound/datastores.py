@@ -147,12 +147,14 @@ class Datastores(DatastoreRules[Configuration]):
             self._renewed = now
         self._rebase()
 
-    def _look(self) -> _View:
+    def _look(self, renewed: tuple[int, Configuration, Sequence[Name]] | None = None) -> _View:
+        """`renewed`: a revision that we made, what it was made from, and the pieces that it touched."""
         with self._database.read() as tx:
-            revision, shown = self._rendered.configuration_in(tx)
-            _, stored = self._rendered.stored_in(tx)
-            commit = pending_commits.find_pending(tx)
-        return _View(revision, stored, shown, commit)
+            if renewed is not None:
+                self._rendered.renew(tx, *renewed)
+            found = self._rendered.look_in(tx)
+            commit = pending_commits.find_pending(tx) if found.pending else None
+        return _View(found.revision, found.stored, found.shown, commit)
 
     def _rebase(self) -> None:
         """Put what the candidate changes on what is running now."""
@@ -200,12 +202,10 @@ class Datastores(DatastoreRules[Configuration]):
 
     def _edited(self, content: Configuration, config: Element, default_operation: str) -> Configuration:
         """A value that its type forbids is refused whatever the test-option says (RFC 7950, 8.3.1)."""
-        edited = content.edited(config, default_operation)
         try:
-            self._judge_of.check_values(edited, changed(content, edited))
+            return self._judge_of.canonical(content, content.edited(config, default_operation))
         except YangInvalid as error:
             raise refusal(error, self._schema) from error
-        return edited
 
     def _judge(self, content: Configuration) -> None:
         self._judge_of.judge(content, self._valid)
@@ -266,9 +266,7 @@ class Datastores(DatastoreRules[Configuration]):
             except CasmError as error:
                 raise _refused(error, placed) from error
             self._deadline = None
-            with self._database.read() as tx:
-                self._rendered.renew(tx, revision, view.stored, names)
-            self._view = self._look()
+            self._view = self._look((revision, view.stored, names))
             self._valid = self._view.shown
             return
         raise rpc_error.in_use("others change the configuration all the time: commit again")
@@ -302,9 +300,7 @@ class Datastores(DatastoreRules[Configuration]):
             except CasmError as error:
                 raise _refused(error, placed) from error
             self._deadline, self._renewed = pending.deadline, self._clock.now()
-            with self._database.read() as tx:
-                self._rendered.renew(tx, view.revision + 1, view.stored, ())
-            self._view = self._look()
+            self._view = self._look((view.revision + 1, view.stored, ()))
             return
         raise rpc_error.in_use("others change the configuration all the time: commit again")
 
@@ -326,9 +322,7 @@ class Datastores(DatastoreRules[Configuration]):
             author = Author(f"{commit.holder.user}@netconf", session=session)
             pending_commit.cancel(self._database, author, why)
         self._deadline = None
-        with self._database.read() as tx:
-            self._rendered.renew(tx, self._view.revision + 1, self._view.stored, ())
-        self._view = self._look()
+        self._view = self._look((self._view.revision + 1, self._view.stored, ()))
         self._rebase()
 
     def _leave(self) -> None:

@@ -8,7 +8,7 @@ touched. While a confirmed commit is pending, running is what that makes of the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
@@ -29,7 +29,7 @@ from casm_ctrl.yang.schema import Schema, SchemaNode
 
 
 @dataclass(frozen=True)
-class _Shown:
+class Shown:
     """What is known of one revision."""
 
     revision: int
@@ -37,6 +37,17 @@ class _Shown:
     """What the store's tables hold."""
     shown: Configuration
     """With what is pending."""
+    pending: bool
+    """Whether a confirmed commit is."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One top-level node by itself. Elements are compared by identity."""
+
+    revision: int
+    pieces: Mapping[Name, Element]
+    tree: Element
 
 
 class Running:
@@ -47,9 +58,9 @@ class Running:
         self.engine = engine
         self._database = database
         self._nouns = _nouns(schema)
-        self._shown: _Shown | None = None
-        self._parts: dict[tuple[int, str], Element] = {}
-        """What `tree_of` gave last."""
+        self._shown: Shown | None = None
+        self._parts: dict[str, _Part] = {}
+        """What `tree_of` gave last, by tag."""
         self._lock = threading.Lock()
 
     def tree(self) -> tuple[int, Element]:
@@ -63,25 +74,28 @@ class Running:
         return revision, configuration.tree
 
     def tree_of(self, root: str) -> tuple[int, Element]:
-        """As `tree`, of the top-level node with that tag alone: for who looks at each operation."""
+        """As `tree`, of the top-level node with that tag alone: for who looks at each operation. The same element as
+        long as nothing in it changes."""
         with self._database.read() as tx:
             found = self._at(tx)
-        key = (found.revision, root)
-        parts = self._parts
-        if key not in parts:
-            names = [name for name in found.shown.pieces if name.root == root]
-            parts = self._parts = {key: found.shown.part(names)}
-        return found.revision, parts[key]
+        known = self._parts.get(root)
+        if known is None or known.revision != found.revision:
+            pieces = {name: piece for name, piece in found.shown.pieces.items() if name.root == root}
+            if known is not None and list(known.pieces.values()) == list(pieces.values()):
+                known = _Part(found.revision, known.pieces, known.tree)
+            else:
+                known = _Part(found.revision, pieces, found.shown.part(pieces))
+            self._parts[root] = known
+        return found.revision, known.tree
 
     def configuration_in(self, tx: Transaction) -> tuple[int, Configuration]:
         """As `tree_in`, in pieces."""
         found = self._at(tx)
         return found.revision, found.shown
 
-    def stored_in(self, tx: Transaction) -> tuple[int, Configuration]:
-        """What the store's tables hold, whatever is pending."""
-        found = self._at(tx)
-        return found.revision, found.stored
+    def look_in(self, tx: Transaction) -> Shown:
+        """As `configuration_in`, with what the store's tables hold, whatever is pending."""
+        return self._at(tx)
 
     def renew(self, tx: Transaction, revision: int, base: Configuration, names: Iterable[Name]) -> None:
         """The tables of `base` at `revision`, where others wrote nothing since: render the pieces of `names` anew."""
@@ -89,7 +103,7 @@ class Running:
             stored = base.with_pieces({name: self._piece(tx, name) for name in names})
             self._keep(self._overlaid(tx, revision, stored))
 
-    def _at(self, tx: Transaction) -> _Shown:
+    def _at(self, tx: Transaction) -> Shown:
         revision = spaces.get_store(tx).config_revision
         shown = self._shown
         if shown is not None and shown.revision == revision:
@@ -99,14 +113,15 @@ class Running:
             stored = stored.sharing(shown.stored)
         return self._keep(self._overlaid(tx, revision, stored))
 
-    def _overlaid(self, tx: Transaction, revision: int, stored: Configuration) -> _Shown:
+    def _overlaid(self, tx: Transaction, revision: int, stored: Configuration) -> Shown:
         """A row that has ended counts until somebody takes it away: that makes another revision."""
         pending = pending_commits.find_pending(tx)
         if pending is None:
-            return _Shown(revision, stored, stored)
-        return _Shown(revision, stored, stored.edited(etree.fromstring(pending.edit), "none"))
+            return Shown(revision, stored, stored, pending=False)
+        shown = stored.edited(etree.fromstring(pending.edit), "none")
+        return Shown(revision, stored, shown, pending=True)
 
-    def _keep(self, shown: _Shown) -> _Shown:
+    def _keep(self, shown: Shown) -> Shown:
         """The newest is kept: a reader with an older snapshot may come last."""
         with self._lock:
             if self._shown is None or self._shown.revision <= shown.revision:

@@ -53,8 +53,7 @@ class State:
             pieces = self._pieces.of(revision, configuration)
             return [
                 node
-                for tag in self._schema.roots
-                if selection.names(tag)
+                for tag in selection.among(self._schema.roots)
                 for node in self._root(tx, pieces, tag, selection, content)
             ]
 

@@ -152,18 +152,18 @@ def test_pieces_that_were_touched_are_rendered_anew(database: Database) -> None:
     change(database, AUTHOR, RICH)
     running = _running(database)
     with database.read() as tx:
-        _, base = running.stored_in(tx)
+        base = running.look_in(tx).stored
     pool = next(name for name in base.pieces if name.key == ("p",))
     quota = next(name for name in base.pieces if name.key == ("q",))
     change(database, AUTHOR, [Exclude("p", "10.0.40.0/24"), RemoveQuota("q")])
     with database.read() as tx:
         running.renew(tx, 2, base, [pool, quota])
-        revision, renewed = running.stored_in(tx)
+        found = running.look_in(tx)
     whole = _running(database).tree()
-    assert revision == whole[0]
-    assert same_configuration(renewed.tree, whole[1], SCHEMA)
+    assert found.revision == whole[0]
+    assert same_configuration(found.stored.tree, whole[1], SCHEMA)
     untouched = [name for name in base.pieces if name not in (pool, quota)]
-    assert all(renewed.pieces[name] is base.pieces[name] for name in untouched)
+    assert all(found.stored.pieces[name] is base.pieces[name] for name in untouched)
 
 
 def test_one_top_level_node_alone(database: Database) -> None:
@@ -173,5 +173,7 @@ def test_one_top_level_node_alone(database: Database) -> None:
     assert (revision, [child.tag for child in tree]) == (1, [f"{DEVICES}quotas"])
     assert running.tree_of(f"{DEVICES}quotas")[1] is tree
     assert len(running.tree_of("{urn:none}none")[1]) == 0
+    change(database, AUTHOR, [Exclude("p", "10.0.40.0/24")])
+    assert running.tree_of(f"{DEVICES}quotas") == (2, tree), "what did not change is the same element"
     change(database, AUTHOR, [RemoveQuota("q")])
     assert len(running.tree_of(f"{DEVICES}quotas")[1]) == 0
