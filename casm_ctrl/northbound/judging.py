@@ -9,9 +9,11 @@ Which leafs refer to which pieces stands in a table, which a test compares with 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from casm_ctrl.netconf.configuration import Configuration, Name, changed
+from lxml import etree
+
+from casm_ctrl.netconf.configuration import Configuration, Name, changed, same_piece, split
 from casm_ctrl.netconf.names import Element, local_name
 from casm_ctrl.netconf.trees import text_of
 from casm_ctrl.yang.engine import Engine, forest
@@ -61,10 +63,21 @@ class Judge:
         names = configuration.pieces if valid is None else self.concerned(configuration, valid)
         self._engine.validate(forest(configuration.part(names)))
 
-    def check_values(self, configuration: Configuration, names: Collection[Name]) -> None:
-        """Violation where one of those pieces holds a value that its type forbids."""
-        if names:
-            self._engine.validate(forest(configuration.part(names)), what="edit")
+    def canonical(self, before: Configuration, after: Configuration) -> Configuration:
+        """`after` with canonical values (RFC 7950, 9.1) in what differs from `before`, and with the pieces of that
+        where they turn out to mean the same. Violation where a value is none of its type."""
+        names = [name for name in changed(before, after) if name in after.pieces]
+        if not names:
+            return after
+        written = self._engine.convert(forest(after.part(names)), source="xml", target="xml")
+        pieces: dict[Name, Element | None] = dict.fromkeys(names)
+        pieces.update(split(etree.fromstring(b"<config>" + written + b"</config>"), after.schema))
+        for name, piece in pieces.items():
+            old = before.pieces.get(name)
+            if old is not None and piece is not None and same_piece(old, piece, after.schema):
+                pieces[name] = old
+        found = after.with_pieces(pieces)
+        return found if changed(before, found) else before
 
     def concerned(self, configuration: Configuration, valid: Configuration) -> set[Name]:
         """The pieces that stand or fall with the difference, and what they refer to."""

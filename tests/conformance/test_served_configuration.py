@@ -118,6 +118,32 @@ async def test_a_configuration_with_such_a_value_is_not_copied(endpoint: Endpoin
     assert await names(client, "candidate") == ["p", "q", "r"]
 
 
+async def test_values_are_shown_in_canonical_form(endpoint: Endpoint) -> None:
+    """RFC 7950 9.1: a value is told in its canonical form, in the candidate too, however it was written."""
+    client = await network(endpoint)
+    config = (
+        f'<devices xmlns="{DEVICES}"><device><name>bng1</name><port> +0831 </port>'
+        "<deadlines><tcp>3</tcp></deadlines></device></devices>"
+    )
+    await client.rpc(edit(config))
+    shown = await client.data("<get-config><source><candidate/></source></get-config>")
+    assert found(shown, "d:devices/d:device/d:port") == ["831"]
+    assert found(shown, "d:devices/d:device/d:deadlines/d:tcp") == ["3.0"]
+
+
+async def test_a_value_written_otherwise_is_no_change(endpoint: Endpoint) -> None:
+    """RFC 7950 9.1: two ways to write a value are one value: nothing is changed, nothing stands in a lock's way."""
+    client = await network(endpoint)
+    config = (
+        f'<devices xmlns="{DEVICES}"><device><name>bng1</name><deadlines><tcp>3.0</tcp></deadlines>'
+        "</device></devices>"
+    )
+    await client.rpc(edit(config))
+    await client.rpc(COMMIT)
+    await client.rpc(edit(config.replace("3.0", "03.000")))
+    await client.rpc("<lock><target><candidate/></target></lock>")
+
+
 # --- Paths ----------------------------------------------------------------------------------------
 
 
