@@ -8,7 +8,7 @@ import typer
 
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, command, lines
-from casm_ctrl.cli.options import Strategy, split_pairs
+from casm_ctrl.cli.options import Scope, Strategy, split_pairs
 
 if TYPE_CHECKING:
     from casm_ctrl.service.configuration import Edit
@@ -33,6 +33,8 @@ def register(app: typer.Typer) -> None:
             "casm pool change public-v4 --add-prefix 203.0.113.0/24",
             "casm pool change public-v4 --remove-prefix 198.51.100.0/24",
             "casm pool change public-v4 --quarantine 48h --label region=north --unlabel old",
+            "casm pool change lab --space test --scope private --unset parent",
+            "casm pool change public-v4 --reserved-for '198.51.100.64/26=the new site'",
         ),
         changes=True,
     )(change_)
@@ -114,14 +116,93 @@ def change_(
             "--unlabel", metavar="NAME", help="A label to take away; may be repeated.", show_default=False
         ),
     ] = None,
+    reserved_for: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reserved-for",
+            metavar="PREFIX=TEXT",
+            help="Another reason for one of its reservations, which stays; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space",
+            metavar="SPACE",
+            help="The address space it is to be in.",
+            show_default=False,
+            autocompletion=complete.spaces,
+        ),
+    ] = None,
+    scope: Annotated[
+        Scope | None,
+        typer.Option(
+            "--scope", help="public: unique across all spaces.", show_default=False, case_sensitive=False
+        ),
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--parent",
+            metavar="POOL",
+            help="Cut the prefixes from what is free in this pool.",
+            show_default=False,
+            autocompletion=complete.pools,
+        ),
+    ] = None,
+    psid_offset: Annotated[
+        int | None,
+        typer.Option("--psid-offset", metavar="N", help="Share ports (RFC 7597).", show_default=False),
+    ] = None,
+    port_routed: Annotated[
+        bool,
+        typer.Option("--port-routed", help="Port sets of one address may have several owners."),
+    ] = False,
+    delegated_length: Annotated[
+        int | None,
+        typer.Option(
+            "--delegated-length", metavar="N", help="A subscriber gets a /N of IPv6.", show_default=False
+        ),
+    ] = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--unset",
+            metavar="NAME",
+            help="What it is no more: parent, psid-offset, port-routed or delegated-length; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> Answer:
-    """Change a pool: its prefixes, its policy, its labels. All of it is done, or nothing."""
+    """Change a pool: its prefixes, its policy, its labels, what it is. All of it is done, or nothing.
+
+    What it is (--space, --scope, --parent, --psid-offset, …) changes only while nothing stands on its prefixes."""
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.base.errors import InvalidValue
-    from casm_ctrl.service.configuration import AddPrefix, ChangePool, RemovePrefix
+    from casm_ctrl.service.configuration import (
+        AddPrefix,
+        ChangePool,
+        ChangeReservation,
+        RecastPool,
+        RemovePrefix,
+    )
 
-    edits: list[Edit] = [AddPrefix(pool, prefix) for prefix in add_prefix or ()]
-    edits += [RemovePrefix(pool, prefix) for prefix in remove_prefix or ()]
+    kind = RecastPool(
+        pool,
+        space,
+        None if scope is None else scope.value,
+        parent,
+        psid_offset,
+        port_routed or None,
+        delegated_length,
+        tuple(unset or ()),
+    )
+    added: list[Edit] = [AddPrefix(pool, prefix) for prefix in add_prefix or ()]
+    removed: list[Edit] = [RemovePrefix(pool, prefix) for prefix in remove_prefix or ()]
+    edits = [*added, *removed] if kind == RecastPool(pool) else [*removed, kind, *added]
+    reasons = split_pairs("--reserved-for", reserved_for or (), "PREFIX=TEXT")
+    edits += [ChangeReservation(pool, prefix, reason) for prefix, reason in reasons]
     policy = ChangePool(
         pool,
         description,

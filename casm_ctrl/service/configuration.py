@@ -45,6 +45,8 @@ from casm_ctrl.service.pool_kind import change_pool_kind
 from casm_ctrl.service.pool_prefixes import AddPrefix as AddPrefix
 from casm_ctrl.service.pool_prefixes import RemovePrefix as RemovePrefix
 from casm_ctrl.service.pool_prefixes import add_prefix, remove_prefix
+from casm_ctrl.service.pool_recast import RecastPool as RecastPool
+from casm_ctrl.service.pool_recast import recast_pool
 from casm_ctrl.service.quotas import RemoveQuota as RemoveQuota
 from casm_ctrl.service.quotas import SetQuota as SetQuota
 from casm_ctrl.service.quotas import remove_quota, set_quota
@@ -72,6 +74,7 @@ Edit = (
     | RemovePool
     | ChangePool
     | ChangePoolKind
+    | RecastPool
     | AddPrefix
     | RemovePrefix
     | Reserve
@@ -176,6 +179,7 @@ _HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
     RemovePool: remove_pool,
     ChangePool: change_pool,
     ChangePoolKind: change_pool_kind,
+    RecastPool: recast_pool,
     AddPrefix: add_prefix,
     RemovePrefix: remove_prefix,
     Reserve: reserve,

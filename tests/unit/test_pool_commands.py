@@ -163,3 +163,72 @@ def test_bars_are_for_terminals(monkeypatch: pytest.MonkeyPatch, part: str, fill
     assert bar(part, "0") is None
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
     assert bar(part, "100") is None
+
+
+def _pool(casm: Casm, name: str) -> dict[str, Any]:
+    shown: dict[str, Any] = json.loads(casm("--json", "pool", "show", name))["pool"]
+    return {
+        key: value for key, value in shown.items() if key not in ("usage", "policy", "label", "description")
+    }
+
+
+def test_change_what_a_pool_is(casm: Casm) -> None:
+    casm("space", "add", "test")
+    casm("pool", "add", "free", "--space", "internet", "--prefix", "203.0.113.0/24", "--label", "a=b")
+    casm("pool", "reserve", "free", "203.0.113.64/26", "--reason", "a site")
+    casm("pool", "exclude", "free", "203.0.113.0/28", "--reason", "links")
+    casm(
+        "pool",
+        "change",
+        "free",
+        "--space",
+        "test",
+        "--scope",
+        "public",
+        "--psid-offset",
+        "6",
+        "--port-routed",
+    )
+    kept = {
+        "name": "free",
+        "prefix": ["203.0.113.0/24"],
+        "exclude": ["203.0.113.0/28"],
+        "reservation": [{"prefix": "203.0.113.64/26", "reason": "a site"}],
+        "child-pool": [],
+        "family": "ipv4",
+    }
+    ports = {"psid-offset": 6, "port-routed": True}
+    assert _pool(casm, "free") == {**kept, **ports, "address-space": "test", "scope": "public"}
+    casm("pool", "change", "free", "--unset", "psid-offset", "--scope", "private", "--space", "internet")
+    assert _pool(casm, "free") == {**kept, "address-space": "internet", "scope": "private"}
+    casm("pool", "change", "free", "--reserved-for", "203.0.113.64/26=another site")
+    changed = {**kept, "reservation": [{"prefix": "203.0.113.64/26", "reason": "another site"}]}
+    assert _pool(casm, "free") == {**changed, "address-space": "internet", "scope": "private"}
+
+
+def test_a_pool_becomes_a_child_with_another_prefix(casm: Casm) -> None:
+    casm("pool", "add", "free", "--space", "internet", "--prefix", "203.0.113.0/24")
+    replace = ("--remove-prefix", "203.0.113.0/24", "--add-prefix", "198.51.100.64/26")
+    casm("pool", "change", "free", "--scope", "public", "--parent", "public", *replace)
+    shown = _pool(casm, "free")
+    assert (shown["parent"], shown["prefix"]) == ("public", ["198.51.100.64/26"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("map --space internet --scope public", "map"),
+        ("public --unset nothing", "'nothing' cannot be taken away"),
+        ("lab --parent public --unset parent", "parent was to be set and taken away at once"),
+        ("lab --scope private", "lab"),
+        ("free --delegated-length 64", "free"),
+    ],
+)
+def test_what_a_pool_is_stays_where_it_cannot_change(casm: Casm, words: str, told: str) -> None:
+    casm("pool", "add", "free", "--space", "internet", "--prefix", "203.0.113.0/24")
+    before = {name: _pool(casm, name) for name in ("map", "lab", "free")}
+    ended = CliRunner().invoke(app, ["pool", "change", *words.split()], prog_name="casm")
+    assert ended.exit_code == 1
+    assert told in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert {name: _pool(casm, name) for name in before} == before
