@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from lxml import etree
 
 from casm_ctrl.netconf.access import AccessControl, Counters
-from casm_ctrl.netconf.access_rules import acm
+from casm_ctrl.netconf.access_rules import Right, acm
 from casm_ctrl.netconf.names import Element
+from casm_ctrl.netconf.node_paths import Path
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.yang.access_marks import AccessMarks
 from casm_ctrl.yang.schema import Schema
@@ -106,6 +107,10 @@ class Access:
     def check_change(self, caller: Caller, before: Element, after: Element) -> None:
         """Raise access-denied, with the path, where the caller may not make `before` into `after`."""
         self._latest().check_change(caller.username, groups_of(caller), before, after)
+
+    def judge_data(self, caller: Caller, path: Path, right: Right) -> bool:
+        """Whether the caller has the right to the node at `path`, there or not."""
+        return self._latest().judge_data(caller.username, groups_of(caller), path, right).verdict.permits
 
     def may_receive(self, caller: Caller, notification: Element) -> bool:
         """Whether a notification's event goes to the caller. For the event loop."""

@@ -19,8 +19,9 @@ from casm_ctrl.netconf.yang_library import MODULES_STATE, YANG_LIBRARY
 from casm_ctrl.northbound import completeness, verbs
 from casm_ctrl.northbound.access import NACM, Access
 from casm_ctrl.northbound.completeness import Handled
+from casm_ctrl.northbound.concealing import conceal
 from casm_ctrl.northbound.datastores import Datastores
-from casm_ctrl.northbound.endpoint import Ending, Endpoint
+from casm_ctrl.northbound.endpoint import SERIALISED, Ending, Endpoint
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.limits import Limits
 from casm_ctrl.northbound.models import NEVER_TOLD, Models
@@ -125,7 +126,7 @@ class Northbound:
         def wake() -> None:
             loop.call_soon_threadsafe(streams.wake)
 
-        endpoint.install(operations)
+        endpoint.install(conceal(operations, SERIALISED, self.access))
         endpoint.install(self.notifications.operations)
         context = VerbContext(
             self.database, devices, self.yang_path, changed=wake, holder=self.datastores.holder
