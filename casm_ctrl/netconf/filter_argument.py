@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from lxml import etree
@@ -43,7 +44,7 @@ class SubtreeFilter:
 
     element: Element | None
 
-    @property
+    @cached_property
     def selection(self) -> Selection:
         return EVERYTHING if self.element is None else Selection.from_subtree(self.element)
 
@@ -57,7 +58,7 @@ class XPathArgument:
 
     xpath: XPathFilter
 
-    @property
+    @cached_property
     def selection(self) -> Selection:
         return selection_of(self.xpath.expression)
 

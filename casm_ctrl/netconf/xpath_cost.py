@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple, cast
 
@@ -49,44 +48,45 @@ _QUADRATIC = frozenset(("contains", "substring-before", "substring-after", "tran
 
 
 class Numbers:
-    """How many nodes there are. What takes a walk from Python is counted only when it is asked for."""
+    """How many nodes there are. What takes a walk from Python is counted only where the numbers are `exact`."""
 
-    def __init__(self, data: Element, *, exact: bool = False) -> None:
-        self._data = data
-        self._exact = exact
-        nodes, text = data.xpath("count(descendant-or-self::node())"), data.xpath("string-length()")
-        self.all = max(int(cast(float, nodes)), int(cast(float, text)) // _BYTES)
+    def __init__(self, nodes: int, counts: _Counts | None = None) -> None:
+        self.all = nodes
         """Nodes; more where their texts are long."""
+        self._exact = counts
 
-    def exactly(self) -> Numbers:
-        """The same, with numbers of each name."""
-        numbers = Numbers.__new__(Numbers)
-        numbers._data, numbers._exact, numbers.all = self._data, True, self.all
-        return numbers
+    @staticmethod
+    def roughly(data: Element) -> Numbers:
+        nodes, text = data.xpath("count(descendant-or-self::node())"), data.xpath("string-length()")
+        return Numbers(max(int(cast(float, nodes)), int(cast(float, text)) // _BYTES))
+
+    def exactly(self, data: Element) -> Numbers:
+        """The same, with the numbers of each name."""
+        return Numbers(self.all, _count(data))
 
     def of(self, test: str) -> int:
         """Nodes that pass a test."""
-        return self._sum(self._counts.each, test, self.all) if self._exact else self.all
+        return self._sum(self._exact.each, test, self.all) if self._exact else self.all
 
     def siblings(self, test: str) -> int:
         """Of these at most among the children of one node."""
-        return self._sum(self._counts.siblings, test, self.most_siblings) if self._exact else self.all
+        return self._sum(self._exact.siblings, test, self.most_siblings) if self._exact else self.all
 
     @property
     def most_siblings(self) -> int:
-        return self._counts.most_siblings if self._exact else self.all
+        return self._exact.most_siblings if self._exact else self.all
 
     @property
     def longest(self) -> int:
         """Characters of one leaf, or of any text where that is not known."""
-        return self._counts.longest if self._exact else _BYTES * self.all
+        return self._exact.longest if self._exact else _BYTES * self.all
 
     def size(self, test: str) -> int:
         """Nodes in the largest of the subtrees of those that pass a test."""
         if test == "text()":
             return 1
         named = test.startswith("{") and "*" not in test
-        return 2 if named and self._exact and test not in self._counts.inner else self.all
+        return 2 if named and self._exact and test not in self._exact.inner else self.all
 
     def _sum(self, counts: Counter[str], test: str, most: int) -> int:
         uri, _, name = test.partition("}")
@@ -95,22 +95,6 @@ class Numbers:
         if uri != "{*" and name != "*":
             return counts[test]
         return min(most, sum(number for tag, number in counts.items() if _names(uri, name, tag)))
-
-    @cached_property
-    def _counts(self) -> _Counts:
-        counts = _Counts()
-        for node in self._data.iter("*"):
-            if len(node):
-                counts.inner.add(str(node.tag))
-                counts.most_siblings = max(
-                    counts.most_siblings, 2 * len(node) + 1
-                )  # and the texts between them
-                for tag, number in Counter(str(child.tag) for child in node.iterchildren("*")).items():
-                    counts.each[tag] += number
-                    counts.siblings[tag] = max(counts.siblings[tag], number)
-            elif node.text:
-                counts.longest = max(counts.longest, len(node.text))
-        return counts
 
 
 @dataclass
@@ -122,6 +106,20 @@ class _Counts:
     inner: set[str] = field(default_factory=set)
     most_siblings: int = 1
     longest: int = 1
+
+
+def _count(data: Element) -> _Counts:
+    counts = _Counts()
+    for node in data.iter("*"):
+        if len(node):
+            counts.inner.add(str(node.tag))
+            counts.most_siblings = max(counts.most_siblings, 2 * len(node) + 1)  # and the texts between them
+            for tag, number in Counter(str(child.tag) for child in node.iterchildren("*")).items():
+                counts.each[tag] += number
+                counts.siblings[tag] = max(counts.siblings[tag], number)
+        elif node.text:
+            counts.longest = max(counts.longest, len(node.text))
+    return counts
 
 
 def _names(uri: str, name: str, tag: str) -> bool:

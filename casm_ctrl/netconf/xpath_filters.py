@@ -26,6 +26,9 @@ DEAREST = 100_000_000
 DEAREST_EACH = 200
 """The same for each node of the data: what reading it costs already."""
 
+DEAREST_CONDITION = 1_000_000
+"""The same for a condition, which is asked often: some 20 ms."""
+
 
 class TooCostly(Exception):
     """Evaluating an expression on this data may take too long; the message says so."""
@@ -63,15 +66,14 @@ class XPathFilter:
 
 @dataclass(frozen=True)
 class XPathCondition:
-    """An expression whose value as a boolean is asked for."""
+    """An expression whose value as a boolean is asked for, of small documents."""
 
     expression: Expression
     _constants: tuple[tuple[str, etree.XPath], ...]
     _whole: etree.XPath
 
     def holds(self, data: Element) -> bool:
-        """Whether it is true where `data` stands for the root node. TooCostly where that may take too long."""
-        _check_cost(self.expression, data)
+        """Whether it is true where `data` stands for the root node."""
         return bool(self._whole(data, **_values(self._constants, data)))
 
 
@@ -89,9 +91,14 @@ def compile_filter(expression: str, namespaces: Mapping[str | None, str]) -> XPa
     )
 
 
-def compile_condition(expression: str, namespaces: Mapping[str | None, str]) -> XPathCondition:
-    """As `compile_filter`, of an expression of any type."""
+def compile_condition(expression: str, namespaces: Mapping[str | None, str], nodes: int) -> XPathCondition:
+    """As `compile_filter`, of an expression of any type. TooCostly where it is too much to ask of documents with so
+    many `nodes`."""
     parsed = parse_xpath(expression, namespaces)
+    if cost_of(parsed, Numbers(nodes)) > DEAREST_CONDITION:
+        raise TooCostly(
+            "the XPath expression may take too long: name whole paths, and ask for less in predicates"
+        )
     plan = value_plan(parsed)
     [[whole]] = plan.branches
     return XPathCondition(
@@ -109,11 +116,11 @@ def _compile(text: str, namespaces: Mapping[str, str]) -> etree.XPath:
 
 
 def _check_cost(expression: Expression, data: Element) -> None:
-    numbers = Numbers(data)
+    numbers = Numbers.roughly(data)
     most = max(DEAREST, DEAREST_EACH * numbers.all)
-    if cost_of(expression, numbers) > most and (cost := cost_of(expression, numbers.exactly())) > most:
+    if cost_of(expression, numbers) > most and (cost := cost_of(expression, numbers.exactly(data))) > most:
         raise TooCostly(
-            f"the XPath expression may look at {cost:.1g} nodes of the {numbers.all} that it is asked of, and may at "
+            f"the XPath expression may have to look at {cost:.1g} nodes, being asked of {numbers.all}, and may at "
             f"{most:.1g}: name whole paths, and ask for less in predicates"
         )
 

@@ -14,13 +14,11 @@ from lxml import etree
 
 from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.names import Element
+from casm_ctrl.netconf.xpath_filters import TooCostly, compile_condition, compile_filter
+from casm_ctrl.netconf.xpath_tree import XPathError
 
-LONGEST = 4096
-"""Characters of an XPath expression."""
-DEEPEST = 4
-"""Predicates inside each other: a notification has some twenty nodes, and each level looks at all of them again."""
-
-_NOTHING = etree.fromstring("<nothing/>")
+NODES = 100
+"""Of a notification, about; the largest of ours have some fifty."""
 
 
 class FilterRefused(Exception):
@@ -51,36 +49,22 @@ def subtree_of(element: Element) -> EventFilter:
 def xpath_of(element: Element, expression: str) -> EventFilter:
     """An XPath filter whose prefixes `element` binds: its value as a boolean decides (RFC 8639, 2.2). The context
     node is the root node, above the notification. FilterRefused where it is no such expression."""
-    check_expression(element, expression)
-    # In this predicate the root node is the context node; lxml would take the notification.
-    whole = f"boolean(/self::node()[boolean({expression})])"
-    compiled = etree.XPath(whole, namespaces=_prefixes(element), regexp=False)
     try:
-        compiled(_NOTHING)  # prefixes and functions are looked up only when it runs
-    except etree.XPathError as error:
+        condition = compile_condition(expression, element.nsmap, NODES)
+    except (XPathError, TooCostly) as error:
         raise FilterRefused(str(error)) from None
 
     def passes(content: Element) -> bool:
-        return bool(compiled(content))
+        holder = etree.Element("event")
+        holder.append(deepcopy(content))
+        return condition.holds(holder)
 
     return EventFilter("xpath", element, passes)
 
 
 def check_expression(element: Element, expression: str) -> None:
-    """FilterRefused where it is not written as an XPath expression, or is too long or too deep."""
-    if len(expression) > LONGEST:
-        raise FilterRefused(f"the expression has {len(expression)} characters, and may have {LONGEST}")
-    depth = deepest = 0
-    for character in expression:
-        depth += {"[": 1, "]": -1}.get(character, 0)
-        deepest = max(deepest, depth)
-    if deepest > DEEPEST:
-        raise FilterRefused(f"predicates are {deepest} deep, and may be {DEEPEST}")
+    """FilterRefused where it is not written as an XPath expression that selects nodes."""
     try:
-        etree.XPath(expression, namespaces=_prefixes(element))
-    except (etree.XPathError, ValueError) as error:
-        raise FilterRefused(f"{error}" or "it is no expression") from None
-
-
-def _prefixes(element: Element) -> dict[str, str]:
-    return {prefix: uri for prefix, uri in element.nsmap.items() if prefix is not None}
+        compile_filter(expression, element.nsmap)
+    except XPathError as error:
+        raise FilterRefused(str(error)) from None
