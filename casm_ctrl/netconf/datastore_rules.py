@@ -24,7 +24,7 @@ from casm_ctrl.netconf.datastore_service import HeldLock
 from casm_ctrl.netconf.names import DEFAULT_BASE, Element, nc
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import Prefixes, schema_namespaces
-from casm_ctrl.netconf.violations import to_rpc_error
+from casm_ctrl.netconf.violations import to_rpc_error, xpath
 from casm_ctrl.yang.engine import Violation
 from casm_ctrl.yang.schema import Schema
 
@@ -386,11 +386,14 @@ def empty_tree() -> Element:
 
 def refusal(error: YangInvalid, schema: Schema) -> RpcError:
     """What the engine found, as rpc-error; the engine names the tag where YANG gives one (RFC 7950, 8.3 and 15)."""
+    # Its prefixes are module names, and those are what `Prefixes` makes of IETF-style namespaces.
+    prefixes = Prefixes()
+    for namespace in schema_namespaces(schema):
+        prefixes.prefix(namespace)
     if isinstance(error, Violation):
-        # Its prefixes are module names, and those are what `Prefixes` makes of IETF-style namespaces.
-        prefixes = Prefixes()
-        for namespace in schema_namespaces(schema):
-            prefixes.prefix(namespace)
         return to_rpc_error(error, prefixes.namespaces)
     row = netconf_error(error)
-    return RpcError(row.type, row.tag, app_tag=row.app_tag, path=error.path, message=error.message)
+    path, bound = xpath(error.path or "", prefixes.namespaces)
+    return RpcError(
+        row.type, row.tag, app_tag=row.app_tag, path=path or None, message=error.message, namespaces=bound
+    )
