@@ -253,7 +253,7 @@ def test_an_unknown_default_operation(world: World) -> None:
 
 
 def test_test_only_changes_nothing(world: World) -> None:
-    """RFC 6241 8.6.4.3: test-only validates, and changes nothing."""
+    """RFC 6241 8.6.5.1: test-only validates, and changes nothing."""
     world.edit(space("t"), test_option="test-only")
     assert world.spaces("candidate") == ["s"]
     assert not world.datastores.candidate_modified

@@ -500,7 +500,7 @@ class TestPaths:
 
     @pytest.mark.parametrize("path", ["/acme:interfaces/acme:interface[1]", "//acme:mtu", "acme:x", "/odd:x"])
     def test_a_path_that_names_no_node_does_no_harm(self, path: str) -> None:
-        """RFC 8341 3.7: where it cannot be told what a rule means, nobody gets more by it."""
+        """RFC 8341 3.4.5: where it cannot be told what a rule means, nobody gets more by it."""
         denies = control(groups(g="u"), rules("g", rule("deny", "read", path=path)))
         assert seen(denies, "u", interfaces(interface("a"))) == ""
         permits = control(

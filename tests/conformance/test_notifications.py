@@ -50,7 +50,7 @@ async def test_a_subscription_begins_after_its_ok(world: World) -> None:
 
 
 async def test_the_default_stream_is_netconf(world: World) -> None:
-    """RFC 5277 2.1.1: without a stream the events of the NETCONF stream are sent"""
+    """RFC 5277 3.2.3: without a stream the events of the NETCONF stream are sent"""
     session = world.open()
     await session.create()
     world.happen()
@@ -59,7 +59,7 @@ async def test_the_default_stream_is_netconf(world: World) -> None:
 
 
 async def test_a_stream_by_name(world: World) -> None:
-    """RFC 5277 2.1.1: the stream parameter names the stream"""
+    """RFC 5277 3.2.5.2: the stream parameter names the stream"""
     session = world.open()
     await session.create("<stream>NETCONF</stream>")
     world.happen()
@@ -149,7 +149,7 @@ async def test_sessions_subscribe_for_themselves(world: World) -> None:
 
 
 async def test_the_end_of_a_session_ends_its_subscription(world: World) -> None:
-    """RFC 5277 2.1.2: a subscription ends with its session"""
+    """RFC 5277 2.3: a subscription ends with its session"""
     session = world.open()
     await session.create()
     world.streams.session_ended(session.caller)
@@ -161,7 +161,7 @@ async def test_the_end_of_a_session_ends_its_subscription(world: World) -> None:
 
 
 async def test_a_session_that_ended_meanwhile_has_no_subscription(world: World) -> None:
-    """RFC 5277 2.1.2: what was asked for just before the session ended is not begun"""
+    """RFC 5277 2.3: what was asked for just before the session ended is not begun"""
     session = world.open()
     world.streams.session_ended(session.caller)
     with pytest.raises(ConnectionAbortedError):
@@ -202,7 +202,7 @@ async def test_the_log_says_when_it_begins(world: World) -> None:
 
 
 async def test_replay_sends_what_happened(world: World) -> None:
-    """RFC 5277 3.3: past events from startTime on are sent, in order"""
+    """RFC 5277 3.3.1: past events from startTime on are sent, in order"""
     for name in "abc":
         world.happen(name)
         world.clock.advance(10)
@@ -229,7 +229,7 @@ async def test_replay_complete_comes_before_what_is_new(world: World) -> None:
 
 
 async def test_what_happens_during_a_replay_is_not_lost(world: World) -> None:
-    """RFC 5277 3.3: a replay goes over into live events without a gap or a repetition"""
+    """RFC 5277 3.3.2: a replay goes over into live events without a gap or a repetition"""
     for number in range(450):
         world.happen(f"s{number}")
     world.clock.advance(1)
@@ -290,7 +290,7 @@ async def test_a_stop_time_in_the_past(world: World) -> None:
 
 
 async def test_a_stop_time_in_the_future(world: World) -> None:
-    """RFC 5277 2.1.1: notificationComplete is sent when stopTime is reached, and nothing after it"""
+    """RFC 5277 2.3: notificationComplete is sent when stopTime is reached, and nothing after it"""
     session = world.open()
     await session.create(f"<startTime>{world.at(0)}</startTime><stopTime>{world.at(60)}</stopTime>")
     world.happen("a")
@@ -305,7 +305,7 @@ async def test_a_stop_time_in_the_future(world: World) -> None:
 
 
 async def test_after_notification_complete_another_may_be_created(world: World) -> None:
-    """RFC 5277 2.1.1: the session is an ordinary one again after notificationComplete"""
+    """RFC 5277 2.3: the session is an ordinary one again after notificationComplete"""
     session = world.open()
     await session.create(f"<startTime>{world.at(0)}</startTime><stopTime>{world.at(1)}</stopTime>")
     await world.tick(2)
@@ -331,7 +331,7 @@ async def test_far_after_a_past_stop_time_nothing_is_read(world: World) -> None:
 
 
 async def test_a_subtree_filter(world: World) -> None:
-    """RFC 5277 3.6: a subtree filter passes what it selects something of"""
+    """RFC 5277 3.6 and 5.1: a subtree filter passes what it selects something of"""
     session = world.open()
     wanted = f'<configuration-changed xmlns="{EVENTS}"><subject>b</subject></configuration-changed>'
     await session.create(f'<filter type="subtree">{wanted}</filter>')
@@ -353,7 +353,7 @@ async def test_a_filter_does_not_change_what_it_passes(world: World) -> None:
 
 
 async def test_an_xpath_filter(world: World) -> None:
-    """RFC 5277 3.6: an XPath filter passes what its expression selects something of"""
+    """RFC 5277 3.6 and 5.2: an XPath filter passes what its expression selects something of"""
     session = world.open()
     select = "/ev:configuration-changed[ev:subject='a' or ev:subject='c']"
     await session.create(f'<filter type="xpath" xmlns:ev="{EVENTS}" select="{select}"/>')
@@ -364,7 +364,7 @@ async def test_an_xpath_filter(world: World) -> None:
 
 
 async def test_a_filter_holds_for_replay(world: World) -> None:
-    """RFC 5277 3.3: filters hold for replayed events as for live ones"""
+    """RFC 5277 3.3.2: filters hold for replayed events as for live ones"""
     for name in "abc":
         world.happen(name)
     world.clock.advance(1)
@@ -437,7 +437,7 @@ async def test_the_ends_of_a_replay_are_never_held_back(world: World) -> None:
 
 
 async def test_config_change(world: World) -> None:
-    """RFC 6470 2.1: netconf-config-change says who, which datastore, which node and how"""
+    """RFC 6470 2.2: netconf-config-change says who, which datastore, which node and how"""
     session = world.open()
     await session.create()
     world.happen("lab", actor="bob@netconf")
@@ -454,7 +454,7 @@ async def test_config_change(world: World) -> None:
 
 
 async def test_session_start(world: World) -> None:
-    """RFC 6470 2.3: netconf-session-start says who opened which session, and from where"""
+    """RFC 6470 2.2: netconf-session-start says who opened which session, and from where"""
     watcher, other = world.open(), world.open("bob")
     await watcher.create()
     world.streams.session_started(other.caller)
@@ -470,7 +470,7 @@ async def test_session_start(world: World) -> None:
 
 @pytest.mark.parametrize("ended", ["closed", "dropped", "timeout", "bad-hello", "other"])
 async def test_session_end(world: World, ended: str) -> None:
-    """RFC 6470 2.4: netconf-session-end says how a session ended"""
+    """RFC 6470 2.2: netconf-session-end says how a session ended"""
     watcher, other = world.open(), world.open("bob")
     await watcher.create()
     world.streams.session_ended(other.caller, ended)  # type: ignore[arg-type]
@@ -482,7 +482,7 @@ async def test_session_end(world: World, ended: str) -> None:
 
 
 async def test_session_killed(world: World) -> None:
-    """RFC 6470 2.4: killed-by is the session that killed it"""
+    """RFC 6470 2.2: killed-by is the session that killed it"""
     watcher, other = world.open(), world.open("bob")
     await watcher.create()
     world.streams.session_ended(other.caller, "killed", 1)
@@ -495,7 +495,7 @@ async def test_session_killed(world: World) -> None:
 
 @pytest.mark.parametrize("what", ["start", "extend", "complete", "cancel", "timeout"])
 async def test_confirmed_commit(world: World, what: str) -> None:
-    """RFC 6470 2.5: netconf-confirmed-commit says what became of one, and for how long it waits"""
+    """RFC 6470 2.2: netconf-confirmed-commit says what became of one, and for how long it waits"""
     watcher = world.open()
     await watcher.create()
     words = f"until {world.at(600)}, 2 change(s)" if what in ("start", "extend") else ""

@@ -40,7 +40,7 @@ def subjects(session: Session) -> list[str]:
 
 
 async def test_establish_gives_an_id(world: World) -> None:
-    """RFC 8639 2.4.2: the reply to establish-subscription has the id, and events follow it"""
+    """RFC 8639 2.4.2 and 2.6: the reply to establish-subscription has the id, and events follow it"""
     session = world.open()
     number = await session.establish(NETCONF)
     world.happen()
@@ -97,7 +97,7 @@ async def test_an_encoding_that_is_not_done(world: World) -> None:
 
 
 async def test_the_encoding_xml(world: World) -> None:
-    """RFC 8640 5: encode-xml may be asked for"""
+    """RFC 8640 4: encode-xml may be asked for"""
     inner = f'{NETCONF}<encoding xmlns:sn="{SUBSCRIBED}">sn:encode-xml</encoding>'
     assert await world.open().establish(inner)
 
@@ -145,7 +145,7 @@ async def test_a_filter_that_cannot_be(world: World, expression: str) -> None:
 
 
 async def test_a_filter_by_name(world: World) -> None:
-    """RFC 8639 2.4.6: a filter that is not in /filters cannot be used"""
+    """RFC 8639 2.4.6 and 3.2: a filter that is not in /filters cannot be used"""
     error = await world.open().refused(establish(f"{NETCONF}<stream-filter-name>f</stream-filter-name>"))
     assert error.app_tag == "ietf-subscribed-notifications:filter-unsupported"
 
@@ -173,7 +173,7 @@ async def test_too_many_subscriptions(world: World) -> None:
 
 
 async def test_replay(world: World) -> None:
-    """RFC 8639 2.4.2.1: past events are sent from replay-start-time on, then replay-completed"""
+    """RFC 8639 2.4.2.1 and 2.7.7: past events are sent from replay-start-time on, then replay-completed"""
     for name in "ab":
         world.happen(name)
         world.clock.advance(10)
@@ -223,7 +223,7 @@ async def test_replay_after_a_restart(world: World) -> None:
 
 
 async def test_stop_time(world: World) -> None:
-    """RFC 8639 2.4.2: a subscription ends at its stop-time, and its receiver is told"""
+    """RFC 8639 2.4.2 and 2.7.6: a subscription ends at its stop-time, and its receiver is told"""
     session = world.open()
     number = await session.establish(f"{NETCONF}<stop-time>{world.at(60)}</stop-time>")
     world.happen()
@@ -272,7 +272,7 @@ async def test_delete_twice(world: World) -> None:
 
 
 async def test_kill(world: World) -> None:
-    """RFC 8639 2.4.5: kill-subscription ends another session's, and its receiver is told"""
+    """RFC 8639 2.4.5 and 2.7.3: kill-subscription ends another session's, and its receiver is told"""
     one, operator = world.open(), world.open("root")
     number = await one.establish(NETCONF)
     await operator.call(by_id("kill-subscription", number))
@@ -291,7 +291,7 @@ async def test_kill_of_nothing(world: World) -> None:
 
 
 async def test_the_end_of_a_session(world: World) -> None:
-    """RFC 8640 3: all dynamic subscriptions end with their session"""
+    """RFC 8640 5: all dynamic subscriptions end with their session"""
     session = world.open()
     for _ in range(3):
         await session.establish(NETCONF)
@@ -381,7 +381,7 @@ async def test_streams_are_listed(world: World) -> None:
 
 
 async def test_subscriptions_are_listed(world: World) -> None:
-    """RFC 8639 3.3: /subscriptions lists each with its terms, its receiver and counters"""
+    """RFC 8639 2.8 and 3.3: /subscriptions lists each with its terms, its receiver and counters"""
     session = world.open()
     expression = f'<stream-xpath-filter xmlns:e="{EVENTS}">/e:configuration-changed</stream-xpath-filter>'
     number = await session.establish(NETCONF + expression)
@@ -396,7 +396,7 @@ async def test_subscriptions_are_listed(world: World) -> None:
 
 
 async def test_leaves_of_yang_push_need_a_datastore(world: World) -> None:
-    """RFC 8641 5: an update trigger belongs to a datastore, not to a stream"""
+    """RFC 8641 4.4.1: an update trigger belongs to a datastore, not to a stream"""
     inner = f'{NETCONF}<periodic xmlns="{PUSH}"><period>500</period></periodic>'
     error: RpcError = await world.open().refused(establish(inner))
     assert error.tag == "unknown-element"

@@ -86,7 +86,7 @@ async def test_a_period_that_is_too_short(world: World) -> None:
 
 
 async def test_what_was_missed_is_not_sent_twice(world: World) -> None:
-    """RFC 8641 3.1: a client that does not read for three periods gets one update, of now"""
+    """RFC 8641 3.4: a client that does not read for three periods gets one update, of now"""
     world.selection = usage("1")
     session = world.open()
     await session.establish(periodic(100))
@@ -186,7 +186,7 @@ async def test_access_that_is_lost(world: World) -> None:
 
 
 async def test_a_trigger_must_be_named(world: World) -> None:
-    """RFC 8641 4.3.1: a subscription to a datastore is periodic or on-change"""
+    """RFC 8641 4.4.1: a subscription to a datastore is periodic or on-change"""
     assert (await world.open().refused(establish(push("", SELECTION)))).tag == "missing-element"
 
 
@@ -203,7 +203,7 @@ async def test_sync_on_start(world: World) -> None:
 
 
 async def test_no_sync_on_start(world: World) -> None:
-    """RFC 8641 4.3.1: with sync-on-start false only changes are sent"""
+    """RFC 8641 4.2: with sync-on-start false only changes are sent"""
     world.selection = usage("100")
     session = world.open()
     await session.establish(on_change("<sync-on-start>false</sync-on-start>"))
@@ -289,7 +289,7 @@ async def test_an_event_that_changes_nothing_selected(world: World) -> None:
 
 
 async def test_dampening(world: World) -> None:
-    """RFC 8641 3.1: within the dampening period changes wait, and are told together with their last value"""
+    """RFC 8641 3.3: within the dampening period changes wait, and are told together with their last value"""
     world.selection = usage("1")
     session = world.open()
     await session.establish(on_change("<dampening-period>1000</dampening-period>"))
@@ -319,7 +319,7 @@ async def test_a_value_that_came_back_is_no_change(world: World) -> None:
 
 
 async def test_excluded_changes(world: World) -> None:
-    """RFC 8641 4.3.1: changes of an excluded kind are not told"""
+    """RFC 8641 4.2: changes of an excluded kind are not told"""
     world.selection = usage("1")
     session = world.open()
     await session.establish(on_change("<excluded-change>replace</excluded-change>"))
@@ -342,7 +342,7 @@ async def test_an_unknown_kind_of_change(world: World) -> None:
 
 
 async def test_resync(world: World) -> None:
-    """RFC 8641 5: resync-subscription sends everything once more"""
+    """RFC 8641 4.4.4: resync-subscription sends everything once more"""
     world.selection = usage("1")
     session = world.open()
     number = await session.establish(on_change())
@@ -352,7 +352,7 @@ async def test_resync(world: World) -> None:
 
 
 async def test_resync_of_what_is_not_there(world: World) -> None:
-    """RFC 8641 5: only the session's own on-change subscriptions can be synchronised"""
+    """RFC 8641 4.4.4: only the session's own on-change subscriptions can be synchronised"""
     one, other = world.open(), world.open()
     number = await one.establish(on_change())
     regular = await other.establish(periodic(100))
@@ -367,7 +367,7 @@ async def test_resync_of_what_is_not_there(world: World) -> None:
 
 
 async def test_modify_the_period(world: World) -> None:
-    """RFC 8641 4.3.2: modify-subscription changes the period"""
+    """RFC 8641 4.4.2: modify-subscription changes the period"""
     session = world.open()
     number = await session.establish(periodic(10_000))
     session.received()
@@ -382,7 +382,7 @@ async def test_modify_the_period(world: World) -> None:
 
 
 async def test_a_kind_of_trigger_stays(world: World) -> None:
-    """RFC 8641 4.3.2: a periodic subscription does not become one on change"""
+    """RFC 8641 4.4.2: a periodic subscription does not become one on change"""
     session = world.open()
     number = await session.establish(periodic(100))
     error = await session.refused(
@@ -402,7 +402,7 @@ async def test_too_large_an_update(world: World, monkeypatch: pytest.MonkeyPatch
 
 
 async def test_an_update_that_grew_too_large(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 8639 2.7.3: a subscription that cannot be served is suspended, and resumed when it can"""
+    """RFC 8639 2.7.4 and 2.7.5: a subscription that cannot be served is suspended, and resumed when it can"""
     world.selection = usage("1")
     session = world.open()
     await session.establish(periodic(100))
@@ -419,7 +419,7 @@ async def test_an_update_that_grew_too_large(world: World, monkeypatch: pytest.M
 
 
 async def test_on_change_after_a_suspension(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 8639 2.7.4: after it was suspended, an on-change subscription begins with everything again"""
+    """RFC 8641 3.11.1: after it was suspended, an on-change subscription begins with everything again"""
     world.selection = usage("1")
     session = world.open()
     await session.establish(on_change())
@@ -434,7 +434,7 @@ async def test_on_change_after_a_suspension(world: World, monkeypatch: pytest.Mo
 
 
 async def test_subscriptions_to_datastores_are_listed(world: World) -> None:
-    """RFC 8641 4.4: /subscriptions shows the datastore, the selection and the trigger"""
+    """RFC 8641 4.2: /subscriptions shows the datastore, the selection and the trigger"""
     session = world.open()
     await session.establish(on_change("<excluded-change>delete</excluded-change>"))
     top = world.state(sn("subscriptions"))
