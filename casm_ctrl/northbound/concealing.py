@@ -1,4 +1,4 @@
-"""What a refused change tells of data that its caller may not read (RFC 8341, 3.2.4): nothing.
+"""What a refused change tells of data that its caller may not read (RFC 8341, 3.2.5 and 5): nothing.
 
 An edit of what is hidden is answered the same whether it is there or not. What else goes wrong because of hidden data
 is refused with its tags, and without the path and the words that would name it.

@@ -1,4 +1,4 @@
-"""What is refused tells nothing of what the user may not read (RFC 8341, 3.2.4)."""
+"""What is refused tells nothing of what the user may not read (RFC 8341, 3.2.5)."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ async def refused(client: Client, operation: str) -> Refused:
 
 
 async def test_an_edit_of_hidden_data_does_not_tell_that_it_is_there(endpoint: Endpoint) -> None:
+    """RFC 8341 5: an edit of data that the user may not read is access-denied, there or not."""
     eve = await opened(endpoint)
     error = await refused(eve, edit('<pool nc:operation="create"><name>secret</name></pool>'))
     assert error.tags == ["access-denied"]
@@ -75,6 +76,7 @@ async def test_an_edit_of_hidden_data_does_not_tell_that_it_is_there(endpoint: E
 
 
 async def test_what_hidden_data_refers_to_is_not_named(endpoint: Endpoint) -> None:
+    """RFC 8341 3.2.5: an error for a reference that hidden data has tells neither where nor of what."""
     eve = await opened(endpoint)
     error = await refused(eve, edit('<pool nc:operation="delete"><name>open</name></pool>'))
     assert (error.tags, error.app_tags, error.paths) == (["data-missing"], ["instance-required"], [None])
@@ -82,6 +84,7 @@ async def test_what_hidden_data_refers_to_is_not_named(endpoint: Endpoint) -> No
 
 
 async def test_what_the_store_finds_in_the_way_is_not_named(endpoint: Endpoint) -> None:
+    """RFC 8341 3.2.5: hidden data that a commit does not go together with is not told of."""
     eve = await opened(endpoint)
     await eve.rpc(
         edit(
