@@ -197,8 +197,9 @@ class ServerSession:
 
     def _take(self, message: bytes, parsed: Rpc | RpcRefused | None) -> Rpc | None:
         if self.state is State.HELLO:
-            self.client = parse_hello(message, from_server=False)
-            self._framing = negotiate(self._hello, self.client)
+            client = parse_hello(message, from_server=False)
+            self._framing = negotiate(self._hello, client)
+            self.client = client
             self._decoder.use(self._framing)
             self._decoder.allow(self._max_message)
             self._move(Event.GREETED)
