@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from casm_ctrl.netconf.names import Element, local_name
+from casm_ctrl.netconf.names import NOTIFICATION, Element, local_name
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.northbound.notifications.names import PUSH, SUBSCRIBED, sn
 from casm_ctrl.northbound.notifications.streams import FIRST_ID, MOST_OF_SESSION
@@ -68,14 +68,25 @@ async def test_several_subscriptions_of_a_session(world: World) -> None:
     assert sorted(subjects(session)) == ["a", "b"]
 
 
-async def test_beside_one_of_rfc_5277(world: World) -> None:
-    """RFC 8640 4: a session may mix both kinds, and each event comes once for each"""
+async def test_not_beside_one_of_rfc_5277(world: World) -> None:
+    """RFC 8640 3: a session that has a subscription by create-subscription has none by establish-subscription"""
     session = world.open()
     await session.create()
-    await session.establish(NETCONF)
+    assert (await session.refused(establish(NETCONF))).tag == "operation-not-supported"
     world.happen()
     await world.tick()
-    assert sorted(session.names()) == sorted(BOTH * 2)
+    assert sorted(session.names()) == sorted(BOTH)
+
+
+async def test_one_of_rfc_5277_not_beside_it(world: World) -> None:
+    """RFC 8640 3: nor the other way round; other sessions may have either, and so may this one afterwards"""
+    session = world.open()
+    number = await session.establish(NETCONF)
+    create = f'<create-subscription xmlns="{NOTIFICATION}"/>'
+    assert (await session.refused(create)).tag == "operation-not-supported"
+    await world.open().create()
+    await session.call(by_id("delete-subscription", number))
+    await session.create()
 
 
 async def test_an_unknown_stream(world: World) -> None:
@@ -223,7 +234,7 @@ async def test_replay_after_a_restart(world: World) -> None:
 
 
 async def test_stop_time(world: World) -> None:
-    """RFC 8639 2.4.2 and 2.7.6: a subscription ends at its stop-time, and its receiver is told"""
+    """RFC 8639 2.4.2 and 2.7.3: a subscription ends at its stop-time, and its receiver is told"""
     session = world.open()
     number = await session.establish(f"{NETCONF}<stop-time>{world.at(60)}</stop-time>")
     world.happen()

@@ -58,6 +58,9 @@ class SubscriptionOperations:
 
     async def _create(self, caller: Caller, operation: Element) -> Answer:
         terms = read_create(operation, self._streams.clock.now())
+        _, dynamic = self._streams.kinds(caller.session_id)
+        if dynamic:
+            raise _mixed("establish-subscription")
         if not self._streams.claim_legacy(caller.session_id):
             raise rpc_error.in_use("this session has a subscription already (RFC 5277): open another session")
         try:
@@ -93,6 +96,9 @@ class SubscriptionOperations:
     async def _establish(self, caller: Caller, operation: Element) -> Answer:
         terms = read_establish(operation, self._streams.clock.now())
         push = not isinstance(terms.target, EventTarget)
+        legacy, _ = self._streams.kinds(caller.session_id)
+        if legacy:
+            raise _mixed("create-subscription")
         if not self._streams.has_room(caller.session_id):
             message = "there are too many subscriptions: delete one"
             raise refuse("establish", "insufficient-resources", message, push=push)
@@ -183,3 +189,9 @@ class SubscriptionOperations:
 
 def _unknown(rpc: Rpc, number: int) -> rpc_error.RpcError:
     return refuse(rpc, "no-such-subscription", f"there is no subscription {number} of this session")
+
+
+def _mixed(other: str) -> rpc_error.RpcError:
+    """A session has subscriptions of RFC 5277 or of RFC 8639, and never both (RFC 8640, 3)."""
+    message = f"this session has a subscription by {other} (RFC 8640, section 3): open another session"
+    return rpc_error.operation_not_supported(message, layer="application")

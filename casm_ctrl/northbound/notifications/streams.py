@@ -105,6 +105,11 @@ class Streams:
         mine = sum(s.caller.session_id == session_id for s in self._subscriptions)
         return len(self._subscriptions) < MOST and mine < MOST_OF_SESSION
 
+    def kinds(self, session_id: int) -> tuple[bool, bool]:
+        """Whether a session has its subscription of RFC 5277, and whether it has any of RFC 8639."""
+        dynamic = any(s.number is not None and s.caller.session_id == session_id for s in self._subscriptions)
+        return session_id in self._legacy, dynamic
+
     def claim_legacy(self, session_id: int) -> bool:
         """Reserve a session's one subscription of RFC 5277; False where it has one."""
         if session_id in self._legacy:
