@@ -67,7 +67,8 @@ class Questions:
         self, user: str, operation: str, path: str | None, extra: frozenset[str] = frozenset()
     ) -> Judgement:
         """Whether `user` may. `operation` is create, read, update or delete with a `path`, else the name of an RPC or
-        of a notification, with its module in front where two have it. `extra` are groups to be supposed.
+        of a notification, with its module in front where two have it; `exec` and that name say the same of an RPC.
+        `extra` are groups to be supposed.
 
         NotFound where there is no such thing, InvalidValue where the words are none of these.
         """
@@ -82,6 +83,8 @@ class Questions:
             found = self.control.judge_data(user, reported, steps, Right(operation))
             above = _cut(text, found.depth) if found.depth < len(steps) else None
             return Judgement(user, groups, operation, found.verdict, text, above)
+        if operation == Right.EXEC.value and path is not None:
+            operation, path = path.strip().lstrip("/"), None
         if path is not None:
             raise InvalidValue(
                 f"a path goes with {', '.join(DATA_RIGHTS)}, not with '{operation}'", "leave it out"

@@ -65,6 +65,8 @@ def document(name: str, *arguments: str, status: int = 0) -> dict[str, Any]:
             ("bob", "netconf-session-start"),
             "may netconf-session-start: no rule decides, and read-default does",
         ),
+        (("alice", "exec", "/casm-operations:allocate"), "may casm-operations:allocate"),
+        (("alice", "exec", "allocate"), "may allocate"),
         (("bob", "notificationComplete"), "the end of a replay is always sent"),
     ],
 )
