@@ -103,11 +103,15 @@ class Client:
         """The rpc-reply to an operation, whose default namespace is NETCONF's; with errors too."""
         self._number += 1
         self.send(f'<rpc message-id="{self._number}" xmlns="{BASE}">{operation}</rpc>'.encode())
-        while not self._replies:
-            await self._take()
-        reply = self._replies.popleft()
+        reply = await self.next_reply()
         assert reply.get("message-id") == str(self._number)
         return reply
+
+    async def next_reply(self) -> Element:
+        """The next rpc-reply, to what was sent with `send`; waits for it."""
+        while not self._replies:
+            await self._take()
+        return self._replies.popleft()
 
     async def rpc(self, operation: str) -> Element:
         """As `reply`; raises Refused where it has rpc-errors."""

@@ -152,10 +152,10 @@ class Reading:
             self._fill(top, asked)
             nodes = list(top)
         seen = self._access.prune(caller, nodes)
-        return (
-            _around([node for node in seen if not isinstance(node, bytes)]),
-            [node for node in seen if isinstance(node, bytes)],
-        )
+        looked_at = [node for node in seen if not isinstance(node, bytes)]
+        if asked.datastore != OPERATIONAL:  # there is no state in it that could decide what is selected
+            looked_at = self._contents.cut(looked_at, "config")
+        return _around(looked_at), [node for node in seen if isinstance(node, bytes)]
 
     def _exact(self, caller: Caller, asked: Retrieval) -> bool:
         """Whether what the filter selects may go out without a look at it: nothing is hidden from the caller, and
