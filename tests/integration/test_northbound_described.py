@@ -12,7 +12,7 @@ from lxml import etree
 
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import NotSupported
-from casm_ctrl.netconf.names import NOTIFICATION, Element
+from casm_ctrl.netconf.names import BASE, MONITORING, NOTIFICATION, Element
 from casm_ctrl.northbound import server as server_module
 from casm_ctrl.northbound import verbs
 from casm_ctrl.northbound.interface import Operations
@@ -24,10 +24,10 @@ from casm_ctrl.northbound.notifications.telling import TOLD
 from casm_ctrl.northbound.server import Northbound
 from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.store.database import open_database
-from casm_ctrl.yang.operations import notification_tags
+from casm_ctrl.yang.operations import notification_tags, read_operations
 from casm_ctrl.yang.schema import Kind, SchemaNode
 from tests.filled_world import fill
-from tests.northbound_harness import Client, Endpoint
+from tests.northbound_harness import Client, Endpoint, Refused
 
 DATASTORES = "urn:ietf:params:xml:ns:yang:ietf-datastores"
 NMDA = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
@@ -72,7 +72,7 @@ async def everybody(filled: Endpoint) -> Client:
         "ds:operational</yp:datastore><yp:datastore-xpath-filter>/*</yp:datastore-xpath-filter>"
         "<yp:periodic><yp:period>6000</yp:period></yp:periodic></establish-subscription>"
     )
-    await listener.rpc(
+    await pusher.rpc(
         f'<establish-subscription xmlns="{SUBSCRIBED}"><stream>NETCONF</stream>'
         "<replay-start-time>2000-01-01T00:00:00Z</replay-start-time></establish-subscription>"
     )
@@ -136,6 +136,54 @@ def paths(nodes: Element, path: str = "") -> Iterator[str]:
 async def test_every_state_node_of_every_module_is_told(filled: Endpoint) -> None:
     told = set(paths(await (await everybody(filled)).data("<get/>")))
     assert [path for path in state_nodes(filled.server.models.schema.roots) if path not in told] == []
+
+
+async def test_every_input_of_every_rpc_is_known(filled: Endpoint) -> None:
+    models = filled.server.models
+    unknown = []
+    for name in models.implemented:
+        for operation in read_operations(models.engine.context, name).values():
+            for tag in operation.input:
+                client = await filled.open()
+                try:
+                    await client.rpc(
+                        f"{opening(operation.tag)}{opening(tag)}{closing(tag)}{closing(operation.tag)}"
+                    )
+                except Refused as refused:
+                    if {"unknown-element", "unknown-namespace", "operation-not-supported"} & set(
+                        refused.tags
+                    ):
+                        unknown.append((operation.tag, tag, refused.tags))
+                await client.close()
+    assert unknown == []
+
+
+def opening(tag: str) -> str:
+    return f'<{etree.QName(tag).localname} xmlns="{etree.QName(tag).namespace}">'
+
+
+def closing(tag: str) -> str:
+    return f"</{etree.QName(tag).localname}>"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "<get/>",
+        "<get-config><source><candidate/></source></get-config>",
+        "<commit/>",
+        f'<get-schema xmlns="{MONITORING}"><identifier>casm-pools</identifier></get-schema>',
+        f'<get-data xmlns="{NMDA}"><datastore xmlns:ds="{DATASTORES}">ds:running</datastore></get-data>',
+        f'<establish-subscription xmlns="{SUBSCRIBED}"><stream>NETCONF</stream>'
+        "<replay-start-time>2000-01-01T00:00:00Z</replay-start-time></establish-subscription>",
+        "<lock><target><candidate/></target></lock>",
+    ],
+)
+async def test_replies_are_valid(filled: Endpoint, request_: str) -> None:
+    client = await filled.open()
+    reply = etree.tostring(await client.rpc(request_))
+    message = f'<rpc message-id="1" xmlns="{BASE}">{request_}</rpc>'.encode()
+    filled.server.models.engine.validate(reply, what="reply", request=message)
 
 
 # --- What has no handler --------------------------------------------------------------------------
