@@ -30,6 +30,7 @@ from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.northbound.configuration_edits import PlacedEdit, edits_between
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.judging import Judge
+from casm_ctrl.northbound.prefix_values import with_canonical_prefixes
 from casm_ctrl.northbound.refusals import rpc_error_of
 from casm_ctrl.northbound.running import Running
 from casm_ctrl.northbound.touching import touched_by
@@ -41,7 +42,7 @@ from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.pending_commits import ConfirmedCommit
 
-_TRIES = 5
+_TRIES = 20
 """Times that a commit is made anew because others change the configuration at the same time."""
 
 CheckChange = Callable[[Caller, Element, Element], None]
@@ -203,7 +204,8 @@ class Datastores(DatastoreRules[Configuration]):
     def _edited(self, content: Configuration, config: Element, default_operation: str) -> Configuration:
         """A value that its type forbids is refused whatever the test-option says (RFC 7950, 8.3.1)."""
         try:
-            return self._judge_of.canonical(content, content.edited(config, default_operation))
+            edited = content.edited(with_canonical_prefixes(config), default_operation)
+            return self._judge_of.canonical(content, edited)
         except YangInvalid as error:
             raise refusal(error, self._schema) from error
 

@@ -144,6 +144,23 @@ async def test_a_value_written_otherwise_is_no_change(endpoint: Endpoint) -> Non
     await client.rpc("<lock><target><candidate/></target></lock>")
 
 
+async def test_an_entry_is_found_however_its_key_is_written(endpoint: Endpoint) -> None:
+    """RFC 7950 9.1: values are compared in canonical form: another way to write a prefix is the same entry."""
+    client = await network(endpoint)
+    inner = "<address-space>s</address-space><family>ipv6</family><prefix>2001:DB8:0::/32</prefix>"
+    await client.rpc(edit(pools(pool("six", inner))))
+    await client.rpc(
+        edit(pools(pool("six", "<prefix>2001:0db8::/32</prefix><prefix>2001:db9::/32</prefix>")))
+    )
+    path = "p:pools/p:pool[p:name='six']/p:prefix"
+    shown = await client.data("<get-config><source><candidate/></source></get-config>")
+    assert found(shown, path) == ["2001:db8::/32", "2001:db9::/32"]
+    await client.rpc(edit(pools(pool("six", '<prefix nc:operation="delete">2001:DB8::/32</prefix>'))))
+    await client.rpc(COMMIT)
+    shown = await client.data("<get-config><source><running/></source></get-config>")
+    assert found(shown, path) == ["2001:db9::/32"]
+
+
 # --- Paths ----------------------------------------------------------------------------------------
 
 
