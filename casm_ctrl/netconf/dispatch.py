@@ -36,7 +36,7 @@ from casm_ctrl.netconf.nmda import DATASTORE, EDIT_DATA, read_datastore
 from casm_ctrl.netconf.nmda import NAMESPACE as NMDA
 from casm_ctrl.netconf.sessions import Sessions
 from casm_ctrl.netconf.with_defaults import PARAMETER as WITH_DEFAULTS_PARAMETER
-from casm_ctrl.netconf.with_defaults import WITH_DEFAULTS, read_mode
+from casm_ctrl.netconf.with_defaults import WITH_DEFAULTS, WORDS
 from casm_ctrl.yang.modules import Module
 from casm_ctrl.yang.schema import Schema
 
@@ -172,14 +172,13 @@ class Operations:
         return Ok()
 
     def _copy_config(self, session_id: int, operation: Element) -> Answer:
-        """with-defaults is about what is kept (RFC 6243, 4.5.3): in a datastore of a server that trims, the same in
-        each mode."""
+        """with-defaults is for targets that are URLs, and ignored for datastores (RFC 6243, 4.5.1)."""
         arguments = Arguments(
             operation, ("target", "source", *([WITH_DEFAULTS_PARAMETER] * self._has(WITH_DEFAULTS)))
         )
         mode = arguments.text(WITH_DEFAULTS_PARAMETER)
-        if mode is not None:
-            read_mode(mode)
+        if mode is not None and mode.strip() not in WORDS:
+            raise rpc_error.invalid_value(f"with-defaults is one of: {', '.join(WORDS)}", layer="protocol")
         target = arguments.datastore("target", self._stores(writable=True))
         self._datastores.copy_config(session_id, target, self._source(arguments))
         return Ok()

@@ -136,11 +136,11 @@ class EditReader:
         return value.strip() in ("true", "1")
 
     def _check_tagged(self, source: Element, node: SchemaNode, operation: Operation) -> None:
-        """What is tagged as default data is set to its default, or the value is invalid (RFC 6243, 4.5.2)."""
+        """What is tagged as default data is set to its default, or both are invalid (RFC 6243, 4.5.2)."""
         name = local_name(source)
         if operation in (*REMOVING, Operation.NONE):
             message = f"default data does not go with the operation {operation.value}"
-            raise self.at(source, rpc_error.bad_attribute("default", name, message))
+            raise self.at(source, rpc_error.invalid_value(message))
         if not has_default(source, node):
             known = "has none" if node.default is None else f"is '{node.default}'"
             message = f"<{name}> is tagged as default data, and its default {known}"

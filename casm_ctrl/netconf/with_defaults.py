@@ -37,6 +37,9 @@ class Mode(Enum):
     TRIM = "trim"
 
 
+WORDS = (*(mode.value for mode in Mode), "explicit")
+"""All that the argument's type has, whether a server has the mode or not."""
+
 CAPABILITY = f"{WITH_DEFAULTS}?basic-mode={Mode.TRIM.value}&also-supported=" + ",".join(
     mode.value for mode in Mode if mode is not Mode.TRIM
 )
