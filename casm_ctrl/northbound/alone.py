@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +20,7 @@ def alone(database: Database) -> Iterator[None]:
         yield
         return
     # Not the store itself: closing a second descriptor of it would end SQLite's own locks.
-    with open(f"{path}-serve", "wb") as held:  # noqa: PTH123 - kept open
+    with open(f"{path}-serve", "wb", opener=_private) as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -27,3 +28,7 @@ def alone(database: Database) -> Iterator[None]:
                 f"another casm serve has the store {path}", "end it, or let clients use that one"
             ) from None
         yield
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
