@@ -9,11 +9,14 @@ import pytest
 from lxml import etree
 
 from casm_ctrl.base.clock import ManualClock, from_rfc3339
+from casm_ctrl.base.processes import this_process
 from casm_ctrl.netconf.messages import Hello, build_hello, parse_document
 from casm_ctrl.netconf.monitoring import find_schema, netconf_state
 from casm_ctrl.netconf.names import BASE, BASE_1_0, CANDIDATE, MONITORING, NOTIFICATION, STARTUP, Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.sessions import Sessions
+from casm_ctrl.service import config_lock
+from casm_ctrl.store.config_lock import Holder
 from casm_ctrl.yang.modules import Module
 from tests.northbound_harness import Client, Endpoint, MemoryChannel, Refused
 
@@ -96,6 +99,15 @@ async def test_a_global_lock_names_its_session_and_time(endpoint: Endpoint, name
     await holder.rpc(f"<unlock><target><{name}/></target></unlock>")
     (told,) = await state(other, "<datastores/>")
     assert told.find(".//m:locks", NS) is None
+
+
+async def test_a_lock_of_nobody_here(endpoint: Endpoint) -> None:
+    """RFC 6022 2.1.2.1: if the lock is held by a session that is not ours, its id is told as 0."""
+    stranger = Holder("another server", 7, "carol", this_process())
+    assert config_lock.lock(endpoint.database, stranger) is None
+    (told,) = await state(await endpoint.open(), "<datastores/>")
+    (lock,) = told.iterfind(".//m:global-lock", NS)
+    assert number(lock, "locked-by-session") == 0
 
 
 async def test_a_lock_goes_with_its_session(endpoint: Endpoint) -> None:
