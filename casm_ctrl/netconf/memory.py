@@ -7,6 +7,7 @@ One client alone is bounded by the sizes that it may send and is sent; a thousan
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -16,8 +17,10 @@ FREE = 64 * 1024
 """Octets of each session that do not count: who only speaks normally never has to go."""
 SMALL = 8 * 1024
 """Octets of a message that is taken as it comes: as a tree it has less than half a mebibyte."""
-_OF_NODE, _OF_ATTRIBUTE = 120, 150
-"""Octets of libxml2's structures."""
+LARGE = 8 << 20
+"""Octets of a tree after which the memory is given back at once."""
+_OF_NODE, _OF_ELEMENT, _OF_ATTRIBUTE = 120, 250, 150
+"""Octets of libxml2's structures, and of what is made of an element while a request is carried out."""
 
 
 class Memory:
@@ -127,7 +130,17 @@ class Room:
 
 
 def tree_size(message: bytes) -> int:
-    """The most octets that `message` may have as a tree: a few characters of XML may be sixty times as much."""
+    """The most octets that `message` may have as a tree: a few characters of XML may be a hundred times as much."""
     if len(message) <= SMALL:
         return 0
-    return len(message) + _OF_NODE * message.count(b"<") + _OF_ATTRIBUTE * message.count(b"=")
+    tags = message.count(b"<")
+    elements = tags - message.count(b"</")
+    return len(message) + _OF_NODE * tags + _OF_ELEMENT * elements + _OF_ATTRIBUTE * message.count(b"=")
+
+
+def give_back() -> None:
+    """Give memory that is free back to the system. glibc keeps what was in small pieces, once for each thread that
+    was used; other C libraries have no word for it. On a thread."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

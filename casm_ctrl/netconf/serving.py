@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
-from casm_ctrl.netconf.memory import Room, tree_size
+from casm_ctrl.netconf.memory import LARGE, Room, give_back, tree_size
 from casm_ctrl.netconf.messages import Answer, Errors, Rpc, RpcRefused
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
 from casm_ctrl.netconf.server import ServerSession, State, parse
@@ -141,7 +142,7 @@ class Bounds:
     patience: Callable[[], float | None] = lambda: None
     held: Held | None = None
     room: Room | None = None
-    on_thread: Callable[[Callable[[], Parsed]], Awaitable[Parsed]] | None = None
+    on_thread: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None
 
 
 async def serve(
@@ -164,13 +165,16 @@ async def serve(
     bounds = bounds or Bounds()
     while True:
         while (message := session.next_message()) is not None:
-            async with _room(bounds, session, message) as parsed:
+            size = tree_size(message) if bounds.room is not None and session.state is State.OPEN else 0
+            async with _room(bounds, session, message, size) as parsed:
                 rpc = None if session.over else session.take(message, parsed)
                 del message, parsed
                 if greeted is not None and session.client is not None and session.state is not State.FAILED:
                     greeted()
                     greeted = None
                 if rpc is None:
+                    if size >= LARGE and bounds.on_thread is not None:
+                        await bounds.on_thread(give_back)
                     continue
                 try:
                     session.answer(rpc, await _answer(call, rpc))
@@ -181,6 +185,8 @@ async def serve(
             if replied is not None:
                 replied(rpc)
             del rpc
+            if size >= LARGE and bounds.on_thread is not None:
+                await bounds.on_thread(give_back)
         await outgoing.flush()
         if session.over:
             break
@@ -194,19 +200,16 @@ async def serve(
 
 
 @asynccontextmanager
-async def _room(bounds: Bounds, session: ServerSession, message: bytes) -> AsyncIterator[Parsed]:
-    """Wait until there is room for a message that is large, and give what it says; None where it is small."""
-    size = tree_size(message) if bounds.room is not None and bounds.on_thread is not None else 0
-    if not size or session.state is State.HELLO:
+async def _room(bounds: Bounds, session: ServerSession, message: bytes, size: int) -> AsyncIterator[Parsed]:
+    """Wait until there is room for a message of that size, and give what it says; None where it is small."""
+    if not size or bounds.room is None or bounds.on_thread is None:
         yield None
-        return
-    assert bounds.room is not None and bounds.on_thread is not None
-    if size > bounds.room.most:
+    elif size > bounds.room.most:
         session.refuse_too_big("a message has more elements and attributes than this server takes at once")
         yield None
-        return
-    async with bounds.room.hold(size):
-        yield await bounds.on_thread(lambda: parse(message))
+    else:
+        async with bounds.room.hold(size):
+            yield await bounds.on_thread(partial(parse, message))
 
 
 async def _within(seconds: float | None, wait: Awaitable[_T], what: str) -> _T:

@@ -43,15 +43,25 @@ def read_public_key(text: str) -> str:
 
 
 class Logins:
-    """The gate of an SSH listener. `authorities` are public keys that sign certificates of users."""
+    """The gate of an SSH listener, which takes `places` connections. `authorities` are public keys that sign
+    certificates of users."""
 
-    def __init__(self, database: Database, endpoint: Endpoint, authorities: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        endpoint: Endpoint,
+        authorities: Sequence[str] = (),
+        *,
+        places: int = 1 << 20,
+    ) -> None:
         self.authorities = tuple(authorities)
         self.endpoint = endpoint
         self.database = database
         self.delays = Delays()
         limits = endpoint.limits
-        self.half_open = HalfOpen(limits.max_half_open, limits.max_half_open_of_source)
+        # However few places there are, those who say nothing do not take them all.
+        most = max(1, min(limits.max_half_open, places // 2))
+        self.half_open = HalfOpen(most, min(limits.max_half_open_of_source, most))
         # Neither operations nor guesses at passwords may keep out who knows a key.
         self._passwords = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._passwords.submit(is_password, "", None)

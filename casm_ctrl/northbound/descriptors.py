@@ -5,8 +5,8 @@ from __future__ import annotations
 import resource
 
 RESERVE = 256
-"""Descriptors that clients never get: the store, logs, and sessions with devices. Of a process that may have few, a
-quarter."""
+"""Descriptors that clients never get: the store, logs, and sessions with devices. Of a process that may have few,
+half."""
 
 
 def raise_limit() -> int:
@@ -19,4 +19,4 @@ def raise_limit() -> int:
 
 def for_clients(limit: int) -> int:
     """Of `limit` descriptors, those that clients may take."""
-    return max(1, limit - min(RESERVE, limit // 4))
+    return max(1, limit - min(RESERVE, limit // 2))

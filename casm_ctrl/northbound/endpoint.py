@@ -294,6 +294,8 @@ class Endpoint:
         finally:
             if not future.done():
                 await asyncio.wait([future])
+            # An error that it holds has this frame in its traceback: together they would keep the request for long.
+            del future
 
 
 class _Patience:

@@ -33,7 +33,7 @@ class Limits:
     max_waiting: int = 256 << 20
     """Of all sessions: requests that are not whole yet and replies that are not taken yet. Where they are more, the
     sessions are ended where nothing moved for longest; the first 64 KiB of each do not count."""
-    max_trees: int = 512 << 20
+    max_trees: int = 640 << 20
     """Of all sessions: large requests that are carried out, as trees in memory. The next waits; one that alone
     needs more is too big."""
     threads: int = 6

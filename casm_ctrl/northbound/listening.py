@@ -43,7 +43,8 @@ class SshNorthbound:
         self.server = server
         self.address = address
         limits = server.endpoint.limits
-        self.logins = Logins(server.database, server.endpoint, address.authorities)
+        places = for_clients(raise_limit())
+        self.logins = Logins(server.database, server.endpoint, address.authorities, places=places)
         self._listener = SshListener(
             address.host_key,
             self.logins,
@@ -52,7 +53,7 @@ class SshNorthbound:
             idle_timeout=limits.hello_timeout,
             keepalive=KEEPALIVE,
             more_host_keys=address.more_host_keys,
-            most_connections=for_clients(raise_limit()),
+            most_connections=places,
         )
         self._stack = AsyncExitStack()
 
