@@ -36,6 +36,8 @@ _COMPARISON = 0.4
 """Comparing two nodes, or the hashes of their values."""
 _CALL = 300
 """Evaluating a step for one node from here."""
+_GIVEN = 50
+"""Making a node known here."""
 _LEVELS = 12
 """Nodes above a node, the document's included: our deepest models have eight."""
 _BESIDE = 16
@@ -292,17 +294,19 @@ class _Bill:
 
     def branch(self, expression: Expression, root: Nodes) -> None:
         if not isinstance(expression, Path):
-            self.value(expression, root)
+            found = self.value(expression, root)
+            self.cost += found.total * _GIVEN
             return
         first, *others = pieces_of(expression)
         nodes = self._path(replace(expression, steps=tuple(first)), root)
+        self.cost += nodes.total * _GIVEN
         for steps in others:
             self.cost += nodes.total * _CALL
             each = Nodes(nodes.total, nodes.total, nodes.copies, 1, nodes.size)
             for step in steps:
                 each = self.step(step, each)
             distinct = min(each.total, self.numbers.of(steps[-1].test))
-            self.cost += each.total * 10
+            self.cost += each.total * _GIVEN
             nodes = Nodes(1, distinct, 1, distinct, each.size)
 
 

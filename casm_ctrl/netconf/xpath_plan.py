@@ -165,7 +165,9 @@ class _Writer:
         text = self.text(expression)
         self._depth = depth
         name = f"value{len(self.constants)}"
-        self.constants.append((name, f"boolean({text})" if condition else text))
+        self.constants.append(
+            (name, f"boolean({text})" if condition and type_of(expression) != "boolean" else text)
+        )
         return f"${name}"
 
     def _call(self, call: Call) -> str:
