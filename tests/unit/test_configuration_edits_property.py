@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
+from casm_ctrl.addressing.prefix import parse_prefix
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.netconf.names import Element
@@ -24,9 +25,20 @@ from tests.stores import SqliteStores
 
 TEXTS = st.sampled_from(["", "one", "two"])
 SPACES = ("s", "t")
-PREFIXES = ("10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16")
-INNER = ("10.0.0.0/20", "10.0.16.0/20", "10.1.0.0/20", "10.2.0.0/20")
-CUTS = ("10.0.32.0/24", "10.0.33.0/24", "10.1.32.0/24", "10.2.33.0/24", "10.3.32.0/24")
+PREFIXES = {
+    "ipv4": ("10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"),
+    "ipv6": ("2001:db8::/36", "2001:db8:1000::/36", "2001:db8:2000::/36"),
+}
+INNER = {
+    "ipv4": ("10.0.0.0/20", "10.0.16.0/20", "10.1.0.0/20", "10.2.0.0/20"),
+    "ipv6": ("2001:db8::/40", "2001:db8:100::/40", "2001:db8:1000::/40"),
+}
+CUTS = {
+    "ipv4": ("10.0.32.0/24", "10.0.33.0/24", "10.1.32.0/24", "10.2.33.0/24", "10.3.32.0/24"),
+    "ipv6": ("2001:db8:800::/48", "2001:db8:801::/48", "2001:db8:1800::/48"),
+}
+LENGTHS = {"ipv4": (24, 25, 26), "ipv6": (50, 51, 52)}
+DELEGATED = 60
 KEYS = tuple(
     f"ssh-ed25519 {b64encode(bytes((0, 0, 0, 11)) + b'ssh-ed25519' + last).decode()}"
     for last in (b"abc", b"xyz")
@@ -66,28 +78,46 @@ def worlds(draw: st.DrawFn) -> list[Entry]:
 def _pools(draw: st.DrawFn, spaces: list[str]) -> list[Entry]:
     found: list[Entry] = []
     names = draw(st.lists(st.sampled_from(("p", "q", "r")), max_size=3, unique=True))
-    left = list(draw(st.permutations(PREFIXES)))
+    left = {family: list(draw(st.permutations(prefixes))) for family, prefixes in PREFIXES.items()}
     for name in names:
-        prefixes = tuple(sorted(left.pop() for _ in range(draw(st.integers(1, 2))) if left))
+        family = draw(st.sampled_from(("ipv4", "ipv4", "ipv6")))
+        own = left[family]
+        prefixes = tuple(sorted(own.pop() for _ in range(draw(st.integers(1, 2))) if own))
         if not prefixes:
             continue
-        inside = [cut for cut in CUTS if any(cut.startswith(prefix[:5]) for prefix in prefixes)]
+        inside = _inside(prefixes, CUTS[family])
         cuts = draw(st.lists(st.sampled_from(inside), unique=True)) if inside else []
         half = draw(st.integers(0, len(cuts)))
         found.append(
-            draw(_pool(name, draw(st.sampled_from(spaces)), prefixes, tuple(cuts[:half]), tuple(cuts[half:])))
+            draw(
+                _pool(
+                    name,
+                    draw(st.sampled_from(spaces)),
+                    family,
+                    prefixes,
+                    tuple(cuts[:half]),
+                    tuple(cuts[half:]),
+                )
+            )
         )
     for parent in list(found):
-        room = [prefix for prefix in INNER if any(prefix.startswith(p[:5]) for p in parent.get("prefix"))]
+        family = parent.get("family")
+        room = _inside(parent.get("prefix"), INNER[family])
         if room and parent.get("psid-offset") is None and draw(st.booleans()):
             name = draw(
                 st.sampled_from([n for n in ("c", "k", "l", "p", "q") if n not in {e.key for e in found}])
             )
-            child = draw(_pool(name, parent.get("address-space"), (draw(st.sampled_from(room)),), (), ()))
+            prefixes = (draw(st.sampled_from(room)),)
+            child = draw(_pool(name, parent.get("address-space"), family, prefixes, (), ()))
             values = {**child.values, "parent": parent.key, "scope": parent.get("scope")}
             values.pop("psid-offset", None)
             found.append(Entry(POOL, name, values))
     return found
+
+
+def _inside(outer: tuple[str, ...], prefixes: tuple[str, ...]) -> list[str]:
+    whole = [parse_prefix(prefix) for prefix in outer]
+    return [prefix for prefix in prefixes if any(one.contains(parse_prefix(prefix)) for one in whole)]
 
 
 @st.composite
@@ -95,13 +125,14 @@ def _pool(
     draw: st.DrawFn,
     name: str,
     space: str,
+    family: str,
     prefixes: tuple[str, ...],
     excludes: tuple[str, ...],
     reserved: tuple[str, ...],
 ) -> Entry:
     values: dict[str, Any] = {
         "address-space": space,
-        "family": "ipv4",
+        "family": family,
         "scope": draw(st.sampled_from(("private", "public"))),
         "description": draw(TEXTS),
         "prefix": prefixes,
@@ -113,7 +144,7 @@ def _pool(
         "lease-time": draw(st.sampled_from((86400, 60))),
     }
     if draw(st.integers(0, 3)) == 0:
-        values["psid-offset"] = 6
+        values |= {"psid-offset": 6} if family == "ipv4" else {"delegated-length": DELEGATED}
     return Entry(POOL, name, {name: value for name, value in values.items() if value != ()})
 
 
@@ -150,13 +181,14 @@ def _device(draw: st.DrawFn, name: str, number: int, spaces: list[str]) -> Entry
 
 @st.composite
 def _device_pool(draw: st.DrawFn, label: str, fitting: list[Entry], grouped: bool) -> Entry:
-    pools = draw(
-        st.lists(st.sampled_from([pool.key for pool in fitting]), min_size=1, max_size=2, unique=True)
-    )
+    family = draw(st.sampled_from([pool.get("family") for pool in fitting]))
+    of_family = [pool.key for pool in fitting if pool.get("family") == family]
+    pools = draw(st.lists(st.sampled_from(of_family), min_size=1, max_size=2, unique=True))
+    longer, first, longest = LENGTHS[family]
     values: dict[str, Any] = {
         "aaa-name": draw(st.sampled_from((label.partition("/")[2],) * 3 + ("other",))),
         "pool": tuple(pools),
-        "length": draw(st.sampled_from((24, 26))),
+        "length": draw(st.sampled_from((longer, longest))),
         "gateway": draw(st.sampled_from(("none", "first"))),
         "description": draw(TEXTS),
         "service": draw(st.sampled_from(((), ("x",), ("x", "y")))),
@@ -164,7 +196,7 @@ def _device_pool(draw: st.DrawFn, label: str, fitting: list[Entry], grouped: boo
         "announcement": draw(st.sampled_from(("none", "external"))),
     }
     for name, value in (
-        ("first-length", 25),
+        ("first-length", first),
         ("max-blocks", 9),
         ("strategy", "adjacent"),
         ("usage-high", 80),
@@ -184,8 +216,9 @@ def _quotas(draw: st.DrawFn, spaces: list[str], pools: list[Entry], devices: lis
     for name in ("l", "m"):
         if draw(st.booleans()):
             kind, subject = draw(st.sampled_from(subjects))
-            most = draw(st.sampled_from(("100", "4096")))
-            values = {"kind": kind, "subject": subject, "family": "ipv4", "max-addresses": most}
+            family = draw(st.sampled_from(("ipv4", "ipv4", "ipv6")))
+            most = draw(st.sampled_from(("100", "4096" if family == "ipv4" else str(1 << 90))))
+            values = {"kind": kind, "subject": subject, "family": family, "max-addresses": most}
             found.append(Entry(QUOTA, name, values))
     return found
 
