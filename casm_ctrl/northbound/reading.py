@@ -112,11 +112,12 @@ class Reading:
             return []
         content: Content = asked.content if operational else "config"
         fills = asked.mode not in (None, Mode.TRIM) and self._defaults.concern(asked.filter.selection)
+        exact = not fills and self._exact(caller, asked)
         written: list[bytes] = []
-        if asked.datastore == "candidate":
-            top = self._candidate(caller, asked, fills)
+        if operational or (exact and asked.datastore != "candidate"):
+            top, written = self._current(caller, asked, content, fills, exact)
         else:
-            top, written = self._current(caller, asked, content, fills)
+            top = self._configuration(caller, asked, fills)
         found = asked.filter.apply(top, self._schema, asked.depth)
         found = self._contents.cut(found, content)
         if asked.origins is not None:
@@ -126,23 +127,23 @@ class Reading:
         nodes: list[Element | bytes] = [*written, *found]
         return [self._annotated(node) for node in nodes] if asked.with_origin else nodes
 
-    def _candidate(self, caller: Caller, asked: Retrieval, fills: bool) -> Element:
-        """A `<config>` of what the candidate holds for the caller."""
-        tree = self._datastores.content("candidate")
+    def _configuration(self, caller: Caller, asked: Retrieval, fills: bool) -> Element:
+        """A `<config>` of what a conventional datastore holds for the caller."""
+        tree = self._datastores.content("candidate" if asked.datastore == "candidate" else "running")
         if fills:
             tree = copy.deepcopy(tree)
             self._fill(tree, asked)
         return self._access.prune_tree(caller, tree)
 
     def _current(
-        self, caller: Caller, asked: Retrieval, content: Content, fills: bool
+        self, caller: Caller, asked: Retrieval, content: Content, fills: bool, exact: bool
     ) -> tuple[Element, list[bytes]]:
         """What is running, with state where it is asked for, as far as the caller may read it: nodes that the filter
         is still to be applied to, and those that are what it selects."""
         selection = asked.filter.selection
         if fills:
             selection = self._defaults.loosened(selection)
-        elif not self._exact(caller, asked):
+        elif not exact:
             selection = selection.loosely()
         nodes = self._state.read(selection, content)
         if asked.datastore == OPERATIONAL:
