@@ -17,7 +17,7 @@ import copy
 from collections.abc import Mapping
 
 from casm_ctrl.netconf import rpc_error
-from casm_ctrl.netconf.edit_reader import DEFAULTS, REMOVING, EditReader, Operation, Step
+from casm_ctrl.netconf.edit_reader import DEFAULTS, OPERATION, REMOVING, EditReader, Operation, Step
 from casm_ctrl.netconf.names import Element, local_name
 from casm_ctrl.netconf.trees import add_child, hollow, index_entries, is_implicit, says_something, text_of
 from casm_ctrl.netconf.with_defaults import is_kept
@@ -43,6 +43,8 @@ def apply_edit(
         raise rpc_error.invalid_value(
             f"'{default_operation}' is not a default-operation: use merge, replace or none", layer="protocol"
         )
+    if config.get(OPERATION) is not None:
+        raise rpc_error.unknown_attribute("operation", local_name(config))
     if default is Operation.REPLACE:
         target = hollow(tree)
     else:

@@ -199,7 +199,10 @@ class Datastores(DatastoreRules[Configuration]):
 
     def _source(self, source: str | Element) -> Configuration:
         found = super()._source(source)
-        return found if isinstance(source, str) else found.sharing(self._view.shown)
+        if isinstance(source, str):
+            return found
+        shared = found.sharing(self._view.shown)
+        return shared if changed(self._view.shown, shared) else self._view.shown
 
     def _edited(self, content: Configuration, config: Element, default_operation: str) -> Configuration:
         """A value that its type forbids is refused whatever the test-option says (RFC 7950, 8.3.1)."""

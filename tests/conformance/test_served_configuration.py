@@ -93,6 +93,38 @@ async def test_a_confirmed_commit_that_removes_one_entry_is_taken_back(endpoint:
     assert await names(client) == ["p", "q", "r"]
 
 
+# --- What is no change, and what is no edit -------------------------------------------------------
+
+
+@pytest.mark.parametrize("defaults", ["trim", "report-all", "report-all-tagged"])
+async def test_what_was_read_can_be_copied_back(endpoint: Endpoint, defaults: str) -> None:
+    """RFC 6243 4.5.3: a configuration that was read with its defaults is the same one when it is copied."""
+    client = await network(endpoint)
+    read = await client.data(
+        "<get-config><source><running/></source><with-defaults"
+        f' xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults">{defaults}</with-defaults></get-config>'
+    )
+    config = "".join(etree.tostring(node, encoding="unicode") for node in read)
+    await client.rpc(
+        f"<copy-config><target><candidate/></target><source><config>{config}</config></source></copy-config>"
+    )
+    before = endpoint.server.running.tree()[0]
+    await client.rpc(COMMIT)
+    assert endpoint.server.running.tree()[0] == before
+    if defaults == "trim":
+        await client.rpc(
+            f"<copy-config><target><candidate/></target><source><config>{config}</config></source></copy-config>"
+        )
+        await client.rpc("<lock><target><candidate/></target></lock>")
+
+
+async def test_the_configuration_of_an_edit_has_no_operation(endpoint: Endpoint) -> None:
+    """RFC 6241 7.2: the operation attribute is of elements in the <config> subtree, not of <config>."""
+    client = await network(endpoint)
+    error = await refused(client, edit("").replace("<config ", '<config nc:operation="replace" '))
+    assert error.tags == ["unknown-attribute"]
+
+
 # --- Values ---------------------------------------------------------------------------------------
 
 
