@@ -122,12 +122,11 @@ def _show(found: Document) -> Iterable[RenderableType]:
         for device in found["device"]:
             if "held" in device["sync"]:
                 yield f"{device['name']} is held {held_words(device['sync']['held'])}"
+            if "open-until" in device["sync"].get("circuit", {}):
+                yield f"{device['name']} {circuit_words(device['sync']['circuit'])}"
     for run in found["atomic-run"]:
         held = ", ".join(f"{device['name']} {device['holds']}" for device in run["device"])
         yield f"atomic run {run['id']} of {run['actor']} is not over, {_DECISIONS[run['decision']]}: {held}"
-        for device in found["device"]:
-            if "open-until" in device["sync"].get("circuit", {}):
-                yield f"{device['name']}: {circuit_words(device['sync']['circuit'])}"
     yield from _findings(found["finding"])
     if not found["pool"] and not found["device"]:
         yield "The store is empty. Begin with 'casm space add NAME', then 'casm pool add'."

@@ -463,6 +463,18 @@ def test_status_says_who_keeps_others_from_changing(
     assert stocked("space", "add", "other").status == 0
 
 
+def test_status_says_which_devices_are_left_alone(stocked: Casm, tmp_path: Path) -> None:
+    database = open_database(str(tmp_path / "cli.db"))
+    with database.write() as tx:
+        tx.run(
+            "INSERT INTO device_circuit (device_id, failures, open_until, error)"
+            " VALUES (1, 3, :until, 'no answer')",
+            until=4_000_000_000_000_000,
+        )
+    database.close()
+    assert "bng1 did not answer in 3 runs, and is left alone until" in stocked("status").out
+
+
 # --- What nobody foresaw --------------------------------------------------------------------------
 
 
