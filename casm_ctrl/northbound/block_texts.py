@@ -92,6 +92,8 @@ class BlockTexts:
         self._heads: dict[tuple[int, str, str], Slots] = {}
         self._members: dict[tuple[int, str, str], str] = {}
         self._routes: dict[str, Slots] = {}
+        self._middles: dict[tuple[int, int, str, str], str] = {}
+        """What stands between prefix and time."""
         self._adopted = self._adoptions(tx, chosen)
         proven = row.announcement in (EXTERNAL, ON_DEVICE)
         self._proofs = block_listing.routes_of(tx, chosen) if proven else None
@@ -136,6 +138,44 @@ class BlockTexts:
                     if self._proofs is None
                     else self._proof(number, state, rows[at:after])
                 ),
+            )
+
+    def written(self, rows: Sequence[Row]) -> Iterator[str]:
+        """As `of`, each block as one text, where `whole`. Most differ from the one before in number, prefix and time
+        alone: what stands between them is looked up."""
+        middles, members, routes = self._middles, self._members, self._routes
+        when, adopted, proven = to_rfc3339, self._adopted, self._proofs is not None
+        at, end = 0, len(rows)
+        while at < end:
+            number, pool_id, _, family, first, length, wanted, state, changed, rest, expires = rows[at][:11]
+            used, _, reason, device, role, seen, since, counted, _ = rows[at][11:]
+            begin = at
+            at += 1
+            while at < end and rows[at][0] == number:
+                at += 1
+            key = (pool_id, length, wanted, state)
+            middle = middles.get(key)
+            head = members.get((device, role, seen))
+            if (
+                middle is None
+                or head is None
+                or at > begin + 1
+                or not (rest is expires is used is counted is None)
+                or reason
+                or proven
+                or number in adopted
+            ):
+                yield f"<block>{''.join(next(self.of(rows[begin:at])))}</block>"
+                if (pool_id, length) in self._kinds:
+                    middles[key] = "".join(
+                        (*self._kinds[pool_id, length], *self._head(pool_id, wanted, state))
+                    )
+                continue
+            time = when(changed)
+            yield (
+                f"<block><id>b{number}</id><prefix>{format_key(family, first, length)}</prefix>{middle}"
+                f"<since>{time}</since><member>{head}<since>{time if since == changed else when(since)}</since>"
+                f"</member>{(routes.get(state) or self._route(state))[0]}</block>"
             )
 
     # --- Where it is ------------------------------------------------------------------------------

@@ -55,9 +55,10 @@ class Blocks:
             inside = selection.below(tag, _unknown)
             self._note(inside)
         whole = alike and inside.everything
-        found = BlockTexts(self._tx, self._names, self._node, self._row, chosen, whole=whole).of(rows)
+        texts = BlockTexts(self._tx, self._names, self._node, self._row, chosen, whole=whole)
         if whole:
-            return "".join([f"<block>{''.join(slots)}</block>" for slots in found])
+            return "".join(texts.written(rows))
+        found = texts.of(rows)
         if alike:
             return "".join([self._cut(inside, slots) for slots in found])
         places = [
