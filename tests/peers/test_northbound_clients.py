@@ -1,4 +1,4 @@
-"""ncclient, netconf-console2 and scrapli-netconf on `casm serve`: clients of Python, each scripted.
+"""ncclient, netconf_client, netconf-console2 and scrapli-netconf on `casm serve`: clients of Python, each scripted.
 
 Each connects, reads by subtree and XPath, edits, commits and allocates; those that can subscribe, and receive.
 """
@@ -139,3 +139,42 @@ def test_scrapli(served: Served) -> None:
     )
     assert printed.count("10.3.0.0/24") == 3, printed
     assert "10.3.0.0/16" in printed
+
+
+# --- netconf_client -------------------------------------------------------------------------------
+
+NETCONF_CLIENT = """
+import sys
+from netconf_client.connect import connect_ssh
+from netconf_client.ncclient import Manager
+port, user, password, key, edit, allocate, xpath, of_data = int(sys.argv[1]), *sys.argv[2:]
+place = {"host": "127.0.0.1", "port": port, "username": user}
+with connect_ssh(**place, password=password) as one, connect_ssh(**place, key_filename=key) as other:
+    session, listener = Manager(one, timeout=60), Manager(other, timeout=60)
+    listener.create_subscription()
+    session.lock(target="candidate")
+    session.edit_config(target="candidate", config=edit)
+    session.validate("candidate")
+    session.commit(confirmed=True, confirm_timeout=60)
+    session.commit()
+    session.unlock("candidate")
+    print(session.dispatch(allocate).xml)
+    print("READ", session.get(filter=xpath).data_xml)
+    print("DATA", session.get_data("ds:operational", filter=of_data, with_origin=True).data_xml)
+    while b"block-transition" not in (told := listener.take_notification(True, 60).notification_xml):
+        pass
+    print("TOLD", told)
+    session.close_session()
+"""
+
+
+def test_netconf_client(served: Served) -> None:
+    edit = f'<config xmlns="{NC}">{configuration(5)}</config>'
+    select = "/d:devices/d:device[d:name='bng-5']/d:device-pool/d:block/d:prefix"
+    xpath = f'<filter type="xpath" xmlns:d="{DEVICES}" select="{select}"/>'
+    of_data = f'<xpath-filter xmlns:d="{DEVICES}">{select}</xpath-filter>'
+    place = [str(served.port), USER, PASSWORD, str(served.key)]
+    asked = [edit, allocation(5), xpath, of_data]
+    printed = run(served, [other("python"), "-c", NETCONF_CLIENT, *place, *asked])
+    for said in ("READ", "DATA", "TOLD"):
+        assert "10.5.0.0/24" in printed.partition(said)[2].partition("\n")[0], printed
