@@ -92,14 +92,14 @@ class Reading:
     # --- Operations -------------------------------------------------------------------------------
 
     def _get(self, caller: Caller, operation: Element) -> Answer:
-        return Data(self.read(caller, read_get(operation, xpath=self._xpath)))
+        return Data(self.read(caller, read_get(operation, self._schema, xpath=self._xpath)))
 
     def _get_config(self, caller: Caller, operation: Element) -> Answer:
-        asked = read_get_config(operation, ("running", "candidate"), xpath=self._xpath)
+        asked = read_get_config(operation, ("running", "candidate"), self._schema, xpath=self._xpath)
         return Data(self.read(caller, asked))
 
     def _get_data(self, caller: Caller, operation: Element) -> Answer:
-        found = self.read(caller, read_get_data(operation, DATASTORES))
+        found = self.read(caller, read_get_data(operation, DATASTORES, self._schema))
         written = [node if isinstance(node, bytes) else _write(node) for node in found]
         return Output([b"".join([f'<data xmlns="{NAMESPACE}">'.encode(), *written, b"</data>"])])
 
@@ -118,8 +118,9 @@ class Reading:
             top, written = self._current(caller, asked, content, fills, exact)
         else:
             top = self._configuration(caller, asked, fills)
-        found = asked.filter.apply(top, self._schema, asked.depth)
-        found = self._contents.cut(found, content)
+        found: list[Element] = []
+        if len(top) or not written:  # mostly all is written
+            found = self._contents.cut(asked.filter.apply(top, self._schema, asked.depth), content)
         if asked.origins is not None:
             found = origin.filter_origins(found, self._schema, asked.origins, origin_of)
             if not asked.with_origin:
@@ -163,8 +164,9 @@ class Reading:
         nothing but the filter and the content is to be held against it."""
         if asked.depth is not None or asked.origins is not None:
             return False
-        tops = self._access.whole_tops(caller, self._schema.roots)
-        return self._access.reads_everything(caller) or asked.filter.selection.only(*tops)
+        if self._access.reads_everything(caller):
+            return True
+        return asked.filter.selection.only(*self._access.whole_tops(caller, self._schema.roots))
 
     def _with_parts(
         self, nodes: Sequence[Element | bytes], selection: Selection, mode: Mode | None

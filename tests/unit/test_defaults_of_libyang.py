@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from lxml import etree
 
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.trees import describe_difference
 from casm_ctrl.yang import libyang
-from casm_ctrl.yang.engine import Engine, forest
+from casm_ctrl.yang.engine import Engine, Violation, forest
 from casm_ctrl.yang.libyang import ffi
 from tests.northbound_harness import Endpoint
-from tests.retrieval_world import DEVICES, NACM, POOLS, edit, get_config, serve
+from tests.retrieval_world import DEVICES, NACM, ORIGIN, POOLS, edit, get_config, get_data, serve
 
 WITH_ALL_DEFAULTS = 0x20
 """LYD_PRINT_WD_ALL of libyang's printer_data.h."""
@@ -62,3 +63,17 @@ async def test_the_same_as_libyang(endpoint: Endpoint) -> None:
             theirs.remove(top)
     ours = await get_config(client, "candidate", "report-all")
     assert describe_difference(ours, theirs, schema=models.schema) == []
+
+
+async def test_annotations_are_known_to_libyang(endpoint: Endpoint) -> None:
+    """What is annotated with origins (RFC 7952) and tagged as default data is read by others as that."""
+    client = await serve(endpoint)
+    wanted = "<with-origin/><with-defaults>report-all-tagged</with-defaults>"
+    data = await get_data(client, "operational", wanted)
+    engine = endpoint.server.models.engine
+    engine.validate(forest(data), what="part")
+    (pools,) = [top for top in data if top.tag == f"{{{POOLS}}}pools"]
+    assert pools.get(ORIGIN) is not None
+    pools.set(ORIGIN, "nobody:knows")
+    with pytest.raises(Violation):
+        engine.validate(forest(data), what="part")
