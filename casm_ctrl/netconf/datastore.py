@@ -83,7 +83,7 @@ class Datastores(DatastoreRules[Element]):
         else it is what it was (8.4.1: without what was not confirmed).
         """
         if self._pending is not None:
-            self._roll_back()
+            self._roll_back(NO_SESSION)
         self._locks.clear()
         self._candidate = None
         if startup is not None:
@@ -118,7 +118,7 @@ class Datastores(DatastoreRules[Element]):
             self._before = self._running
         self._running, self._pending = content, pending
 
-    def _roll_back(self) -> None:
+    def _roll_back(self, session_id: int) -> None:
         assert self._before is not None
         self._running, self._pending = self._before, None
 

@@ -128,8 +128,8 @@ class DatastoreRules(ABC, Generic[Content]):
         """Make it running until it is confirmed or `timeout` seconds are over; what was pending is extended by it."""
 
     @abstractmethod
-    def _roll_back(self) -> None:
-        """Make running what it was before what is pending."""
+    def _roll_back(self, session_id: int) -> None:
+        """Make running what it was before what is pending, for a session; NO_SESSION: its time is over."""
 
     @abstractmethod
     def _leave(self) -> None:
@@ -240,7 +240,7 @@ class DatastoreRules(ABC, Generic[Content]):
         pending = self.pending
         if pending is not None and pending.session_id == session_id:
             if pending.persist is None:
-                self._roll_back()
+                self._roll_back(session_id)
             else:
                 self._leave()
 
@@ -292,7 +292,7 @@ class DatastoreRules(ABC, Generic[Content]):
         if pending is None:
             raise rpc_error.operation_failed("no confirmed commit is pending", layer="protocol")
         self._check_unlocked(session_id, RUNNING)
-        self._roll_back()
+        self._roll_back(session_id)
 
     def discard_changes(self, session_id: int) -> None:
         """Make the candidate what running is (8.3.4.2)."""
@@ -311,7 +311,7 @@ class DatastoreRules(ABC, Generic[Content]):
         """Undo the pending confirmed commit where its time is over."""
         deadline = self.next_deadline()
         if self.pending is not None and deadline is not None and deadline <= self._clock.now():
-            self._roll_back()
+            self._roll_back(NO_SESSION)
 
     # --- Rules ------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ Where both touched the same piece, the commit is refused; docs/decisions says wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_hex
 
 from lxml import etree
@@ -317,14 +317,16 @@ class Datastores(DatastoreRules[Configuration]):
         self._validate(content)
         return content
 
-    def _roll_back(self) -> None:
-        self._take_back("cancel")
+    def _roll_back(self, session_id: int) -> None:
+        self._take_back("cancel", session_id)
 
-    def _take_back(self, why: str) -> None:
+    def _take_back(self, why: str, session_id: int = NO_SESSION) -> None:
         commit = self._view.commit
         if commit is not None:
-            session = commit.holder if commit.holder.session_id else None
-            author = Author(f"{commit.holder.user}@netconf", session=session)
+            caller = self._callers.get(session_id)
+            author = Author(f"{commit.holder.user}@netconf" if caller is None else caller.actor)
+            if session_id != NO_SESSION:
+                author = replace(author, session=self.holder(session_id))
             pending_commit.cancel(self._database, author, why)
         self._deadline = None
         self._view = self._look((self._view.revision + 1, self._view.stored, ()))

@@ -50,6 +50,18 @@ def ask(name: str, body: str = "") -> str:
     return f'<{name} xmlns="{verbs.NAMESPACE}">{body}</{name}>'
 
 
+EVENTS = '<{} xmlns="urn:casm:yang:casm-events"/>'
+RFC_6470 = '<{} xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"/>'
+
+
+def subscribe(*told: str) -> str:
+    """To some only: that the listener's own session began is told when it is."""
+    return (
+        '<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"><filter type="subtree">'
+        f"{''.join(told)}</filter></create-subscription>"
+    )
+
+
 async def until(world: World, operation: str) -> None:
     def wait() -> None:
         end = time.monotonic() + PATIENCE
@@ -154,7 +166,9 @@ async def test_a_lock_keeps_back_others_and_not_its_own_session(world: World, se
 
 async def test_what_a_session_changed_is_told_with_its_number(world: World, served: Endpoint) -> None:
     alice, listener = await served.open("alice"), await served.open("bob")
-    await listener.rpc('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
+    await listener.rpc(
+        subscribe(EVENTS.format("configuration-changed"), RFC_6470.format("netconf-config-change"))
+    )
     reply = await alice.rpc(IMPORT)
     ours = await listener.notification()
     assert text(ours, "configuration-changed/revision") == text(reply, "config-revision")
@@ -165,6 +179,43 @@ async def test_what_a_session_changed_is_told_with_its_number(world: World, serv
     rows = [row for row in audit.findall("{*}event") if row.findtext("{*}verb") == "pool-add"]
     assert rows[-1].findtext("{*}session-id") == str(alice.session_id)
     assert rows[-1].findtext("{*}config-revision") == text(reply, "config-revision")
-    begun = [row for row in audit.findall("{*}event") if row.findtext("{*}verb") == "session-start"]
-    assert begun
-    assert all(row.find("{*}to") is None for row in begun)
+    assert all(
+        (row.find("{*}to") is not None) == (row.findtext("{*}subject-kind") == "block")
+        for row in audit.findall("{*}event")
+    )
+
+
+async def test_who_is_gone_gets_the_answer_later(world: World, served: Endpoint) -> None:
+    """The connection of the client breaks while an apply works on a device: it goes on to its end."""
+    world.add()
+    world.give()
+    world.fault("bng1", FaultKind.DELAY_BEFORE, "edit-config:candidate", seconds=1.0)
+    gone, again = (
+        await served.open("alice"),
+        ask("apply", "<request-id>monday</request-id><retries>0</retries>"),
+    )
+    work = asyncio.ensure_future(gone.reply(again))
+    await until(world, "lock:candidate")
+    work.cancel()
+    await gone.close()
+    later = await served.open("alice")
+    reply = await later.rpc(again)
+    assert text(reply, "device/result") == "changed"
+    assert world.operations().count("confirmed-commit") == 1
+    assert world.states() == {"b1": State.INSTALLED}
+    world.check()
+
+
+async def test_who_cancels_a_confirmed_commit_is_told(world: World, served: Endpoint) -> None:
+    """RFC 6470, 2.5: of another session, and of another user, than began it."""
+    alice, bob = await served.open("alice"), await served.open("bob")
+    await bob.rpc(subscribe(RFC_6470.format("netconf-confirmed-commit")))
+    await alice.rpc("<commit><confirmed/><persist>id-1</persist></commit>")
+    begun = await bob.notification()
+    await bob.rpc("<cancel-commit><persist-id>id-1</persist-id></cancel-commit>")
+    ended = await bob.notification()
+    for told, event, session in ((begun, "start", alice), (ended, "cancel", bob)):
+        assert text(told, "netconf-confirmed-commit/confirm-event") == event
+        assert text(told, "netconf-confirmed-commit/session-id") == str(session.session_id)
+    assert text(begun, "netconf-confirmed-commit/username") == "alice"
+    assert text(ended, "netconf-confirmed-commit/username") == "bob"
