@@ -28,7 +28,7 @@ from casm_ctrl.service.space_edits import AddSpace
 from casm_ctrl.service.users import add_user
 from casm_ctrl.store.database import open_database
 from casm_ctrl.store.events import Author
-from tests.northbound_ssh import USER, USER_KEY, public_line
+from tests.northbound_ssh import HOST_KEY, USER, USER_KEY, public_line
 
 PATIENCE = 30.0
 """Seconds in which a good client is served, whatever others do."""
@@ -37,7 +37,7 @@ PASSWORD = "correct horse"
 MEBIBYTE = 1 << 20
 
 
-def fill(store: Path, spaces: int = 0) -> None:
+def fill(store: Path | str, spaces: int = 0) -> None:
     """Users who may do everything, and so many address spaces of 8 KiB each."""
     database = open_database(str(store))
     try:
@@ -220,9 +220,15 @@ def tags(answers: list[Element]) -> list[str | None]:
 
 
 @contextmanager
-def served(store: Path, *arguments: str, descriptors: int | None = None) -> Iterator[Served]:
-    """`casm serve` on `store`; `descriptors` is what it may have at most."""
-    log = store.with_suffix(".log")
+def served(
+    store: Path, *arguments: str, descriptors: int | None = None, url: str | None = None, ends: bool = True
+) -> Iterator[Served]:
+    """`casm serve` on `store`, or on a database at `url`; `descriptors` is what it may have at most. It is ended by
+    SIGTERM; with `ends` False the block ends it."""
+    log, key = store.with_suffix(".log"), store.with_name("host_key")
+    if not key.exists():
+        key.touch(0o600)
+        key.write_bytes(HOST_KEY.export_private_key())
 
     def limit() -> None:
         if descriptors is not None:
@@ -232,8 +238,8 @@ def served(store: Path, *arguments: str, descriptors: int | None = None) -> Iter
         process = subprocess.Popen(
             [
                 str(Path(sys.executable).with_name("casm")),
-                *("serve", "--port", "0", "--verbose", "--database", str(store)),
-                *("--host-key", str(store.with_name("host_key")), *arguments),
+                *("serve", "--port", "0", "--verbose", "--database", url or str(store)),
+                *("--host-key", str(key), *arguments),
             ],
             env={**os.environ, "NO_COLOR": "1"},
             stdout=subprocess.PIPE,
@@ -245,7 +251,8 @@ def served(store: Path, *arguments: str, descriptors: int | None = None) -> Iter
         line = process.stdout.readline().decode()
         assert line.startswith("Listening on 127.0.0.1:"), log.read_text()
         yield Served(process, int(line.split(":")[1].split()[0]), store, log)
-        process.send_signal(signal.SIGTERM)
+        if ends:
+            process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0, log.read_text()
     finally:
         process.kill()
