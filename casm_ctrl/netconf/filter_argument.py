@@ -57,10 +57,12 @@ class XPathArgument:
     """An XPath expression (RFC 6241, 8.9)."""
 
     xpath: XPathFilter
+    schema: Schema | None = None
+    """Of the data that it is for; so that less of it is read."""
 
     @cached_property
     def selection(self) -> Selection:
-        return selection_of(self.xpath.expression)
+        return selection_of(self.xpath.expression, self.schema)
 
     def apply(self, data: Element, schema: Schema | None = None, depth: int | None = None) -> list[Element]:
         try:
@@ -75,9 +77,9 @@ NO_FILTER: Filter = SubtreeFilter(None)
 """Selects everything."""
 
 
-def filter_of(element: Element | None, *, xpath: bool = True) -> Filter:
+def filter_of(element: Element | None, schema: Schema | None = None, *, xpath: bool = True) -> Filter:
     """Of the `<filter>` of get and get-config (RFC 6241, 7.1 and 8.9.5); everything where there is none. `xpath`:
-    whether the server has the capability :xpath."""
+    whether the server has the capability :xpath. A schema of the data lets its selection be smaller."""
     if element is None:
         return NO_FILTER
     attributes = {str(name).removeprefix(nc("")): str(value) for name, value in element.attrib.items()}
@@ -95,7 +97,7 @@ def filter_of(element: Element | None, *, xpath: bool = True) -> Filter:
             raise rpc_error.missing_attribute("select", "filter", layer="protocol")
         for child in element.iterchildren("*"):
             raise rpc_error.unknown_element(local_name(child), "an XPath filter is empty: select says it all")
-        return _xpath(select, element)
+        return _xpath(select, element, schema)
     if kind != "subtree":
         kinds = "'subtree' or 'xpath'" if xpath else "'subtree'"
         raise rpc_error.bad_attribute(
@@ -108,7 +110,7 @@ def filter_of(element: Element | None, *, xpath: bool = True) -> Filter:
     return SubtreeFilter(element)
 
 
-def data_filter_of(arguments: Arguments) -> Filter:
+def data_filter_of(arguments: Arguments, schema: Schema | None = None) -> Filter:
     """Of get-data's `subtree-filter` or `xpath-filter` (RFC 8526, 3.1.1); everything where there is neither."""
     subtree, expression = arguments.optional("subtree-filter"), arguments.optional("xpath-filter")
     if expression is None:
@@ -117,12 +119,12 @@ def data_filter_of(arguments: Arguments) -> Filter:
         raise rpc_error.bad_element(
             "xpath-filter", "there is a subtree filter already, and may be one filter"
         )
-    return _xpath(arguments.text("xpath-filter") or "", expression)
+    return _xpath(arguments.text("xpath-filter") or "", expression, schema)
 
 
-def _xpath(text: str, element: Element) -> Filter:
+def _xpath(text: str, element: Element, schema: Schema | None) -> Filter:
     try:
-        return XPathArgument(compile_filter(text, element.nsmap))
+        return XPathArgument(compile_filter(text, element.nsmap), schema)
     except XPathError as error:
         raise rpc_error.invalid_value(
             f"the XPath expression '{_short(text)}': {error}", layer="protocol"

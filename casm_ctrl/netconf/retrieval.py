@@ -15,6 +15,7 @@ from casm_ctrl.netconf.origin import OriginFilter
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import Prefixes
 from casm_ctrl.netconf.with_defaults import PARAMETER, Mode, read_mode
+from casm_ctrl.yang.schema import Schema
 
 OPERATIONAL = "operational"
 
@@ -41,22 +42,24 @@ class Retrieval:
     origins: OriginFilter | None = None
 
 
-def read_get(operation: Element, *, xpath: bool = True) -> Retrieval:
-    """Of get; `xpath`: the server has the capability :xpath."""
+def read_get(operation: Element, schema: Schema | None = None, *, xpath: bool = True) -> Retrieval:
+    """Of get; `xpath`: the server has the capability :xpath. A schema of the data tells where XPath filters look."""
     arguments = Arguments(operation, ("filter", PARAMETER))
-    selects = filter_of(arguments.optional("filter"), xpath=xpath)
+    selects = filter_of(arguments.optional("filter"), schema, xpath=xpath)
     return Retrieval(OPERATIONAL, selects, mode=_mode(arguments, PARAMETER))
 
 
-def read_get_config(operation: Element, datastores: Collection[str], *, xpath: bool = True) -> Retrieval:
+def read_get_config(
+    operation: Element, datastores: Collection[str], schema: Schema | None = None, *, xpath: bool = True
+) -> Retrieval:
     """Of get-config."""
     arguments = Arguments(operation, ("source", "filter", PARAMETER))
     source = arguments.datastore("source", datastores)
-    selects = filter_of(arguments.optional("filter"), xpath=xpath)
+    selects = filter_of(arguments.optional("filter"), schema, xpath=xpath)
     return Retrieval(source, selects, "config", mode=_mode(arguments, PARAMETER))
 
 
-def read_get_data(operation: Element, datastores: Collection[str]) -> Retrieval:
+def read_get_data(operation: Element, datastores: Collection[str], schema: Schema | None = None) -> Retrieval:
     """Of get-data. Values in use are shown of operational, defaults too, where nothing else is asked for (RFC 8342,
     5.3)."""
     arguments = Arguments(operation, _GET_DATA, _ORIGINS)
@@ -73,7 +76,7 @@ def read_get_data(operation: Element, datastores: Collection[str]) -> Retrieval:
         )
     return Retrieval(
         datastore,
-        data_filter_of(arguments),
+        data_filter_of(arguments, schema),
         _content(arguments),
         _depth(arguments),
         _mode(arguments, "with-defaults", Mode.REPORT_ALL if operational else None),

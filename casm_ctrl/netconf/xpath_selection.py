@@ -11,6 +11,7 @@ from itertools import chain
 
 from casm_ctrl.netconf.selection import EVERYTHING, Selection
 from casm_ctrl.netconf.selection import Step as Asked
+from casm_ctrl.netconf.xpath_places import placed
 from casm_ctrl.netconf.xpath_plan import union_members
 from casm_ctrl.netconf.xpath_syntax import parse_xpath
 from casm_ctrl.netconf.xpath_tree import (
@@ -25,6 +26,7 @@ from casm_ctrl.netconf.xpath_tree import (
     operands,
     uses_position,
 )
+from casm_ctrl.yang.schema import Schema
 
 MOST = 256
 """Alternatives (`[name = 'a' or name = 'b']`) that are followed; what has more of them is not parted by them."""
@@ -33,34 +35,28 @@ _Equal = tuple[str, str]
 """Tag of a child, which is taken to be a leaf; the value that it must have."""
 
 
-def selection_of_xpath(expression: str, namespaces: Mapping[str | None, str]) -> Selection:
+def selection_of_xpath(
+    expression: str, namespaces: Mapping[str | None, str], schema: Schema | None = None
+) -> Selection:
     """Of an expression for a node-set whose prefixes `namespaces` binds. XPathError where it is none."""
-    return selection_of(parse_xpath(expression, namespaces))
+    return selection_of(parse_xpath(expression, namespaces), schema)
 
 
-def selection_of(expression: Expression) -> Selection:
-    """The same of a parsed expression."""
-    steps: list[Asked] = []
+def selection_of(expression: Expression, schema: Schema | None = None) -> Selection:
+    """The same of a parsed expression. A Schema tells where the nodes are that a path seeks at any depth."""
+    asked: list[Asked] = []
     for member in union_members(expression):
-        asked = _of_path(member)
-        if asked is None:
+        if not isinstance(member, Path) or member.start is not None:
             return EVERYTHING.loosely()
-        steps.extend(asked)
-    return Selection(tuple(steps), exact=False)
-
-
-def _of_path(expression: Expression) -> Sequence[Asked] | None:
-    """None: everything."""
-    if not isinstance(expression, Path) or expression.start is not None:
-        return None
-    steps = expression.steps
-    followed = _followed(steps)
-    if not followed:
-        return None
-    asked: list[Asked] | None = None
-    for step in reversed(steps[:followed]):
-        asked = _alternatives(step, asked)
-    return asked
+        for steps in [member.steps] if schema is None else placed(member.steps, schema):
+            followed = _followed(steps)
+            if not followed:
+                return EVERYTHING.loosely()
+            below: list[Asked] | None = None
+            for step in reversed(steps[:followed]):
+                below = _alternatives(step, below)
+            asked.extend(below or ())
+    return Selection(tuple(asked), exact=False)
 
 
 def _alternatives(step: Step, below: Sequence[Asked] | None) -> list[Asked]:
@@ -81,7 +77,7 @@ def _followed(steps: Sequence[Step]) -> int:
     followed = len(steps)
     for level, step in enumerate(steps):
         if level >= followed:
-            break
+            return min(followed, _reach_of_steps(steps[level:], level)[0])
         if step.axis != "child" or not step.by_name:
             return min(followed, level, _reach_of_steps(steps[level:], level)[0])
         for predicate in step.predicates[_understood(step.predicates) :]:

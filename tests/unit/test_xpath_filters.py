@@ -186,6 +186,7 @@ def test_what_looks_up_is_read_from_there() -> None:
         "/d:devices/d:device[2][../d:device[1]]",
         "/d:devices/d:device/following-sibling::d:device",
         "/d:devices/d:device/d:port/../../d:device",
+        "/d:devices/d:device[d:port > 3]/../d:device",
         "/d:devices//d:port",
     ):
         assert asked(text) == whole, text

@@ -14,6 +14,7 @@ from casm_ctrl.netconf.selection import Selection
 from casm_ctrl.netconf.trees import canonical
 from casm_ctrl.netconf.xpath_filters import TooCostly, compile_filter
 from casm_ctrl.netconf.xpath_selection import selection_of_xpath
+from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 A, B = "urn:a", "urn:b"
 PREFIXES: dict[str | None, str] = {"a": A, "b": B}
@@ -164,12 +165,24 @@ def pieces(source: Element, asked: Selection) -> list[Element]:
     return found
 
 
-@given(st.lists(trees(), max_size=4), expressions(unprefixed=True))
-def test_what_is_pushed_down_is_enough(content: list[Element], text: str) -> None:
+def schema_of(elements: list[Element]) -> dict[str, SchemaNode]:
+    """A data model in which there is what there is."""
+    below: dict[str, list[Element]] = {}
+    for element in elements:
+        below.setdefault(str(element.tag), []).extend(element)
+    return {
+        tag: SchemaNode(tag, Kind.CONTAINER if children else Kind.LEAF, children=schema_of(children))
+        for tag, children in below.items()
+    }
+
+
+@given(st.lists(trees(), max_size=4), expressions(unprefixed=True), st.booleans())
+def test_what_is_pushed_down_is_enough(content: list[Element], text: str, known: bool) -> None:
     """Filtered, what the selection asks for is what the filter selects of everything."""
+    schema = Schema(schema_of(content)) if known else None
     data = document(content)
     wanted = compile_filter(text, PREFIXES)
-    given_by_it = document(pieces(data, selection_of_xpath(text, PREFIXES)))
+    given_by_it = document(pieces(data, selection_of_xpath(text, PREFIXES, schema)))
     try:
         expected = document(wanted.select(data))
     except TooCostly:
