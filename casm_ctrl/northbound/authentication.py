@@ -25,6 +25,7 @@ from casm_ctrl.northbound.endpoint import Endpoint
 from casm_ctrl.northbound.failed_logins import FailedLogins, source_of
 from casm_ctrl.northbound.half_open import HalfOpen
 from casm_ctrl.northbound.places import Places
+from casm_ctrl.northbound.proven_passwords import ProvenPasswords
 from casm_ctrl.service import users
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.users import UserRow
@@ -65,6 +66,7 @@ class Logins:
         # Neither operations nor guesses at passwords may keep out who knows a key.
         self._passwords = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._passwords.submit(is_password, "", None)
+        self._proven = ProvenPasswords()
         self._lookups = ThreadPoolExecutor(1, thread_name_prefix="logins")
         self._connections = Places(limits.max_sessions, limits.max_sessions_of_user, "connections")
         self._sessions = Places(limits.max_sessions, limits.max_sessions_of_user, "sessions")
@@ -118,8 +120,13 @@ class Logins:
 
     async def is_password(self, user: UserRow | None, password: str) -> bool:
         known = user.password_hash if user is not None else None
+        if known is not None and self._proven.holds(known, password):
+            return True
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._passwords, is_password, password, known)
+        right = await loop.run_in_executor(self._passwords, is_password, password, known)
+        if right and known is not None:
+            self._proven.keep(known, password)
+        return right
 
     def tell(self, user: UserRow, source_host: str, means: str) -> None:
         """Put a login into the audit."""

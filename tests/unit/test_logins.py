@@ -19,6 +19,7 @@ from casm_ctrl.northbound.failed_logins import MOST_ROWS, TELL_EVERY, FailedLogi
 from casm_ctrl.northbound.half_open import HalfOpen
 from casm_ctrl.northbound.host_key import host_keys
 from casm_ctrl.northbound.places import Places
+from casm_ctrl.northbound.proven_passwords import KEPT, MOST_USERS, ProvenPasswords
 from casm_ctrl.service import users
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, list_events
@@ -227,6 +228,25 @@ def test_nobody_has_a_password_and_what_is_no_hash_is_nobodys() -> None:
 
 def test_a_hash_costs_what_it_should() -> None:
     assert hash_password("correct horse").startswith(f"$2b${COST}$")
+
+
+def test_a_password_that_was_right_is_known_for_a_while() -> None:
+    now = [0.0]
+    proven = ProvenPasswords(lambda: now[0])
+    old, new = "$2b$04$old", "$2b$04$new"
+    assert not proven.holds(old, "right")
+    proven.keep(old, "right")
+    assert proven.holds(old, "right") and not proven.holds(old, "wrong")
+    assert not proven.holds(new, "right"), "the store has another hash"
+    now[0] = KEPT
+    assert not proven.holds(old, "right")
+
+
+def test_proven_passwords_are_bounded() -> None:
+    proven = ProvenPasswords()
+    for number in range(MOST_USERS + 1):
+        proven.keep(str(number), "right")
+    assert not proven.holds("0", "right") and proven.holds(str(MOST_USERS), "right")
 
 
 @pytest.mark.parametrize("password", ["", "seven77", "x" * 1025])
