@@ -31,6 +31,8 @@ class _Criterion:
     contents: tuple[_Criterion, ...]
     children: tuple[_Criterion, ...]
     """All children, content match nodes among them."""
+    depth: int | None = None
+    """Levels that are left of a node that was selected above; None: as many as the filter has."""
 
     @property
     def takes_all(self) -> bool:
@@ -154,11 +156,16 @@ def _cut(
     matching = [criterion for criterion in criteria if criterion.matches(element)]
     if not matching:
         return None
-    if any(criterion.takes_all for criterion in matching):
-        return copy_to_depth(element, node, depth)
-    wanted = [child for criterion in matching for child in criterion.children]
+    wanted = [child for criterion in matching if not criterion.takes_all for child in criterion.children]
+    whole = [criterion for criterion in matching if criterion.takes_all]
+    if whole:
+        levels = None if depth is None else max(criterion.depth or depth for criterion in whole)
+        if levels is None or not wanted or not len(element):
+            return copy_to_depth(element, node, levels)
+        if levels > 1:  # all that is in it, and more of what other criteria select
+            wanted.append(_Criterion("{*}*", (), None, (), (), levels - 1))
     selected = list(_select(element, wanted, node.children if node else NO_NODES, depth))
-    if not selected:
+    if not selected and not whole:
         return None
     result = hollow(element)
     if node is not None and node.kind is Kind.LIST:

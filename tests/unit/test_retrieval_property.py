@@ -270,3 +270,28 @@ def test_a_default_in_a_case_is_for_that_case() -> None:
         top = etree.fromstring(f'<data><c xmlns="{NS}">{content}</c></data>')
         defaults.fill(top, EVERYTHING)
         assert [leaf.text for leaf in top.iter(tag("a"))] == expected
+
+
+@given(trees(), filters(), filters(), st.integers(1, 5))
+def test_depth_of_two_filters_is_that_of_both(tree: Element, a: Element, b: Element, depth: int) -> None:
+    """RFC 6241 6.3, RFC 8526 3.1.1: what several filters select is there once, each to its depth"""
+    union = etree.Element("filter")
+    union.extend(copy.deepcopy(child) for child in (*a, *b))
+    found = _leafs(apply_filter(tree, union, SCHEMA, depth))
+    apart = _leafs(apply_filter(tree, a, SCHEMA, depth)) | _leafs(apply_filter(tree, b, SCHEMA, depth))
+    if not any(len(child) == 0 and child.text for child in union):  # at the top a leaf decides for the others
+        assert found == apart
+
+
+def _leafs(tops: list[Element]) -> set[str]:
+    """Each leaf with the keys on its way."""
+    found = set()
+    for top in tops:
+        for node in top.iter("*"):
+            if node.text:
+                way = [etree.QName(node).localname]
+                for above in node.iterancestors():
+                    key = above.findtext(tag("name")) if above.tag == POOL.tag else ""
+                    way.append(f"{etree.QName(above).localname}[{key}]")
+                found.add("/".join(reversed(way)) + "=" + node.text)
+    return found
