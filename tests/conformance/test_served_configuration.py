@@ -234,3 +234,13 @@ async def test_the_path_of_what_is_not_valid(
     error = await refused(client, edit(config))
     assert (error.tags, error.app_tags) == ([tag], [app_tag])
     assert error.paths == ["/" + path.replace("p:", "casm-pools:")]
+
+
+@pytest.mark.parametrize("device_pool", ["none/x", "bng1/none"])
+async def test_the_path_of_a_name_that_nothing_has(endpoint: Endpoint, device_pool: str) -> None:
+    """RFC 6241 4.3: the error of an operation names the element of its input that is to blame."""
+    client = await network(endpoint)
+    words = f"<device-pool>{device_pool}</device-pool>"
+    error = await refused(client, f'<allocate xmlns="urn:casm:yang:casm-operations">{words}</allocate>')
+    assert (error.tags, error.app_tags) == (["data-missing"], ["not-found"])
+    assert error.paths == ["/nc:rpc/casm-o:allocate/casm-o:device-pool"]

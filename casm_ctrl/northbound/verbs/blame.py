@@ -64,6 +64,8 @@ def _texts(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
                     yield (f"{step}[.={_quoted(one)}]",), one
         elif isinstance(value, (str, int)) and not isinstance(value, bool):
             yield (step,), str(value)
+            if name == "device-pool" and "/" in str(value):
+                yield (step,), str(value).partition("/")[0]  # the device may be what there is none of
 
 
 def _place(text: str, message: str) -> int | None:
