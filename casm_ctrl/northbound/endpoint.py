@@ -30,6 +30,7 @@ from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
 from casm_ctrl.netconf.server import ServerSession, State
 from casm_ctrl.netconf.serving import Bounds, Channel, Outgoing, Silence, serve
 from casm_ctrl.netconf.sessions import SessionEntry, Sessions
+from casm_ctrl.northbound.growth import Growth
 from casm_ctrl.northbound.interface import AsyncOperation, Caller, Operation, Operations
 from casm_ctrl.northbound.limits import Limits
 from casm_ctrl.northbound.refusals import rpc_error_of
@@ -93,6 +94,7 @@ class Endpoint:
         self._judges = ThreadPoolExecutor(1, thread_name_prefix="access")
         self.memory = Memory(self.limits.max_waiting)
         self._room = Room(self.limits.max_trees)
+        self._growth = Growth(self.limits.max_edits)
         self._turns: dict[str, asyncio.Semaphore] = {}
         """By user: those who share the threads that may read for one user."""
         self._endings: dict[int, Ending] = {}
@@ -181,7 +183,9 @@ class Endpoint:
         try:
             if operation.tag in SERIALISED:
                 async with self._writing:
+                    elements = self._growth.check(operation)
                     answer = await self._do(entry, caller, operation)
+                    self._growth.done(operation, elements)
                 self.written()
                 return answer
             return await self._do(entry, caller, operation)

@@ -36,6 +36,8 @@ class Limits:
     max_trees: int = 640 << 20
     """Of all sessions: large requests that are carried out, as trees in memory. The next waits; one that alone
     needs more is too big."""
+    max_edits: int = 500_000
+    """Elements of all edits of the candidate until it is committed or discarded: it is in memory."""
     threads: int = 6
     """That work on the store at the same time."""
     threads_of_user: int = 4
