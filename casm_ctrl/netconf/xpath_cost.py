@@ -29,6 +29,7 @@ from casm_ctrl.netconf.xpath_tree import (
     operands,
     type_of,
 )
+from casm_ctrl.netconf.xsd_patterns import compile_pattern
 
 _PREDICATE = 50
 """Evaluating a predicate, without what is in it."""
@@ -36,6 +37,8 @@ _COMPARISON = 0.4
 """Comparing two nodes, or the hashes of their values."""
 _CALL = 300
 """Evaluating a step for one node from here."""
+_STATE = 10
+"""Holding a character against one state of a pattern, which is done here."""
 _GIVEN = 50
 """Making a node known here."""
 _LEVELS = 12
@@ -213,6 +216,10 @@ class _Bill:
         if call.function in _QUADRATIC:
             text = max(self._text(sets[0]), context.total)
             self.cost += text * self._needle(call.arguments[1], sets[1])
+
+        if call.function == "re-match" and isinstance(call.arguments[1], Literal):
+            states = compile_pattern(call.arguments[1].value).states
+            self.cost += (self._text(sets[0]) * _BYTES + context.total) * states * _STATE
 
     def _needle(self, expression: Expression, nodes: Nodes) -> float:
         if isinstance(expression, Literal):

@@ -19,6 +19,7 @@ from casm_ctrl.netconf.xpath_cost import Numbers, cost_of
 from casm_ctrl.netconf.xpath_plan import ROOT, owners_of, plan_of, value_plan
 from casm_ctrl.netconf.xpath_syntax import parse_xpath
 from casm_ctrl.netconf.xpath_tree import Expression, XPathError, type_of
+from casm_ctrl.netconf.xsd_patterns import compile_pattern
 from casm_ctrl.yang.schema import Schema, SchemaNode
 
 DEAREST = 100_000_000
@@ -110,9 +111,17 @@ def compile_condition(expression: str, namespaces: Mapping[str | None, str], nod
 
 def _compile(text: str, namespaces: Mapping[str, str]) -> etree.XPath:
     try:
-        return etree.XPath(text, namespaces=dict(namespaces), regexp=False)
+        return etree.XPath(text, namespaces=dict(namespaces), extensions=_OF_YANG, regexp=False)
     except etree.XPathError as error:
         raise XPathError(str(error)) from None
+
+
+def _re_match(_: object, text: str, pattern: str) -> bool:
+    """RFC 7950, 10.2.1."""
+    return compile_pattern(str(pattern)).matches(str(text))
+
+
+_OF_YANG = {(None, "re-match"): _re_match}
 
 
 def _check_cost(expression: Expression, data: Element) -> None:

@@ -177,6 +177,9 @@ class _Writer:
         if call.function == "bit-is-set":
             bits, name = arguments
             return f"contains(concat(' ', normalize-space({bits}), ' '), concat(' ', {name}, ' '))"
+        if call.function == "re-match":  # ours, which takes strings
+            text, pattern = arguments
+            return f"re-match(string({text}), {pattern})"
         return f"{call.function}({', '.join(arguments)})"
 
     def _step(self, step: Step) -> str:

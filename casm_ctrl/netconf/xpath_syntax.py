@@ -28,6 +28,7 @@ from casm_ctrl.netconf.xpath_tree import (
     type_of,
     uses_position,
 )
+from casm_ctrl.netconf.xsd_patterns import PatternError, compile_pattern
 
 LONGEST = 8192
 """Characters of an expression."""
@@ -329,7 +330,19 @@ class _Parser:
         for argument, wanted in zip(arguments, signature.takes, strict=False):
             if wanted == "node-set" and type_of(argument) != "node-set":
                 raise XPathError(f"{name}() takes a node-set, not a {type_of(argument)}")
+        if name == "re-match":
+            _check_pattern(arguments[1])
         return Call(name, tuple(arguments))
+
+
+def _check_pattern(argument: Expression) -> None:
+    """What it costs can be told only of a pattern that is known."""
+    if not isinstance(argument, Literal):
+        raise XPathError("the second argument of re-match() must be a literal here")
+    try:
+        compile_pattern(argument.value)
+    except PatternError as error:
+        raise XPathError(f"in '{argument.value}': {error}") from None
 
 
 def _count(fewest: int, most: int, more: bool) -> str:

@@ -127,12 +127,13 @@ FUNCTIONS: Mapping[str, Signature] = {
     "floor": Signature("number", ("number",), 1),
     "ceiling": Signature("number", ("number",), 1),
     "round": Signature("number", ("number",), 1),
-    # RFC 7950, 10.1 and 10.6
+    # RFC 7950, 10.1, 10.2 and 10.6
     "current": Signature("node-set"),
+    "re-match": Signature("boolean", ("string", "string"), 2),
     "bit-is-set": Signature("boolean", ("node-set", "string"), 2),
 }
 
-ABSENT = ("re-match", "deref", "derived-from", "derived-from-or-self", "enum-value")
+ABSENT = ("deref", "derived-from", "derived-from-or-self", "enum-value")
 """Functions of RFC 7950, 10 that ask the schema for more than we keep of it."""
 
 OF_CONTEXT = frozenset(

@@ -471,6 +471,8 @@ async def test_get_data_has_the_functions_of_yang(client: Client) -> None:
     assert told(await data_of(client, get_data(select))) == P1_SPACE
     select = "/p:pools/p:pool[bit-is-set(p:name, 'p1')]/p:address-space"
     assert told(await data_of(client, get_data(select))) == P1_SPACE
+    select = r"/p:pools/p:pool[re-match(p:prefix, '10\.0(\.\d{1,3}){2}/\d+')]/p:address-space"
+    assert told(await data_of(client, get_data(select))) == P1_SPACE
     tag, message = await refused(client, get_data("//p:pool[deref(p:address-space)]"))
     assert (tag, "deref()" in message) == ("invalid-value", True)
 

@@ -80,6 +80,13 @@ def text_of(element: Element) -> str:
         ("/*[not(parent::*)]/d:pool", "pools(pool(name=p))"),
         ("descendant-or-self::*[not(parent::*)]/d:pool", "pools(pool(name=p))"),
         ("id('a')", ""),
+        ("//d:name[re-match(., '[ap]')]", "devices(device(name=a))pools(pool(name=p))"),
+        (
+            "//d:device[re-match(d:port, '\\d')][not(re-match(d:name, 'a?'))]/d:name",
+            "devices(device(name=b))",
+        ),
+        ("//d:size[bit-is-set(., '7')]", "devices(device(pool(size=7)))"),
+        ("current()/d:pools/d:pool", "pools(pool(name=p))"),
     ],
 )
 def test_what_is_selected(expression: str, expected: str) -> None:
@@ -230,7 +237,9 @@ def test_what_is_not_a_value_as_it_is_looked_up_is_left_to_the_filter() -> None:
         ("frob()", "no function frob()"),
         ("document('x')", "no function document()"),
         ("x:node-set(/)", "no function x:node-set()"),
-        ("//d:a[re-match(., 'x')]", "re-match() is not supported"),
+        ("//d:a[deref(.)]", "deref() is not supported"),
+        ("//d:a[re-match(., d:b)]", "must be a literal"),
+        ("//d:a[re-match(., '(x')]", "in '(x': the pattern ends too early"),
         ("//d:a[count('x')]", "count() takes a node-set, not a string"),
         ("//d:a[contains(.)]", "contains() takes 2 arguments, not 1"),
         ("//d:a | 'x'", "joins node-sets only"),
@@ -297,6 +306,8 @@ BOMBS = [
     "//*[contains(., .)]",
     "//*[contains(concat(/, /), .)]",
     "//*[translate(/, ., .) = string(..)]",
+    "//*[re-match(., '((.*a)*b)*c')]",
+    "//d:state[re-match(concat(., /), '(x{0,10}){0,50}')]",
     "//*[count(//* | ..//*) > 1]",
     "(//* | //*/ancestor::* | //*/following::*)[1]",
     "//*//*/ancestor::*//*/following::*",
@@ -340,6 +351,7 @@ def test_what_may_take_long_is_refused_before_it_begins(large: Element, expressi
         ("//d:device[d:block/d:prefix = //d:state]", 20),
         ("//block[prefix='3-4' or state='4-4']/description", 2),
         ("/d:devices/d:device/d:block[last()]", 20),
+        (r"//d:block[re-match(d:prefix, '3-4\d*')]", 111),
     ],
 )
 def test_what_people_ask_is_answered(large: Element, expression: str, count: int) -> None:
