@@ -12,6 +12,7 @@ from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.names import Element, local_name
 from casm_ctrl.northbound.notifications import push as push_module
 from casm_ctrl.northbound.notifications.names import PATCH, PUSH, SUBSCRIBED, sn, yp
+from casm_ctrl.northbound.notifications.push import PATCHES, PushSubscription
 from tests.notifications_world import POOLS, World, establish, make_world, push, usage
 
 NMDA = "{urn:ietf:params:xml:ns:yang:ietf-netconf-nmda}"
@@ -101,7 +102,7 @@ async def test_what_was_missed_is_not_sent_twice(world: World) -> None:
 
 
 async def test_an_empty_selection(world: World) -> None:
-    """RFC 8641 3.6: a selection that matches nothing is sent empty"""
+    """RFC 8641 3.9: a periodic selection that matches nothing is sent empty"""
     session = world.open()
     await session.establish(periodic(100))
     (message,) = session.received()
@@ -251,7 +252,7 @@ async def test_entries_come_and_go(world: World) -> None:
 
 
 async def test_patch_ids_differ(world: World) -> None:
-    """RFC 8072 2.3: each patch has an id, each edit another"""
+    """RFC 8641 3.7: patch-id counts the patches of a subscription, from 0 on"""
     world.selection = usage("1")
     session = world.open()
     await session.establish(on_change())
@@ -263,7 +264,42 @@ async def test_patch_ids_differ(world: World) -> None:
         await world.tick()
         (message,) = session.received()
         found.append(message.findtext(f".//{yp('patch-id')}"))
-    assert found == ["1", "2", "3"]
+    assert found == ["0", "1", "2"]
+
+
+async def test_patch_ids_begin_anew(world: World) -> None:
+    """RFC 8641 3.7: the counter is reset to 0 whenever a push-update is sent, and after 4294967295"""
+    world.selection = usage("1")
+    session = world.open()
+    number = await session.establish(on_change())
+
+    async def change(free: str) -> str | None:
+        world.selection = usage(free)
+        world.happen(f"s{free}")
+        await world.tick()
+        return session.received()[-1].findtext(f".//{yp('patch-id')}")
+
+    assert [await change(free) for free in "23"] == ["0", "1"]
+    await session.call(f'<resync-subscription xmlns="{PUSH}"><id>{number}</id></resync-subscription>')
+    await world.settle()
+    assert session.names()[-1] == "push-update"
+    assert await change("4") == "0"
+    subscription = world.streams.find(number)
+    assert isinstance(subscription, PushSubscription)
+    subscription._patches = PATCHES - 1
+    assert [await change(free) for free in "56"] == ["4294967295", "0"]
+
+
+async def test_an_empty_selection_on_change(world: World) -> None:
+    """RFC 8641 3.9: an on-change subscription to what is not there, or may not be read, is not told so"""
+    session = world.open()
+    await session.establish(on_change())
+    await world.tick()
+    assert session.received() == []
+    world.selection = usage("1")
+    world.happen()
+    await world.tick()
+    assert session.names() == ["push-change-update"]
 
 
 async def test_without_an_event_nothing_is_read(world: World) -> None:

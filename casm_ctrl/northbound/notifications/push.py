@@ -22,6 +22,8 @@ from casm_ctrl.northbound.notifications.terms import CENTISECOND, DatastoreTarge
 
 LARGEST = 8 << 20
 """Octets of an update, and of what is kept of an on-change selection to compare the next reading with."""
+PATCHES = 1 << 32
+"""How many patches are numbered before the count begins again."""
 PAUSE = 60 * SECOND
 """Microseconds after which a selection that was too large is tried again."""
 
@@ -71,6 +73,7 @@ class PushSubscription(Subscription):
         self._sequence = 0
         """The audit's newest number when the selection was read last."""
         self._patches = 0
+        """The number of the next patch: from 0 on, and again after everything was sent (RFC 8641, 3.7)."""
         self._resync = False
         self._quiet_until = 0
         """When the dampening, or the pause of a suspension, is over."""
@@ -155,7 +158,9 @@ class PushSubscription(Subscription):
             sequence = self._feed.newest
             found = await self._select()
             self._resync, self._known, self._sequence = False, found, sequence
-            self._tell_all(found)
+            if len(found):  # who may read nothing of it hears nothing (RFC 8641, 3.9)
+                self._tell_all(found)
+            self._patches = 0
             self._next = None
             self._quiet_until = now + trigger.dampening * CENTISECOND
             return
@@ -174,8 +179,8 @@ class PushSubscription(Subscription):
         wanted = [change for change in changes if change.operation not in trigger.excluded]
         self.excluded += bool(changes) and not wanted
         if wanted:
-            self._patches += 1
             self.send(write_patch(self.number, self._patches, wanted))
+            self._patches = (self._patches + 1) % PATCHES
             self.sent += 1
             self._quiet_until = now + trigger.dampening * CENTISECOND
 
