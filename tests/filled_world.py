@@ -22,9 +22,10 @@ from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.observation import Sight, Sighting, observe
 from casm_ctrl.service.release import drain, force_release, release
 from casm_ctrl.service.routes import confirm_routes
-from casm_ctrl.store import blocks, devices, owners, routes, spaces
+from casm_ctrl.store import blocks, devices, observations, owners, routes, spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
+from casm_ctrl.store.observations import FindingRow
 from casm_ctrl.store.states import State, Wanted
 from tests.adoption_world import Network, make, seen
 
@@ -52,6 +53,7 @@ def fill(database: Database, clock: ManualClock) -> None:
     _withdraw(database)
     _count(database, "bng1")
     _count(database, "bng2")
+    _find(database, "bng1")
     _lose(database)
     clock.advance(1)
 
@@ -182,6 +184,18 @@ def _count(database: Database, device: str) -> None:
     lease = intent.claim_lease(database, device, "tester", "the test")
     record_counts(database, lease, {block.id: 7 for block in held[::2]})
     intent.release_lease(database, lease)
+
+
+def _find(database: Database, device: str) -> None:
+    """A read shows what should not be there: of a block, and of none."""
+    with database.write() as tx:
+        number = the_device(tx, device).id
+        words = "<somebody> & others have it"
+        rows = (
+            FindingRow(device, "foreign", "pool", ("a", "x"), None, False, tx.now, words),
+            FindingRow(device, "foreign", "pool", ("a", "x"), 1, True, tx.now, words),
+        )
+        observations.replace_findings(tx, number, rows)
 
 
 def _lose(database: Database) -> None:

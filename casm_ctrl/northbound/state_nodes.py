@@ -15,7 +15,7 @@ from casm_ctrl.service.quotas import used_addresses
 from casm_ctrl.service.sizes import size_document
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
 from casm_ctrl.service.verb import Document
-from casm_ctrl.service.views import sync_of
+from casm_ctrl.service.views import findings_of, sync_of
 from casm_ctrl.store import block_listing, devices, pools, quotas, spaces
 from casm_ctrl.store.block_listing import Chosen, Place
 from casm_ctrl.store.transaction import Row, Transaction
@@ -79,9 +79,13 @@ class Nodes:
             row = devices.find_device(self._tx, name)
             return None if row is None else sync_of(self._tx, row)
 
+        def findings() -> Any:
+            row = devices.find_device(self._tx, name)
+            return None if row is None else findings_of(self._tx, row)
+
         listed = _child(piece.node, "device-pool")
         return {
-            **self._told(piece, {"sync": sync}),
+            **self._told(piece, {"sync": sync, "finding": findings}),
             listed.tag: lambda inside: self._device_pools(piece, listed, name, inside),
         }
 

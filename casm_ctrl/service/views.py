@@ -103,6 +103,17 @@ def sync_of(tx: Transaction, row: devices.DeviceRow) -> Document:
     }
 
 
+def findings_of(tx: Transaction, row: devices.DeviceRow) -> list[Document]:
+    """What the last read of a device showed that should not be, as entries of a list with keys."""
+    found: dict[tuple[str, ...], Document] = {}
+    for finding in observations.list_findings(tx, device_id=row.id):
+        document = documents.finding_document(finding)
+        del document["device"]
+        document["block-id"] = document.pop("block", "none")
+        found[document["kind"], document["object"], document["block-id"]] = document
+    return list(found.values())
+
+
 def list_device_pools(database: Database, device: str | None = None) -> list[Document]:
     with database.read() as tx:
         number = None if device is None else the_device(tx, device).id

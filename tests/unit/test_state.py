@@ -169,6 +169,27 @@ def test_devices_and_their_pools_are_told_as_device_show_does(filled: World) -> 
         ]
 
 
+def test_findings_are_told_as_status_does(filled: World) -> None:
+    told = [
+        {"device": entry["name"], **finding}
+        for entry in as_json(filled)["casm-devices:devices"]["device"]
+        for finding in entry.get("finding", [])
+    ]
+    assert {finding["block-id"] for finding in told} == {"b1", "none"}
+    listed = [
+        {"block-id": finding.pop("block", "none"), **finding}
+        for finding in views.status(filled.database)["finding"]
+    ]
+
+    def in_order(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted(findings, key=lambda finding: str(sorted(finding.items())))
+
+    assert in_order(told) == in_order(listed)
+    named = device("<name>bng1</name><finding><kind>foreign</kind><block-id>b1</block-id></finding>")
+    assert filled.text(named).count("<finding>") == 1
+    assert "<finding>" not in filled.text(device("<finding/>"), "config")
+
+
 def test_pools_spaces_and_quotas_are_told_as_elsewhere(filled: World) -> None:
     told = as_json(filled)
     for entry in told["casm-pools:pools"]["pool"]:
