@@ -125,15 +125,16 @@ class Models:
     def capabilities(self) -> tuple[str, ...]:
         """All that the hello announces.
 
-        Of the modules only those of YANG 1, since "a server advertises support for YANG 1.1 modules by using
-        ietf-yang-library instead of listing them as capabilities in the <hello> message" (RFC 7950, 1.1).
+        Modules of YANG 1.1 are advertised by ietf-yang-library (RFC 7950, 5.6.4). Those that are implemented are listed
+        here too: many clients look for modules nowhere else.
         """
         modules = (
             ModuleCapability(
                 module.name, module.namespace, module.revision or None, self.implemented.get(module.name, ())
             ).capability
             for module in self.modules
-            if not module.header.belongs_to and module.header.yang_version == "1"
+            if not module.header.belongs_to
+            and (module.header.yang_version == "1" or module.name in self.implemented)
         )
         return (*PROTOCOL, *self.library.capabilities, *modules)
 

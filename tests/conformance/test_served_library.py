@@ -240,19 +240,16 @@ async def test_the_module_set_id_is_in_the_hello(endpoint: Endpoint) -> None:
 # --- The hello ------------------------------------------------------------------------------------
 
 
-async def test_modules_of_yang_1_1_are_not_in_the_hello(endpoint: Endpoint) -> None:
-    """RFC 7950 1.1: YANG 1.1 modules are advertised by ietf-yang-library instead of in the hello message."""
+async def test_modules_are_in_the_hello(endpoint: Endpoint) -> None:
+    """RFC 6020 5.6.4: a module of YANG 1 is announced with its namespace, name, revision and features. What is
+    implemented of YANG 1.1 is too."""
     client = await endpoint.open()
-    versions = {module.name: module.header.yang_version for module in endpoint.server.models.modules}
-    assert {versions[name] for name in client.hello.modules} == {"1"}
-    assert not {"casm-pools", "ietf-yang-library"} & set(client.hello.modules)
-
-
-async def test_modules_of_yang_1_are_in_the_hello(endpoint: Endpoint) -> None:
-    """RFC 6020 5.6.4: a module of YANG 1 is announced with its namespace, name, revision and features."""
-    client = await endpoint.open()
-    versions = {module.name: module.header.yang_version for module in endpoint.server.models.modules}
-    assert set(client.hello.modules) == {name for name, version in versions.items() if version == "1"}
+    models = endpoint.server.models
+    versions = {module.name: module.header.yang_version for module in models.modules}
+    assert set(client.hello.modules) == {
+        name for name, version in versions.items() if version == "1" or name in models.implemented
+    }
+    assert {"casm-pools", "casm-devices", "casm-operations", "casm-events"} <= set(client.hello.modules)
     (netconf,) = (uri for uri in client.hello.capabilities if uri.startswith(f"{BASE}?"))
     assert netconf.startswith(f"{BASE}?module=ietf-netconf&revision=2011-06-01&features=candidate,")
 
