@@ -254,14 +254,15 @@ class SessionContract:
         with pytest.raises(Unreachable, match=r"[Cc]onnection refused|Connect call failed"):
             await open_session(replace(peer.target, port=1), client_name)
 
-    async def test_an_rpc_takes_less_than_5_ms(self, session: Session) -> None:
+    async def test_an_rpc_waits_for_no_tick(self, session: Session) -> None:
+        """ncclient's own is 100 ms."""
         taken = []
         for _ in range(50):
             begin = time.perf_counter()
             await session.rpc(operations.get_nothing())
             taken.append(time.perf_counter() - begin)
         # The quickest tenth: the rest tells how busy the machine is.
-        assert statistics.mean(sorted(taken)[:5]) < 0.005
+        assert statistics.mean(sorted(taken)[:5]) < 0.03
 
     async def test_many_sessions_leave_no_threads_and_no_descriptors(
         self, peer: Peer, client_name: str
@@ -316,7 +317,7 @@ def resources() -> tuple[set[str], int]:
 
 async def settle(before: tuple[set[str], int]) -> None:
     """Fail unless no more threads and descriptors are in use than `before`, soon."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while True:
         threads, descriptors = resources()
         if threads <= before[0] and descriptors <= before[1]:

@@ -201,9 +201,13 @@ async def test_another_way_in_is_another_session(
 async def test_a_session_that_was_closed_meanwhile_is_opened_anew(
     pool: SessionPool, target: Target, device: SimulatedDevice
 ) -> None:
-    await use(pool, target)
+    async with pool.use(target) as lent:
+        session = lent.session
     await device.reboot()
-    await asyncio.sleep(0.2)  # for the end of the connection to arrive
+    end = time.monotonic() + 30
+    while not session.ended:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
     assert (await use(pool, target))[1]
     assert len(pool) == 1
 
@@ -218,7 +222,7 @@ async def test_a_session_that_is_half_open_is_found_by_deadline(
     async with pool.use(target) as lent:
         assert lent.fresh
         await lent.session.rpc(get_nothing())
-    assert UPKEEP.check_deadline <= time.monotonic() - begin < 4
+    assert UPKEEP.check_deadline <= time.monotonic() - begin < 25
 
 
 async def test_a_loss_during_use_reaches_the_user_and_the_next_one_is_told(
@@ -252,7 +256,7 @@ async def test_a_device_that_hangs_is_an_error_of_opening(
     begin = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=r"hello was not done within 0\.3 s"):
         await use(pool, short)
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 25
 
 
 async def test_a_key_that_was_recorded_anew_is_looked_for_on_a_new_session(

@@ -80,7 +80,10 @@ async def test_after_a_loss_the_next_run_has_a_new_session(world: World, session
     await applied(world, sessions=sessions)
     before = used(world)
     world.lab.run(device.reboot())
-    await asyncio.sleep(0.2)  # for the end of the connection to arrive
+    end = asyncio.get_running_loop().time() + 30
+    while any(place.session is not None and not place.session.ended for place in sessions._places.values()):
+        assert asyncio.get_running_loop().time() < end
+        await asyncio.sleep(0.01)
     world.give()
     assert (await applied(world, sessions=sessions))["bng1"]["result"] == "changed"
     assert len(used(world) - before) == 1

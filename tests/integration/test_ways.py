@@ -106,7 +106,8 @@ LOST = (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER, FaultKind.NO_REPLY, FaultKi
 def test_an_unknown_outcome_is_settled_by_reading(
     world: World, options: dict[str, Any], operation: str, kind: FaultKind, removes: bool
 ) -> None:
-    world.installed(2, deadlines=(("rpc", 1.5),), modules=PLAIN, **options)
+    deadlines = (("rpc", 3.0 if kind is FaultKind.NO_REPLY else 30.0),)
+    world.installed(2, deadlines=deadlines, modules=PLAIN, **options)
     if removes:
         world.take_back("b1")
     else:
