@@ -17,10 +17,10 @@ from casm_ctrl.netconf.messages import build_hello, parse_hello
 from casm_ctrl.netconf.names import BASE_1_0
 from casm_ctrl.northbound.limits import Limits
 from casm_ctrl.northbound.models import Models
-from casm_ctrl.service.users import remove_user
+from casm_ctrl.service.users import add_user, remove_user
 from casm_ctrl.store.database import open_database
 from casm_ctrl.store.events import Author, list_events
-from tests.northbound_ssh import USER, USER_CA, USER_KEY, SshServed, served_over_ssh
+from tests.northbound_ssh import USER, USER_CA, USER_KEY, SshServed, public_line, served_over_ssh
 
 PATIENCE = 30.0
 
@@ -158,4 +158,60 @@ async def test_who_says_no_hello_and_who_opens_no_session_is_dropped(
         async with await served.connect() as silent:
             await silent.open_session(subsystem="netconf", encoding=None)
             await asyncio.wait_for(silent.wait_closed(), PATIENCE)
+    database.close()
+
+
+async def test_one_user_has_so_many_sessions_and_connections(store: str, northbound_models: Models) -> None:
+    """Others come in while one has all that one may have."""
+    database = open_database(store)
+    add_user(database, Author("tester"), "other", keys=[public_line(USER_KEY)])
+    async with served_over_ssh(database, northbound_models, Limits(max_sessions_of_user=2)) as served:
+        one, two = await served.connect(), await served.connect()
+        assert await hello(one) and await hello(two)
+        with pytest.raises(asyncssh.ChannelOpenError, match="as many sessions as one user may"):
+            await hello(one)
+        third = await served.connect()
+        await asyncio.wait_for(third.wait_closed(), PATIENCE)
+        async with await served.connect(username="other") as connection:
+            assert await hello(connection)
+        one.abort()
+        await one.wait_closed()
+        await until(lambda: len(served.listening.logins._sessions) <= 1)
+        async with await served.connect() as connection:
+            assert await hello(connection)
+        two.abort()
+        await two.wait_closed()
+    database.close()
+
+
+async def test_a_connection_without_a_session_does_not_stay(store: str, northbound_models: Models) -> None:
+    """Also where it had one: what is left of it is a descriptor."""
+    database = open_database(store)
+    async with (
+        served_over_ssh(database, northbound_models, Limits(hello_timeout=0.5)) as served,
+        await served.connect() as connection,
+    ):
+        writer, reader, _ = await connection.open_session(subsystem="netconf", encoding=None)
+        writer.write(build_hello([BASE_1_0]) + END_OF_MESSAGE)
+        close = b'<rpc message-id="1" xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><close-session/></rpc>'
+        writer.write(close + END_OF_MESSAGE)
+        assert b"<ok" in await asyncio.wait_for(reader.read(), PATIENCE)
+        await asyncio.wait_for(connection.wait_closed(), PATIENCE)
+    database.close()
+
+
+async def test_there_are_so_many_attempts_to_log_in(store: str, northbound_models: Models) -> None:
+    database = open_database(store)
+    strangers = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(6)]
+    async with served_over_ssh(database, northbound_models, Limits(max_logins=5)) as served:
+        with pytest.raises(asyncssh.DisconnectError, match="5 attempts to log in failed"):
+            await asyncssh.connect(
+                served.host,
+                served.port,
+                username=USER,
+                client_keys=strangers,
+                known_hosts=None,
+                agent_path=None,
+                config=None,
+            )
     database.close()
