@@ -112,7 +112,7 @@ def compile_condition(expression: str, namespaces: Mapping[str | None, str], nod
 def _compile(text: str, namespaces: Mapping[str, str]) -> etree.XPath:
     try:
         return etree.XPath(text, namespaces=dict(namespaces), extensions=_OF_YANG, regexp=False)
-    except etree.XPathError as error:
+    except (etree.XPathError, ValueError) as error:  # characters that no XML has
         raise XPathError(str(error)) from None
 
 

@@ -14,6 +14,7 @@ from casm_ctrl.netconf.selection import Selection
 from casm_ctrl.netconf.trees import canonical
 from casm_ctrl.netconf.xpath_filters import TooCostly, compile_filter
 from casm_ctrl.netconf.xpath_selection import selection_of_xpath
+from casm_ctrl.netconf.xpath_tree import XPathError
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 A, B = "urn:a", "urn:b"
@@ -188,3 +189,57 @@ def test_what_is_pushed_down_is_enough(content: list[Element], text: str, known:
     except TooCostly:
         return
     assert canonical(document(wanted.select(given_by_it))) == canonical(expected)
+
+
+WORDS = (
+    *(
+        "/",
+        "//",
+        "a:p",
+        "p",
+        "*",
+        "@",
+        "::",
+        "child",
+        "ancestor",
+        ".",
+        "..",
+        "[",
+        "]",
+        "(",
+        ")",
+        "|",
+        "=",
+        "<",
+    ),
+    *(
+        "and",
+        "or",
+        "div",
+        "-",
+        "+",
+        "1",
+        ".5",
+        "'x'",
+        '"',
+        ",",
+        "count",
+        "node()",
+        "text()",
+        "last()",
+        "$",
+        ":",
+    ),
+    *("not(", "current()", "id(", "é", "a:", " ", "\n", "\x00", "#", "mod", "string(", "position()"),
+)
+words = st.lists(st.sampled_from(WORDS), max_size=12).map("".join)
+
+
+@given(st.one_of(words, st.text(max_size=30), st.builds("//p[{}]".format, words)))
+def test_whatever_is_asked_is_answered_or_refused(text: str) -> None:
+    data = document([etree.fromstring("<p xmlns='urn:a'><q>1</q><p kind='k'>x</p></p>")])
+    try:
+        compile_filter(text, PREFIXES).select(data)
+        selection_of_xpath(text, PREFIXES)
+    except (XPathError, TooCostly):
+        pass
