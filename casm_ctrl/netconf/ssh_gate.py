@@ -84,7 +84,15 @@ class Gate(Protocol):
 class GatedServer(asyncssh.SSHServer):
     """One SSH connection that a gate watches."""
 
-    def __init__(self, gate: Gate, begin: Callable[[SshSession], None], idle_timeout: float | None) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        begin: Callable[[SshSession], None],
+        idle_timeout: float | None,
+        buffer: memoryview,
+    ) -> None:
+        """`buffer` is as Guard has it."""
+        self._buffer = buffer
         self._gate = gate
         self._begin = begin
         self._idle_timeout = idle_timeout
@@ -121,7 +129,7 @@ class GatedServer(asyncssh.SSHServer):
         self._source_host = str((conn.get_extra_info("peername") or ("unknown",))[0])
         transport = conn._transport
         assert transport is not None
-        self._guard = Guard(conn, transport)
+        self._guard = Guard(conn, transport, self._buffer)
         self._login = self._gate.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

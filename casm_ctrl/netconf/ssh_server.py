@@ -19,6 +19,7 @@ import asyncssh
 from casm_ctrl.netconf.serving import Channel
 from casm_ctrl.netconf.ssh_connection import accept_connection
 from casm_ctrl.netconf.ssh_gate import Authenticator, Gate, GatedServer
+from casm_ctrl.netconf.ssh_guard import MOST_AT_ONCE
 from casm_ctrl.netconf.ssh_session import SshSession
 
 LOGIN_TIMEOUT = 30.0
@@ -64,6 +65,7 @@ class SshListener:
         self._idle_timeout = idle_timeout
         self._keepalive = keepalive or 0
         self._most_connections = most_connections
+        self._buffer = memoryview(bytearray(MOST_AT_ONCE))
         self._count = 0
         self._told = float("-inf")
         self._handle = handle
@@ -193,7 +195,7 @@ class SshListener:
 
     def _make_server(self) -> asyncssh.SSHServer:
         if isinstance(self._authenticator, Gate):
-            return GatedServer(self._authenticator, self._begin, self._idle_timeout)
+            return GatedServer(self._authenticator, self._begin, self._idle_timeout, self._buffer)
         return _Server(self._authenticator, self._begin)
 
     def _begin(self, channel: SshSession) -> None:

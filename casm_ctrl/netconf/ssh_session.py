@@ -12,6 +12,8 @@ from casm_ctrl.netconf.ssh_guard import Guard
 SUBSYSTEM = "netconf"
 READ_AHEAD = 64 * 1024
 """Octets of a client that wait here before it is made to wait."""
+LOOK_AGAIN = 0.05
+"""Seconds between two looks whether keys are changed."""
 SMALLEST_PACKET = 1024
 """Octets of data that a client must take in one packet: RFC 4253 (6.1) has all take 32768, and a reply that is sent
 octet by octet would stop everybody else."""
@@ -63,13 +65,19 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
 
     @property
     def taken(self) -> bool:
-        return self._writable.is_set() and (self._guard is None or self._guard.writable.is_set())
+        guard = self._guard
+        return self._writable.is_set() and (
+            guard is None or (guard.writable.is_set() and not guard.deferring)
+        )
 
     async def drain(self) -> None:
         while not (self.taken or self._ended_for_good):
             await self._writable.wait()
             if self._guard is not None:
                 await self._guard.writable.wait()
+                if self._guard.deferring:
+                    # asyncssh does not say when keys are changed, which takes milliseconds as a rule.
+                    await asyncio.sleep(LOOK_AGAIN)
 
     def close(self) -> None:
         if not self._channel.is_closing():
