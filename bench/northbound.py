@@ -1,10 +1,11 @@
 """What the NETCONF server costs with ten thousand blocks in the store: reads, edits, allocations, sessions.
 
 Run with `make bench-northbound`. Prints a JSON list of {name, value, unit, goal, met} and writes it, with the
-machine and the versions, to bench/results/northbound.json; a table is on stderr. The server is `casm serve` in a
-process of its own, the clients are in this one, over SSH; both share the machine, so rates and times are of the pair,
-and CPU is the server's alone. A server that does nothing but SSH answers as many octets beside it, so that it shows
-what of each figure is SSH. The goals are those of a server in C on two cores like ours.
+machine and the versions, to bench/results/northbound.json, and tables to docs/northbound-speed.md and stderr. The
+server is `casm serve` in a process of its own, the clients are in this one, over SSH; both share the machine, so rates
+and times are of the pair. CPU is the server's alone, in the best of three rounds, for the others tell how busy the
+machine was. A server that does nothing but SSH answers as many octets beside it, so that it shows what of each figure
+is SSH. The goals are those of a server in C on two cores like ours.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import quantiles
@@ -28,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 import asyncssh  # noqa: E402
 from lxml import etree  # noqa: E402
 
+from bench import northbound_page  # noqa: E402
 from bench.report import Report, versions  # noqa: E402
 from casm_ctrl.base.deadlines import Deadlines  # noqa: E402
 from casm_ctrl.netconf.names import Element  # noqa: E402
@@ -54,12 +56,13 @@ BLOCKS = 10_000
 """In the device pool bng-0/internet; all other device pools are empty."""
 SESSIONS = (1, 8, 100)
 SECONDS = 3.0
-"""Each figure is taken over so long, after a warm-up of a third."""
+"""Each figure is taken over so long, in three rounds, after one more to warm up."""
 OPENED = 60
 OPENED_BY_PASSWORD = 10
 IDLE = 200
 GROWN = (100, 100_000)
 """Blocks in the stores whose filtered gets are compared."""
+TURNS = 3
 
 NC = "urn:ietf:params:xml:ns:netconf:base:1.0"
 CASM_POOLS = "urn:casm:yang:casm-pools"
@@ -245,14 +248,22 @@ class Figures:
     p99: float
     """Milliseconds."""
     cpu: float
-    """Of the server, in milliseconds a request."""
+    """Of the server, in milliseconds a request, in the best round."""
 
 
 async def measure(running: Server, sessions: Sequence[Session], work: Work) -> Figures:
-    await drive(sessions, work, SECONDS / 3)
-    before = running.cpu()
-    took, wall = await drive(sessions, work, SECONDS)
-    cpu = (running.cpu() - before) / len(took) * 1e3
+    """Three rounds after one to warm up; a round that takes long by itself is all there is."""
+    took: list[float] = []
+    wall, cpu, warm = 0.0, float("inf"), False
+    while wall < SECONDS:
+        before = running.cpu()
+        found, seconds = await drive(sessions, work, SECONDS / 3)
+        if not warm and seconds < SECONDS:
+            warm = True
+            continue
+        took += found
+        wall += seconds
+        cpu = min(cpu, (running.cpu() - before) / len(found) * 1e3)
     cuts = quantiles(took, n=100) if len(took) > 1 else took * 99
     return Figures(len(sessions), len(took) / wall, cuts[49] * 1e3, cuts[98] * 1e3, cpu)
 
@@ -341,20 +352,24 @@ async def measure_plain(table: Table, name: str, size: int) -> None:
 
 
 async def measure_growth(report: Report) -> None:
-    """A filtered get costs what it gives, whatever else is in the store."""
-    costs = []
-    for size in GROWN:
+    """A filtered get costs what it gives, whatever else is in the store: both stores in turns, the best rounds."""
 
-        async def any_block(session: Session, number: int, size: int = size) -> None:
-            await session.rpc(one_block(number % size + 1))
+    def asking(size: int) -> Work:
+        return lambda session, number: session.rpc(one_block(number % size + 1))
 
-        with server(size) as running:
-            session = await open_session(running.target)
-            figures = await measure(running, [session], any_block)
-            await session.close()
-        costs.append(figures.cpu)
-        report.add(f"get of one block, store of {size} blocks: p50", figures.p50, "ms")
-        report.add(f"get of one block, store of {size} blocks: CPU of the server", figures.cpu, "ms")
+    with ExitStack() as stack:
+        servers = [(size, stack.enter_context(server(size))) for size in GROWN]
+        sessions = [await open_session(running.target) for _, running in servers]
+        found: dict[int, list[Figures]] = {size: [] for size in GROWN}
+        for _ in range(TURNS):
+            for (size, running), session in zip(servers, sessions, strict=True):
+                found[size].append(await measure(running, [session], asking(size)))
+        await asyncio.gather(*(session.close() for session in sessions))
+    costs = [min(figures.cpu for figures in found[size]) for size in GROWN]
+    for size, cost in zip(GROWN, costs, strict=True):
+        p50 = min(figures.p50 for figures in found[size])
+        report.add(f"get of one block, store of {size} blocks: p50", p50, "ms")
+        report.add(f"get of one block, store of {size} blocks: CPU of the server", cost, "ms")
     name = f"get of one block: CPU with {GROWN[1]} blocks against {GROWN[0]}"
     report.add(name, costs[1] / costs[0], "ratio", 1.3, at_most=True)
 
@@ -376,6 +391,7 @@ def main() -> None:
     report = Report("northbound", **versions("asyncssh", "cryptography", "lxml"))
     asyncio.run(run(report))
     report.finish()
+    northbound_page.main()
 
 
 if __name__ == "__main__":
