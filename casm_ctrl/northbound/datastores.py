@@ -27,11 +27,11 @@ from casm_ctrl.netconf.datastore_service import HeldLock
 from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
+from casm_ctrl.northbound.commit_refusals import commit_refusal
 from casm_ctrl.northbound.configuration_edits import PlacedEdit, edits_between
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.judging import Judge
 from casm_ctrl.northbound.prefix_values import with_canonical_prefixes
-from casm_ctrl.northbound.refusals import rpc_error_of
 from casm_ctrl.northbound.running import Running
 from casm_ctrl.northbound.touching import touched_by
 from casm_ctrl.service import config_lock, configuration, pending_commit
@@ -175,12 +175,13 @@ class Datastores(DatastoreRules[Configuration]):
         would take it."""
         super().validate(source)
         content = self._source(source)
-        placed = self._placed(content, changed(self._view.stored, content))
+        names = changed(self._view.stored, content)
+        placed = self._placed(content, names)
         try:
             with self._database.rehearse() as tx:
                 configuration.apply_edits(tx, [one.edit for one in placed])
         except CasmError as error:
-            raise _refused(error, placed) from error
+            raise commit_refusal(error, placed, content.part(names)) from error
 
     def copy_config(self, session_id: int, target: str, source: str | Element) -> None:
         """As in every server; of another datastore only what the session may read is copied (RFC 8341, 3.2.6)."""
@@ -269,7 +270,7 @@ class Datastores(DatastoreRules[Configuration]):
                 content = self._again()
                 continue
             except CasmError as error:
-                raise _refused(error, placed) from error
+                raise commit_refusal(error, placed, content.part(names)) from error
             self._deadline = None
             self._view = self._look((revision, view.stored, names))
             self._valid = self._view.shown
@@ -303,7 +304,7 @@ class Datastores(DatastoreRules[Configuration]):
                 content = self._again()
                 continue
             except CasmError as error:
-                raise _refused(error, placed) from error
+                raise commit_refusal(error, placed, content.part(names)) from error
             self._deadline, self._renewed = pending.deadline, self._clock.now()
             self._view = self._look((view.revision + 1, view.stored, ()))
             return
@@ -384,11 +385,3 @@ def _agree(one: Configuration, other: Configuration, name: Name) -> bool:
     if a is None or b is None:
         return a is b
     return same_piece(a, b, one.schema)
-
-
-def _refused(error: CasmError, placed: Sequence[PlacedEdit]) -> RpcError:
-    """The store's refusal, at the place of the edit to blame."""
-    if error.edit_index is None:
-        return rpc_error_of(error)
-    blamed = placed[error.edit_index]
-    return rpc_error_of(error, path=blamed.path, namespaces=blamed.namespaces)

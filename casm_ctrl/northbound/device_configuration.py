@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from casm_ctrl.base.errors import CasmError, NotSupported
+from casm_ctrl.northbound.commit_refusals import blamed_path
 from casm_ctrl.northbound.configuration_entries import NAMESPACES, Content, entry_path, leaf_path
 from casm_ctrl.northbound.configuration_steps import Step, Steps, changed
 from casm_ctrl.northbound.refusals import rpc_error_of
@@ -38,9 +39,16 @@ def device_edits(steps: Steps, old: Content, new: Content) -> None:
         elif key not in was:
             for edit in edits_of(now[key]):
                 if isinstance(edit, AddDevice):
-                    steps.add(Step.ADD_DEVICE, _at(path, admit_device, edit), path)
+                    steps.add(Step.ADD_DEVICE, _admitted(edit, now[key]), path)
         else:
             _change_device(steps, was[key], now[key])
+
+
+def _admitted(edit: AddDevice, entry: Entry) -> AddDevice:
+    try:
+        return admit_device(edit)
+    except CasmError as error:
+        raise _placed(error, blamed_path(error, entry)) from None
 
 
 def _change_device(steps: Steps, was: Entry, now: Entry) -> None:

@@ -94,5 +94,6 @@ async def test_what_the_store_finds_in_the_way_is_not_named(endpoint: Endpoint) 
     )
     error = await refused(eve, "<commit/>")
     assert error.app_tags == ["overlap"]
-    assert error.paths == ["/casm-pools:pools/casm-pools:pool[casm-pools:name='mine']"]
+    pool = "/casm-pools:pools/casm-pools:pool[casm-pools:name='mine']"
+    assert error.paths == [f"{pool}/casm-pools:prefix[.='10.0.3.0/24']"]
     assert "secret" not in str(error)

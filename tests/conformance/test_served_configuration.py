@@ -236,6 +236,43 @@ async def test_the_path_of_what_is_not_valid(
     assert error.paths == ["/" + path.replace("p:", "casm-pools:")]
 
 
+NO_DRIVER = DEVICE.replace("ietf-address-pool", "acme")
+NO_CGN = DEVICE.replace(">bng<", ">cgn<")
+
+
+@pytest.mark.parametrize(
+    ("config", "path"),
+    [
+        (pools(new_pool("n", "10.0.0.0/30")), "casm-pools:pools/casm-pools:pool[casm-pools:name='n']"
+         "/casm-pools:prefix[.='10.0.0.0/30']"),
+        (f'<devices xmlns="{DEVICES}"><device><name>n</name>{NO_DRIVER}</device></devices>',
+         "casm-devices:devices/casm-devices:device[casm-devices:name='n']/casm-devices:driver"),
+        (f'<devices xmlns="{DEVICES}"><device><name>n</name>{NO_CGN}</device></devices>',
+         "casm-devices:devices/casm-devices:device[casm-devices:name='n']/casm-devices:driver"),
+    ],
+    ids=["overlap", "no driver", "a driver for others"],
+)  # fmt: skip
+async def test_the_path_of_what_the_store_refuses(endpoint: Endpoint, config: str, path: str) -> None:
+    """RFC 6241 8.3: a commit that is refused names the node to blame, and changes nothing."""
+    client = await network(endpoint)
+    before = await client.data("<get-config><source><running/></source></get-config>")
+    await client.rpc(edit(config))
+    error = await refused(client, COMMIT)
+    assert error.paths == [f"/{path}"]
+    after = await client.data("<get-config><source><running/></source></get-config>")
+    assert etree.tostring(before) == etree.tostring(after)
+
+
+async def test_remedies_name_leafs(endpoint: Endpoint) -> None:
+    """RFC 6241 4.3: error-message is for the reader, who has leafs and no options of a command line."""
+    client = await network(endpoint)
+    renew = '<renew xmlns="urn:casm:yang:casm-operations"><block>b1</block></renew>'
+    await client.rpc(
+        '<allocate xmlns="urn:casm:yang:casm-operations"><device-pool>bng1/x</device-pool></allocate>'
+    )
+    assert "give lifetime, or expires (never: for good)" in str(await refused(client, renew))
+
+
 @pytest.mark.parametrize("device_pool", ["none/x", "bng1/none"])
 async def test_the_path_of_a_name_that_nothing_has(endpoint: Endpoint, device_pool: str) -> None:
     """RFC 6241 4.3: the error of an operation names the element of its input that is to blame."""

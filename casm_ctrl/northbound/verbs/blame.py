@@ -6,29 +6,24 @@ names is the one that the client should look at.
 
 from __future__ import annotations
 
-import re
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from casm_ctrl.base.errors import (
-    AlreadyExists,
-    Ambiguous,
-    CasmError,
-    IllegalTransition,
-    InvalidValue,
-    NotFound,
-    RequestReused,
-)
+from casm_ctrl.base.clock import from_rfc3339, to_rfc3339
+from casm_ctrl.base.errors import CasmError, RequestReused
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
-from casm_ctrl.northbound.refusals import rpc_error_of
+from casm_ctrl.northbound.refusals import ABOUT_VALUES, place_of, rpc_error_of
 from casm_ctrl.northbound.verbs.inputs import PREFIX, Path
 
-_ABOUT_VALUES = (InvalidValue, NotFound, AlreadyExists, Ambiguous, IllegalTransition)
-"""Refusals that are about what one leaf says. Others are about how things stand."""
-
-_PLAIN = ("request-id", "reason", "document", "plan")
+_WHOLE = ("document", "plan")
+"""Leafs that hold a whole text: a message about the request names what is in it."""
+_PLAIN = ("request-id", "reason", *_WHOLE)
 """Leafs whose text is not looked for in messages: it is anybody's words."""
+
+_MOMENTS = ("expires", "at")
+"""Leafs with a time, which messages tell in UTC."""
 
 
 def refusal(error: CasmError, operation: Element, values: Mapping[str, Any]) -> RpcError:
@@ -43,14 +38,16 @@ def refusal(error: CasmError, operation: Element, values: Mapping[str, Any]) -> 
 def _steps(error: CasmError, values: Mapping[str, Any]) -> tuple[str, ...] | None:
     if isinstance(error, RequestReused):
         return (f"{PREFIX}:request-id",)
-    if not isinstance(error, _ABOUT_VALUES):
+    if not isinstance(error, ABOUT_VALUES):
         return None
     named = [
         (message_place, steps)
         for steps, text in _texts(values)
-        if (message_place := _place(text, error.message)) is not None
+        if (message_place := place_of(text, error.message)) is not None
     ]
-    return min(named)[1] if named else None
+    if named:
+        return min(named)[1]
+    return next(((f"{PREFIX}:{name}",) for name in _WHOLE if name in values), None)
 
 
 def _texts(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -64,15 +61,11 @@ def _texts(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
                     yield (f"{step}[.={_quoted(one)}]",), one
         elif isinstance(value, (str, int)) and not isinstance(value, bool):
             yield (step,), str(value)
+            if name in _MOMENTS:
+                with contextlib.suppress(CasmError):
+                    yield (step,), to_rfc3339(from_rfc3339(str(value)))
             if name == "device-pool" and "/" in str(value):
                 yield (step,), str(value).partition("/")[0]  # the device may be what there is none of
-
-
-def _place(text: str, message: str) -> int | None:
-    """Where a message names the value, as a word of its own; a length may stand behind its slash."""
-    before = r"[\w.:-]" if text.isdigit() else r"[\w.:/-]"
-    match = re.search(rf"(?<!{before}){re.escape(text)}(?![\w:/-]|\.\w)", message)
-    return None if match is None else match.start()
 
 
 def _quoted(text: str) -> str:
