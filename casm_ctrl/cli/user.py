@@ -172,7 +172,7 @@ def password(
 
 @command(app, "remove", examples=("casm user remove alice",), changes=True)
 def remove_(call: Call, name: _Name) -> Answer:
-    """Let a user log in no more. Sessions that are open go on until they end."""
+    """Let a user log in no more. The server ends the sessions that are open."""
     from casm_ctrl.service.users import remove_user
 
     return Answer(remove_user(call.database, call.author, name), lines(f"Removed user {name}."))

@@ -108,6 +108,16 @@ class Logins:
             return
         await self.endpoint.converse(channel, frozenset(user.groups))
 
+    async def end_removed(self) -> None:
+        """End the connections of users who were removed since they logged in."""
+        if not self._authenticated:
+            return
+        loop = asyncio.get_running_loop()
+        known = await loop.run_in_executor(self._lookups, users.user_names, self.database)
+        for connection, username in list(self._authenticated.items()):
+            if username not in known:
+                connection.refuse("this user was removed")
+
     async def close(self) -> None:
         while self._telling:
             await asyncio.wait(list(self._telling))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import asyncssh
 from casm_ctrl.netconf.ssh_server import SshListener
 from casm_ctrl.northbound.authentication import Logins
 from casm_ctrl.northbound.descriptors import for_clients, raise_limit
-from casm_ctrl.northbound.server import Northbound
+from casm_ctrl.northbound.server import REFRESH_EVERY, Northbound, cancel, repeat
 
 KEEPALIVE = 30.0
 """Seconds without a word after which a client is asked whether it lives: one that is gone holds its locks for
@@ -69,6 +70,8 @@ class SshNorthbound:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.server)
             stack.push_async_callback(self.logins.close)
+            ending = asyncio.create_task(repeat(REFRESH_EVERY, self.logins.end_removed))
+            stack.push_async_callback(cancel, ending)
             stack.push_async_callback(self._listener.close, STOPS)
             await self._listener.listen(self.address.host, self.address.port, backlog=1024)
             self._stack = stack.pop_all()

@@ -89,7 +89,7 @@ class Northbound:
                 (LOOK_EVERY, self._look),
                 (REFRESH_EVERY, self._refresh),
             ):
-                stack.push_async_callback(_cancel, asyncio.create_task(_repeat(seconds, work)))
+                stack.push_async_callback(cancel, asyncio.create_task(repeat(seconds, work)))
             self._stack = stack.pop_all()
         return self
 
@@ -169,7 +169,7 @@ class Northbound:
         await self.endpoint.on_thread(self.access.refresh)
 
 
-async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+async def repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
@@ -180,7 +180,7 @@ async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
             _log.exception("the server's own work failed")
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
+async def cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

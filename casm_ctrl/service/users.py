@@ -94,7 +94,7 @@ def set_password(database: Database, author: Author, name: str, password_hash: s
 
 
 def remove_user(database: Database, author: Author, name: str) -> Document:
-    """Let `name` log in no more. Sessions that are open go on."""
+    """Let `name` log in no more. Servers end the sessions that are open."""
 
     def body(tx: Transaction) -> Document:
         user = _the_user(tx, name)
@@ -109,6 +109,11 @@ def list_users(database: Database) -> list[Document]:
     """All users, by name."""
     with database.read() as tx:
         return [_document(user) for user in users.list_users(tx)]
+
+
+def user_names(database: Database) -> frozenset[str]:
+    with database.read() as tx:
+        return users.user_names(tx)
 
 
 def has_users(database: Database) -> bool:

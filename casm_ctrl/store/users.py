@@ -36,6 +36,10 @@ def list_users(tx: Transaction) -> list[UserRow]:
     return [_user(tx, *row) for row in tx.all("SELECT id, name, password_hash FROM account ORDER BY name")]
 
 
+def user_names(tx: Transaction) -> frozenset[str]:
+    return frozenset(row[0] for row in tx.all("SELECT name FROM account"))
+
+
 def has_users(tx: Transaction) -> bool:
     return tx.first("SELECT 1 FROM account LIMIT 1") is not None
 

@@ -102,6 +102,15 @@ async def test_a_user_who_was_removed_gets_no_session(ssh_northbound: SshServed)
             await hello(connection)
 
 
+async def test_sessions_of_a_user_who_was_removed_end(ssh_northbound: SshServed) -> None:
+    async with await ssh_northbound.connect() as connection:
+        assert await hello(connection)
+        assert len(ssh_northbound.server.endpoint.sessions) == 1
+        remove_user(ssh_northbound.server.database, Author("tester"), USER)
+        await asyncio.wait_for(connection.wait_closed(), 30)
+    await until(lambda: len(ssh_northbound.server.endpoint.callers) == 0)
+
+
 async def test_a_client_that_hangs_up_leaves_nothing(ssh_northbound: SshServed) -> None:
     connection = await ssh_northbound.connect()
     assert await hello(connection)
