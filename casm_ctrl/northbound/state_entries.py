@@ -104,13 +104,11 @@ class Cutter:
         """What is selected inside an entry; its keys come along, and first (RFC 6241, 6.2.5)."""
         pieces = []
         keys = False
-        for tag, child in piece.node.children.items():
-            if not inside.names(tag):
-                continue
+        for tag in inside.among(piece.node.children):
             if tag in states:
                 pieces.append(states[tag](inside))
             elif tag not in piece.apart and self.content != "nonconfig":
-                text = self._copied(piece, child, inside)
+                text = self._copied(piece, piece.node.children[tag], inside)
                 if tag in piece.node.keys:
                     keys = keys or bool(text)
                 else:
