@@ -24,7 +24,7 @@ from casm_ctrl.yang.schema import Schema, SchemaNode
 
 DEAREST = 100_000_000
 """Nodes that an evaluation may look at: some two seconds."""
-DEAREST_EACH = 200
+DEAREST_EACH = 50
 """The same for each node of the data: what reading it costs already."""
 
 DEAREST_CONDITION = 1_000_000
