@@ -398,25 +398,6 @@ async def test_ten_thousand_requests_whose_replies_nobody_reads(server: Served) 
         await server.serves()
 
 
-async def test_keys_whose_change_is_begun_and_never_done(server: Served) -> None:
-    """What is sent meanwhile waits in the server; with a window for all of it, too."""
-    with server.bounded(200):
-        connection = await server.connect()
-        writer, reader, _ = await connection.open_session(
-            subsystem="netconf", encoding=None, window=0xFFFFFFFF
-        )
-        attacker = Session(connection, writer, reader)
-        await attacker.greet()
-        transport = connection._transport
-        assert transport is not None
-        transport.pause_reading()
-        for number in range(200):
-            attacker.send(rpc(BIG_GET, str(number)))
-        connection._send_kexinit()
-        await server.serves()
-        await asyncio.gather(*(server.serves() for _ in range(10)))
-
-
 async def test_requests_in_a_row_are_all_answered_in_order(server: Served) -> None:
     async with server.session() as client:
         for number in range(300):

@@ -15,6 +15,7 @@ from ncclient import manager
 from casm_ctrl.netconf.framing import END_OF_MESSAGE
 from casm_ctrl.netconf.messages import build_hello, parse_hello
 from casm_ctrl.netconf.names import BASE_1_0
+from casm_ctrl.netconf.ssh_guard import MOST_DEFERRED
 from casm_ctrl.northbound.limits import Limits
 from casm_ctrl.northbound.models import Models
 from casm_ctrl.service.users import add_user, remove_user
@@ -224,3 +225,35 @@ async def test_there_are_so_many_attempts_to_log_in(store: str, northbound_model
                 config=None,
             )
     database.close()
+
+
+async def test_who_begins_to_change_keys_and_does_not_go_on_gets_nothing_more(
+    ssh_northbound: SshServed,
+) -> None:
+    """asyncssh keeps all that it sends meanwhile, and the client has opened its window for all of it."""
+    schema = b"<get-schema xmlns='urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring'><identifier>casm-pools"
+    request = (
+        b'<rpc message-id="1" xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">'
+        + schema
+        + b"</identifier></get-schema></rpc>"
+    )
+    async with await ssh_northbound.connect() as greedy, await ssh_northbound.connect() as good:
+        writer, reader, _ = await greedy.open_session(subsystem="netconf", encoding=None, window=0xFFFFFFFF)
+        await asyncio.wait_for(reader.readuntil(END_OF_MESSAGE), PATIENCE)
+        transport = greedy._transport
+        assert transport is not None
+        transport.pause_reading()
+        writer.write(build_hello([BASE_1_0]) + END_OF_MESSAGE + (request + END_OF_MESSAGE) * 200)
+        greedy._send_kexinit()
+        writer, reader, _ = await good.open_session(subsystem="netconf", encoding=None)
+        writer.write(build_hello([BASE_1_0]) + END_OF_MESSAGE)
+        await asyncio.wait_for(reader.readuntil(END_OF_MESSAGE), PATIENCE)
+        for _ in range(250):
+            writer.write(request + END_OF_MESSAGE)
+            await asyncio.wait_for(reader.readuntil(END_OF_MESSAGE), PATIENCE)
+        held = [
+            len(connection._deferred_packets)
+            for connection in ssh_northbound.listening._listener._connections
+        ]
+        assert 0 < max(held) <= MOST_DEFERRED + 4
+        greedy.abort()
