@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple, cast
 
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.xpath_plan import NEAR, pieces_of, union_members
+from casm_ctrl.netconf.xpath_plan import NEAR, is_guarded, pieces_of, union_members
 from casm_ctrl.netconf.xpath_tree import (
     Call,
     Chain,
@@ -255,7 +255,7 @@ class _Bill:
             self.cost += found.total * found.most * _COMPARISON
         if step.test.startswith("{*}") and step.test != "{*}*":
             self.cost += seen * _PREDICATE
-        if step.axis in ("parent", "ancestor", "ancestor-or-self", "self", "descendant-or-self"):
+        if is_guarded(step):
             self.cost += found.total * _PREDICATE
         return self._predicates(step.predicates, found)
 

@@ -102,6 +102,12 @@ def pieces_of(path: Path) -> list[Sequence[Step]]:
     return [*pieces]
 
 
+def is_guarded(step: Step) -> bool:
+    """Whether a predicate keeps the step from finding the element that stands for the root node as if it were data,
+    or the document above it."""
+    return step.axis in _UPWARD or (step.by_name and step.axis in _FINDS_ROOT)
+
+
 @dataclass
 class _Writer:
     """Writes expressions in XPath, with prefixes of its own."""
@@ -184,10 +190,8 @@ class _Writer:
 
     def _step(self, step: Step) -> str:
         guard = ""
-        if step.axis in _FINDS_ROOT and step.by_name:
-            guard = "[parent::*]"
-        elif step.axis in _UPWARD:
-            guard = "[parent::node()]"  # the document is above the root
+        if is_guarded(step):
+            guard = "[parent::*]" if step.by_name else "[parent::node()]"
         return f"{step.axis}::{self._test(step)}{guard}{self._predicates(step.predicates)}"
 
     def _test(self, step: Step) -> str:
