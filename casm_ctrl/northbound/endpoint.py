@@ -34,6 +34,7 @@ from casm_ctrl.northbound.growth import Growth
 from casm_ctrl.northbound.interface import AsyncOperation, Caller, Operation, Operations
 from casm_ctrl.northbound.limits import Limits
 from casm_ctrl.northbound.refusals import rpc_error_of
+from casm_ctrl.northbound.threads import done_by
 
 SERIALISED = frozenset(
     (
@@ -214,7 +215,7 @@ class Endpoint:
             self._refuse_unknown(operation)
         if self.check is not None and tag != _CLOSE:
             check = self.check
-            await self._on(self._judges, lambda: check(caller, operation))
+            await done_by(self._judges, lambda: check(caller, operation))
         assert awaited is not None
         return await awaited(caller, operation)
 
@@ -289,17 +290,7 @@ class Endpoint:
 
     async def on_thread(self, work: Callable[[], _T]) -> _T:
         """Do `work` on one of a few threads. Cancelled, this still returns only when it is done."""
-        return await self._on(self._threads, work)
-
-    async def _on(self, threads: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
-        future = asyncio.get_running_loop().run_in_executor(threads, work)
-        try:
-            return await asyncio.shield(future)
-        finally:
-            if not future.done():
-                await asyncio.wait([future])
-            # An error that it holds has this frame in its traceback: together they would keep the request for long.
-            del future
+        return await done_by(self._threads, work)
 
 
 class _Patience:
