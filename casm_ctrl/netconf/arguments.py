@@ -98,7 +98,9 @@ def children(
         if key not in known:
             if namespace(child) != space and not any(namespace(child) == _space(one) for one in known):
                 raise rpc_error.unknown_namespace(name, namespace(child) or "")
-            raise rpc_error.unknown_element(name, f"<{local_name(parent)}> has no <{name}> here")
+            there = " or ".join(f"<{one.rpartition('}')[2]}>" for one in known)
+            hint = f": give {there}" if there else ""
+            raise rpc_error.unknown_element(name, f"<{local_name(parent)}> has no <{name}> here{hint}")
         if key in found:
             raise rpc_error.bad_element(name, f"<{name}> occurs more than once")
         found[key] = child

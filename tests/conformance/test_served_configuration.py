@@ -263,6 +263,16 @@ async def test_the_path_of_what_the_store_refuses(endpoint: Endpoint, config: st
     assert etree.tostring(before) == etree.tostring(after)
 
 
+async def test_running_is_no_target(endpoint: Endpoint) -> None:
+    """RFC 6241 8.2: without :writable-running an edit of running is refused, and told where to."""
+    client = await network(endpoint)
+    error = await refused(client, edit(pools(pool("p"))).replace("candidate", "running"))
+    assert error.tags == ["unknown-element"]
+    assert "<target> has no <running> here: give <candidate>" in str(error).replace("&lt;", "<").replace(
+        "&gt;", ">"
+    )
+
+
 async def test_remedies_name_leafs(endpoint: Endpoint) -> None:
     """RFC 6241 4.3: error-message is for the reader, who has leafs and no options of a command line."""
     client = await network(endpoint)
