@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError, bad_element
+from casm_ctrl.netconf.violation_words import words_of
 from casm_ctrl.yang.engine import Violation
 
 _NAMED = {"missing-element", "bad-element", "unknown-element"}
@@ -25,7 +26,7 @@ def to_rpc_error(violation: Violation, namespaces: Mapping[str, str]) -> RpcErro
         violation.tag,
         app_tag=violation.app_tag,
         path=path or None,
-        message=violation.message,
+        message=words_of(violation.message, violation.path),
         info=info,
         namespaces=used,
     )

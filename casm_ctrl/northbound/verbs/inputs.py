@@ -15,6 +15,7 @@ from lxml import etree
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.names import BASE, YANG, Element, local_name, namespace
 from casm_ctrl.netconf.rpc_error import RpcError
+from casm_ctrl.netconf.violation_words import words_of
 from casm_ctrl.yang.engine import Engine
 from casm_ctrl.yang.findings import Violation
 from casm_ctrl.yang.operations import OperationNode
@@ -147,7 +148,7 @@ def _typed(text: str, base: str | None) -> Any:
 def _refusal(violation: Violation, path: Path) -> RpcError:
     """What the engine found, where it stands in the request."""
     message = str(violation).removesuffix(f" at {violation.path}")
-    error = RpcError("application", violation.tag, app_tag=violation.app_tag, message=message)
+    error = RpcError("application", violation.tag, app_tag=violation.app_tag, message=words_of(message, None))
     steps = []
     choice = _CHOICE.match(message)
     if choice is not None:  # RFC 7950, 15.6
