@@ -24,7 +24,7 @@ class _Outcome(asyncio.Future[_T]):
 async def done_by(threads: Executor, work: Callable[[], _T]) -> _T:
     """What `work` gives. Cancelled, this still returns only when it is done."""
     outcome: _Outcome[_T] = _Outcome(loop=asyncio.get_running_loop())
-    threads.submit(_run, outcome, work)
+    threads.submit(_run, [(outcome, work)])
     try:
         return await outcome
     finally:
@@ -34,7 +34,9 @@ async def done_by(threads: Executor, work: Callable[[], _T]) -> _T:
         del outcome, work
 
 
-def _run(outcome: _Outcome[_T], work: Callable[[], _T]) -> None:
+def _run(task: list[tuple[_Outcome[_T], Callable[[], _T]]]) -> None:
+    # Taken out of the list: the executor's frame, which is in the traceback too, keeps its arguments.
+    outcome, work = task.pop()
     tell = outcome.get_loop().call_soon_threadsafe
     try:
         found = work()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,3 +74,29 @@ async def test_a_limit_of_time_counts_when_the_work_is_done(threads: ThreadPoolE
             later = asyncio.create_task(let_go())
             await done_by(threads, lambda: go.wait(30))
     await later
+
+
+async def test_what_failed_is_not_kept(threads: ThreadPoolExecutor) -> None:
+    """A request of many mebibytes that is refused goes at once, not at the next collection of cycles."""
+
+    class Request:
+        def refuse(self) -> None:
+            raise ValueError
+
+    async def ask() -> weakref.ref[Request]:
+        request = Request()
+        try:
+            await done_by(threads, request.refuse)
+        except ValueError:
+            return weakref.ref(request)
+        raise AssertionError
+
+    gc.collect()
+    gc.disable()
+    try:
+        kept = await ask()
+        async with asyncio.timeout(30):
+            while kept() is not None:  # noqa: ASYNC110 - the thread drops it a moment after it has told
+                await asyncio.sleep(0.001)
+    finally:
+        gc.enable()
