@@ -110,6 +110,7 @@ def register(app: typer.Typer, panel: str) -> None:
         """Be a NETCONF server over SSH, until SIGTERM or SIGINT. Makes store and host key where there are none."""
         import platformdirs
 
+        from casm_ctrl.base.allocator import keep_memory
         from casm_ctrl.base.clock import parse_duration
         from casm_ctrl.northbound.alone import alone
         from casm_ctrl.northbound.host_key import host_keys
@@ -126,6 +127,7 @@ def register(app: typer.Typer, panel: str) -> None:
             max_message=max_message << 20,
         )
         _begin_log(verbose)
+        keep_memory()
         key, *others = host_keys(host_key or platformdirs.user_data_path("casm") / "host_key")
         address = Address(key, host, port, _authorities(user_ca), others)
         database = _open(call)
