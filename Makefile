@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit peers bindings lock clean bench-allocation bench-history bench-sync bench-sessions bench-northbound
+.PHONY: help demo test coverage check unit peers bindings lock clean bench-allocation bench-history bench-sync bench-sessions bench-northbound
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -20,6 +20,9 @@ demo: $(READY)  ## the main job on simulated devices, in under a minute
 	@$(RUN)/casm demo
 
 test: $(READY) $(PEERS)/.ready peers check  ## everything: style, types, unit, integration and real peers
+	@$(RUN)/python -m pytest -n auto --dist loadfile --durations=25
+
+coverage: $(READY) $(PEERS)/.ready peers  ## all tests, and which lines none of them reaches
 	@$(RUN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 check: $(READY)  ## style and types only
