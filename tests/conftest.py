@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from casm_ctrl.base.clock import SystemClock
 from casm_ctrl.northbound.models import Models
@@ -21,6 +22,10 @@ from tests.northbound_harness import Endpoint
 from tests.northbound_ssh import SshServed, served_over_ssh
 from tests.peers.absent import absent
 from tests.peers.postgresql import Postgresql, missing_server
+
+settings.register_profile("untimed", settings(), deadline=None)
+if not os.environ.get("CI"):  # there Hypothesis has a profile of its own, without a deadline too
+    settings.load_profile("untimed")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and so would each process that a test starts and interrupts.
