@@ -32,9 +32,9 @@ from lxml import etree  # noqa: E402
 from bench import northbound_page  # noqa: E402
 from bench.report import Report, versions  # noqa: E402
 from casm_ctrl.base.deadlines import Deadlines  # noqa: E402
+from casm_ctrl.netconf.client.opening import open_session  # noqa: E402
+from casm_ctrl.netconf.client.session import Session, Target  # noqa: E402
 from casm_ctrl.netconf.names import Element  # noqa: E402
-from casm_ctrl.netconf.opening import open_session  # noqa: E402
-from casm_ctrl.netconf.session import Session, Target  # noqa: E402
 from casm_ctrl.service.allocation import allocate  # noqa: E402
 from casm_ctrl.service.configuration import (  # noqa: E402
     AddDevice,

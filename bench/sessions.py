@@ -30,11 +30,11 @@ from lxml import etree  # noqa: E402
 
 from bench.report import Report, versions  # noqa: E402
 from casm_ctrl.base.clients import CLIENTS  # noqa: E402
-from casm_ctrl.netconf import operations  # noqa: E402
-from casm_ctrl.netconf.client import Client  # noqa: E402
-from casm_ctrl.netconf.opening import open_session  # noqa: E402
-from casm_ctrl.netconf.session import Session, Target  # noqa: E402
-from casm_ctrl.netconf.session_pool import SessionPool  # noqa: E402
+from casm_ctrl.netconf.client import operations  # noqa: E402
+from casm_ctrl.netconf.client.calls import Client  # noqa: E402
+from casm_ctrl.netconf.client.opening import open_session  # noqa: E402
+from casm_ctrl.netconf.client.session import Session, Target  # noqa: E402
+from casm_ctrl.netconf.client.session_pool import SessionPool  # noqa: E402
 
 ROUNDS = 4
 PLAIN = "ncclient as it ships"

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench.fleet_of_devices import ME, PASSWORD, Device, Fleet, fleet, give_each, make_store  # noqa: E402
 from bench.report import Report, versions  # noqa: E402
-from casm_ctrl.netconf.session_pool import SessionPool, Upkeep  # noqa: E402
+from casm_ctrl.netconf.client.session_pool import SessionPool, Upkeep  # noqa: E402
 from casm_ctrl.store.database import open_database  # noqa: E402
 from casm_ctrl.sync import reconciler  # noqa: E402
 

@@ -13,8 +13,8 @@ from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import DeviceUnfit
 from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.drivers.registry import load_driver
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.session import Capabilities, Target
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.session import Capabilities, Target
 from casm_ctrl.sync.fitness import announced_modules, check_fitness, describe
 from casm_ctrl.sync.visit import PAUSE_AFTER_HELLO
 from casm_ctrl.sync.way import NO_WAY, way_of

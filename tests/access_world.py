@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lxml import etree
 
-from casm_ctrl.netconf.access import AccessControl
-from casm_ctrl.netconf.access_rules import NAMESPACE
+from casm_ctrl.netconf.access.control import AccessControl
+from casm_ctrl.netconf.access.rules import NAMESPACE
 from casm_ctrl.netconf.names import BASE, Element
 from casm_ctrl.yang.access_marks import AccessMarks, read_marks
 from casm_ctrl.yang.engine import Engine

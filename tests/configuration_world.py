@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from lxml import etree
 
 from casm_ctrl.netconf.names import Element, nc
-from casm_ctrl.northbound.configuration_edits import PlacedEdit, edits_between
-from casm_ctrl.northbound.rendering import entry_element
-from casm_ctrl.northbound.running import Running
+from casm_ctrl.northbound.configuration.edits import PlacedEdit, edits_between
+from casm_ctrl.northbound.configuration.rendering import entry_element
+from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.service.configuration import change
 from casm_ctrl.service.exchange.documents import TOP
 from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, Entry

@@ -8,7 +8,6 @@ from lxml import etree
 
 from casm_ctrl.base.clock import SECOND, ManualClock
 from casm_ctrl.base.errors import CasmError
-from casm_ctrl.netconf.dispatch import Operations
 from casm_ctrl.netconf.messages import Ok
 from casm_ctrl.netconf.names import (
     BASE,
@@ -21,11 +20,12 @@ from casm_ctrl.netconf.names import (
     Element,
 )
 from casm_ctrl.netconf.rpc_error import RpcError
-from casm_ctrl.netconf.sessions import Sessions
-from casm_ctrl.northbound.datastores import CheckChange, Datastores, PruneTree
+from casm_ctrl.netconf.server.dispatch import Operations
+from casm_ctrl.netconf.server.sessions import Sessions
+from casm_ctrl.northbound.configuration.datastores import CheckChange, Datastores, PruneTree
+from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.refusals import rpc_error_of
-from casm_ctrl.northbound.running import Running
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author

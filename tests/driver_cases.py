@@ -27,8 +27,8 @@ from casm_ctrl.drivers.interface import (
     WantedBlock,
     WantedPool,
 )
-from casm_ctrl.netconf.edit import apply_edit
-from casm_ctrl.netconf.filters import apply_filter
+from casm_ctrl.netconf.datastores.edit import apply_edit
+from casm_ctrl.netconf.retrieval.subtree import apply_filter
 from casm_ctrl.yang.engine import Engine, forest
 from casm_ctrl.yang.schema import Schema, load_schema
 from tests.pyang_judge import complaints

@@ -10,9 +10,9 @@ import asyncssh
 
 from casm_ctrl.base.passwords import hash_password
 from casm_ctrl.northbound.limits import Limits
-from casm_ctrl.northbound.listening import Address, SshNorthbound
 from casm_ctrl.northbound.models import Models
 from casm_ctrl.northbound.server import Northbound
+from casm_ctrl.northbound.ssh.listening import Address, SshNorthbound
 from casm_ctrl.service.users import add_user
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author

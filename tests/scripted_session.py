@@ -11,9 +11,9 @@ from typing import Self
 from lxml import etree
 
 from casm_ctrl.base.errors import DeviceRefused
+from casm_ctrl.netconf.client.session import Capabilities, Target
 from casm_ctrl.netconf.messages import Hello
 from casm_ctrl.netconf.names import MONITORING, Element, nc
-from casm_ctrl.netconf.session import Capabilities, Target
 
 BASE = ("urn:ietf:params:netconf:base:1.1", "urn:ietf:params:netconf:capability:candidate:1.0")
 WITH_SCHEMAS = f"{MONITORING}?module=ietf-netconf-monitoring&revision=2010-10-04"

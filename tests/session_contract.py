@@ -1,4 +1,4 @@
-"""What every NETCONF client must do against every server: the contract of `casm_ctrl.netconf.session`.
+"""What every NETCONF client must do against every server: the contract of `casm_ctrl.netconf.client.session`.
 
 A test module inherits `SessionContract` and gives the fixture `peer`: a server that holds
 ietf-address-pool and a candidate, and knows confirmed commits with persist. Each test runs once for each
@@ -28,12 +28,12 @@ from casm_ctrl.base.errors import (
     SessionLost,
     Unreachable,
 )
-from casm_ctrl.netconf import operations
-from casm_ctrl.netconf.client import Client
-from casm_ctrl.netconf.host_keys import HostKey
+from casm_ctrl.netconf.client import operations
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.host_keys import HostKey
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.session import CLIENTS, Session, Target
 from casm_ctrl.netconf.names import BASE, Element
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.session import CLIENTS, Session, Target
 
 POOLS = "urn:ietf:params:xml:ns:yang:ietf-address-pool"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH5D/rXEq2ePlozU5/Vtik+V7I0o34wjUQQkViwtcIeZ"

@@ -58,7 +58,7 @@ ME = Author("tester", reason="test")
 
 _SERVER = """
 import json, os, signal, sys
-import casm_ctrl.cli.main, casm_ctrl.sync.reconciler, casm_ctrl.netconf.asyncssh_session
+import casm_ctrl.cli.main, casm_ctrl.sync.reconciler, casm_ctrl.netconf.client.asyncssh_session
 import casm_ctrl.drivers.ietf_address_pool, casm_ctrl.cli.synchronise, casm_ctrl.cli.progress, rich.table
 from casm_ctrl.yang.engine import engine_for
 engine_for("ietf-address-pool"), engine_for("ietf-address-pool", "casm-address-pool-ext")

@@ -12,8 +12,8 @@ from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from casm_ctrl.netconf.access_rules import Rule, Rules
-    from casm_ctrl.northbound.access_questions import Judgement
+    from casm_ctrl.netconf.access.rules import Rule, Rules
+    from casm_ctrl.northbound.access.questions import Judgement
 
 app = typer.Typer(no_args_is_help=True, help="Access rules (NACM): who may do what over NETCONF.")
 
@@ -67,7 +67,7 @@ def check(
     ] = None,
 ) -> Answer:
     """Say whether a user may do something, and which rule or default decides. Status 1 where not."""
-    from casm_ctrl.northbound.access_questions import Questions
+    from casm_ctrl.northbound.access.questions import Questions
     from casm_ctrl.northbound.models import Models
 
     asked = Questions(call.database, Models()).ask(user, operation, path, frozenset(groups or ()))
@@ -97,7 +97,7 @@ def show(call: Call) -> Answer:
     """Show the groups and rules, in the order in which they are looked at, and the defaults."""
     from lxml import etree
 
-    from casm_ctrl.netconf.access_rules import read_rules
+    from casm_ctrl.netconf.access.rules import read_rules
     from casm_ctrl.service.config_documents import ACCESS
     from casm_ctrl.service.users import list_users
     from casm_ctrl.store.config_documents import find_document
@@ -138,7 +138,7 @@ def _rules_document(rules: Rules, accounts: dict[str, list[str]]) -> Document:
 
 
 def _rule_document(rule: Rule) -> Document:
-    from casm_ctrl.netconf.access_rules import ALL_RIGHTS, About, Right
+    from casm_ctrl.netconf.access.rules import ALL_RIGHTS, About, Right
 
     document: Document = {"name": rule.name, "module-name": rule.module}
     if rule.about is About.OPERATION:

@@ -43,7 +43,7 @@ def replace(
     ] = False,
 ) -> Answer:
     """Take another device for the one of this name. Nothing is sent; the next apply reads all of it first."""
-    from casm_ctrl.netconf.host_keys import HostKey
+    from casm_ctrl.netconf.client.host_keys import HostKey
     from casm_ctrl.service.replacement import ReplaceDevice, replace_device
 
     if accept_new is (host_key is not None):

@@ -17,7 +17,7 @@ from casm_ctrl.cli.options import YangPath
 
 if TYPE_CHECKING:
     from casm_ctrl.northbound.limits import Limits
-    from casm_ctrl.northbound.listening import Address
+    from casm_ctrl.northbound.ssh.listening import Address
     from casm_ctrl.store.database import Database
 
 EXAMPLES = (
@@ -113,9 +113,9 @@ def register(app: typer.Typer, panel: str) -> None:
         from casm_ctrl.base.allocator import keep_memory
         from casm_ctrl.base.clock import parse_duration
         from casm_ctrl.northbound.alone import alone
-        from casm_ctrl.northbound.host_key import host_keys
         from casm_ctrl.northbound.limits import Limits
-        from casm_ctrl.northbound.listening import Address
+        from casm_ctrl.northbound.ssh.host_key import host_keys
+        from casm_ctrl.northbound.ssh.listening import Address
         from casm_ctrl.yang.modules import read_path
 
         limits = Limits(
@@ -159,7 +159,7 @@ def _open(call: Call) -> Database:
 
 def _authorities(path: Path | None) -> tuple[str, ...]:
     from casm_ctrl.base.errors import InvalidValue
-    from casm_ctrl.northbound.authentication import read_public_key
+    from casm_ctrl.northbound.ssh.authentication import read_public_key
 
     if path is None:
         return ()
@@ -180,8 +180,8 @@ async def _serve(
     from casm_ctrl.base.fingerprints import fingerprint_of_line
     from casm_ctrl.cli import failures
     from casm_ctrl.cli.stopping import Stop
-    from casm_ctrl.northbound.listening import SshNorthbound
     from casm_ctrl.northbound.server import Northbound
+    from casm_ctrl.northbound.ssh.listening import SshNorthbound
     from casm_ctrl.service.users import has_users
 
     stop = Stop()

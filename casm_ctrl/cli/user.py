@@ -179,7 +179,7 @@ def remove_(call: Call, name: _Name) -> Answer:
 
 
 def _read_key(path: Path) -> str:
-    from casm_ctrl.northbound.authentication import read_public_key
+    from casm_ctrl.northbound.ssh.authentication import read_public_key
 
     try:
         text = path.expanduser().read_text(encoding="utf-8")

@@ -22,15 +22,15 @@ from casm_ctrl.base.clock import Clock
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.arguments import Arguments
-from casm_ctrl.netconf.memory import Memory, Room
 from casm_ctrl.netconf.messages import Answer, Ok, Rpc, write_nodes
 from casm_ctrl.netconf.names import Element, local_name, namespace, nc
 from casm_ctrl.netconf.nmda import EDIT_DATA
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
-from casm_ctrl.netconf.server import ServerSession, State
-from casm_ctrl.netconf.serving import Bounds, Channel, Outgoing, Silence, serve
-from casm_ctrl.netconf.sessions import SessionEntry, Sessions
-from casm_ctrl.northbound.growth import Growth
+from casm_ctrl.netconf.server.conversation import ServerSession, State
+from casm_ctrl.netconf.server.memory import Memory, Room
+from casm_ctrl.netconf.server.serving import Bounds, Channel, Outgoing, Silence, serve
+from casm_ctrl.netconf.server.sessions import SessionEntry, Sessions
+from casm_ctrl.northbound.configuration.growth import Growth
 from casm_ctrl.northbound.interface import AsyncOperation, Caller, Operation, Operations
 from casm_ctrl.northbound.limits import Limits
 from casm_ctrl.northbound.refusals import rpc_error_of

@@ -24,9 +24,9 @@ from casm_ctrl.netconf.names import (
     WRITABLE_RUNNING,
     XPATH,
 )
-from casm_ctrl.netconf.with_defaults import CAPABILITY as WITH_DEFAULTS
-from casm_ctrl.netconf.with_defaults import WITH_OPERATIONAL_DEFAULTS
-from casm_ctrl.netconf.yang_library import LIBRARY, YangLibrary
+from casm_ctrl.netconf.retrieval.with_defaults import CAPABILITY as WITH_DEFAULTS
+from casm_ctrl.netconf.retrieval.with_defaults import WITH_OPERATIONAL_DEFAULTS
+from casm_ctrl.netconf.server.yang_library import LIBRARY, YangLibrary
 from casm_ctrl.northbound.notifications.names import MODULES as NOTIFICATION_MODULES
 from casm_ctrl.northbound.notifications.names import NETCONF_NOTIFICATIONS
 from casm_ctrl.yang.closure import Closure

@@ -12,24 +12,30 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lxml import etree
 
-from casm_ctrl.netconf import origin
-from casm_ctrl.netconf.cutting import Content, Contents
-from casm_ctrl.netconf.dispatch import Operations as Dispatch
 from casm_ctrl.netconf.messages import Answer, Data, Hello, Output
-from casm_ctrl.netconf.monitoring import GET_SCHEMA
 from casm_ctrl.netconf.names import XPATH, Element, nc
 from casm_ctrl.netconf.nmda import GET_DATA, NAMESPACE
-from casm_ctrl.netconf.retrieval import OPERATIONAL, Retrieval, read_get, read_get_config, read_get_data
-from casm_ctrl.netconf.selection import Selection
-from casm_ctrl.netconf.with_defaults import DEFAULT, Defaults, Mode, trimmed
-from casm_ctrl.northbound.access import NACM, Access, tag_of
-from casm_ctrl.northbound.datastores import Datastores
+from casm_ctrl.netconf.retrieval import origin
+from casm_ctrl.netconf.retrieval.cutting import Content, Contents
+from casm_ctrl.netconf.retrieval.request import (
+    OPERATIONAL,
+    Retrieval,
+    read_get,
+    read_get_config,
+    read_get_data,
+)
+from casm_ctrl.netconf.retrieval.selection import Selection
+from casm_ctrl.netconf.retrieval.with_defaults import DEFAULT, Defaults, Mode, trimmed
+from casm_ctrl.netconf.server.dispatch import Operations as Dispatch
+from casm_ctrl.netconf.server.monitoring import GET_SCHEMA
+from casm_ctrl.northbound.access.control import NACM, Access, tag_of
+from casm_ctrl.northbound.configuration.datastores import Datastores
+from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.northbound.endpoint import SERIALISED, Endpoint
 from casm_ctrl.northbound.interface import Caller, Operation, Operations
 from casm_ctrl.northbound.models import DATASTORES, Models
 from casm_ctrl.northbound.notifications.names import sn
-from casm_ctrl.northbound.running import Running
-from casm_ctrl.northbound.state import State
+from casm_ctrl.northbound.state.operational import State
 from casm_ctrl.service.exchange.documents import TOP
 from casm_ctrl.store.database import Database
 from casm_ctrl.yang.modules import find_module

@@ -12,15 +12,16 @@ from types import TracebackType
 
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.base.identifiers import new_token
-from casm_ctrl.netconf.monitoring import NETCONF_STATE, netconf_state
+from casm_ctrl.netconf.client.session_pool import SessionPool
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.session_pool import SessionPool
-from casm_ctrl.netconf.yang_library import MODULES_STATE, YANG_LIBRARY
+from casm_ctrl.netconf.server.monitoring import NETCONF_STATE, netconf_state
+from casm_ctrl.netconf.server.yang_library import MODULES_STATE, YANG_LIBRARY
 from casm_ctrl.northbound import completeness, verbs
-from casm_ctrl.northbound.access import NACM, Access
+from casm_ctrl.northbound.access.concealing import conceal
+from casm_ctrl.northbound.access.control import NACM, Access
 from casm_ctrl.northbound.completeness import Handled
-from casm_ctrl.northbound.concealing import conceal
-from casm_ctrl.northbound.datastores import Datastores
+from casm_ctrl.northbound.configuration.datastores import Datastores
+from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.northbound.endpoint import SERIALISED, Ending, Endpoint
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.limits import Limits
@@ -30,7 +31,6 @@ from casm_ctrl.northbound.notifications.part import Notifications
 from casm_ctrl.northbound.notifications.streams import Streams
 from casm_ctrl.northbound.notifications.telling import TOLD
 from casm_ctrl.northbound.reading import Reading
-from casm_ctrl.northbound.running import Running
 from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.service import sealing
 from casm_ctrl.store.database import Database

@@ -14,9 +14,9 @@ import asyncssh
 from casm_ctrl.base.clock import Clock, SystemClock
 from casm_ctrl.netconf.messages import Answer, Data, Errors, Ok, Rpc
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
-from casm_ctrl.netconf.server import ServerSession
-from casm_ctrl.netconf.serving import Channel, NoAnswer, serve
-from casm_ctrl.netconf.ssh_server import SshListener
+from casm_ctrl.netconf.server.conversation import ServerSession
+from casm_ctrl.netconf.server.serving import Channel, NoAnswer, serve
+from casm_ctrl.netconf.server.ssh_server import SshListener
 from casm_ctrl.simulator.faults import GARBAGE, Fault, FaultKind, Faults, filler
 from casm_ctrl.simulator.flash import Flash, Saved
 from casm_ctrl.simulator.journal import Entry, Journal, Moment, names_of

@@ -9,12 +9,12 @@ from lxml import etree
 
 from casm_ctrl.base.clock import SECOND, Clock
 from casm_ctrl.base.errors import InvalidValue, ProtocolViolation
-from casm_ctrl.netconf.datastore import Datastores
-from casm_ctrl.netconf.dispatch import Operation, Operations
+from casm_ctrl.netconf.datastores.memory import Datastores
 from casm_ctrl.netconf.messages import Answer, Output, Rpc, parse_document
-from casm_ctrl.netconf.monitoring import netconf_state
 from casm_ctrl.netconf.names import BASE, Element, nc
-from casm_ctrl.netconf.sessions import Sessions
+from casm_ctrl.netconf.server.dispatch import Operation, Operations
+from casm_ctrl.netconf.server.monitoring import netconf_state
+from casm_ctrl.netconf.server.sessions import Sessions
 from casm_ctrl.simulator.hardware import HARDWARE_MODULE, chassis
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
 from casm_ctrl.simulator.platform import load_platform

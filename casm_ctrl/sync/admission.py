@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from casm_ctrl.base.errors import NotSupported
 from casm_ctrl.drivers.registry import load_driver
-from casm_ctrl.netconf.host_keys import HostKey
+from casm_ctrl.netconf.client.host_keys import HostKey
 from casm_ctrl.service.configuration import AddDevice
 
 

@@ -15,10 +15,10 @@ from weakref import WeakKeyDictionary
 
 from lxml import etree
 
-from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.session import Session
 from casm_ctrl.netconf.messages import parse_module
 from casm_ctrl.netconf.names import MONITORING, Element
-from casm_ctrl.netconf.session import Session
 
 _LIBRARY = "urn:ietf:params:xml:ns:yang:ietf-yang-library"
 

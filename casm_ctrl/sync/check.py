@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casm_ctrl.base.errors import LeaseHeld
-from casm_ctrl.netconf.session import Capabilities
+from casm_ctrl.netconf.client.session import Capabilities
 from casm_ctrl.service.documents import finding_document
 from casm_ctrl.service.observation import observe, preview
 from casm_ctrl.service.verb import Document

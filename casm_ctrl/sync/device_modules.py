@@ -17,7 +17,7 @@ from pathlib import Path
 
 from casm_ctrl.base.errors import DeviceUnfit, NotFound
 from casm_ctrl.drivers.interface import Driver
-from casm_ctrl.netconf.session import Session
+from casm_ctrl.netconf.client.session import Session
 from casm_ctrl.sync.announced import Announced, read_announced
 from casm_ctrl.sync.fitness import missing_features, missing_of, unfit
 from casm_ctrl.sync.inventory import FoundModule, Inventory, Sources, take_inventory

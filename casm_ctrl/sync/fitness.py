@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from casm_ctrl.base.errors import DeviceUnfit
 from casm_ctrl.drivers.interface import Driver, ModuleNeed
-from casm_ctrl.netconf.session import Session
+from casm_ctrl.netconf.client.session import Session
 from casm_ctrl.sync.announced import Announced, read_announced
 from casm_ctrl.sync.way import NO_WAY, way_of
 

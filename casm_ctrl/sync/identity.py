@@ -9,9 +9,9 @@ from weakref import WeakSet
 
 from casm_ctrl.base.errors import AlreadyExists, CasmError, IdentityChanged, LockDenied
 from casm_ctrl.drivers.registry import load_driver
-from casm_ctrl.netconf.client import Client
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.session import Session
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.session import Session
 from casm_ctrl.service.configuration import SetHostKey, change
 from casm_ctrl.service.identity import check_serial, note_serial
 from casm_ctrl.service.lookup import the_device

@@ -22,9 +22,9 @@ from casm_ctrl.base.errors import (
     NotFound,
     YangInvalid,
 )
-from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.session import Session
 from casm_ctrl.netconf.names import MONITORING
-from casm_ctrl.netconf.session import Session
 from casm_ctrl.sync.announced import Announced
 from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.header import Import, is_identifier

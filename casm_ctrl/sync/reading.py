@@ -17,8 +17,8 @@ from casm_ctrl.drivers.interface import (
     UsageReading,
     config_filter_of,
 )
-from casm_ctrl.netconf.client import Client
-from casm_ctrl.netconf.session import Session
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.session import Session
 from casm_ctrl.store.observations import ObjectRow
 from casm_ctrl.sync.announced import read_announced
 

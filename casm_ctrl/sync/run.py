@@ -11,9 +11,9 @@ from pathlib import Path
 from casm_ctrl.base.errors import HostKeyRefused
 from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.drivers.registry import load_driver
-from casm_ctrl.netconf.host_key_scan import scan_host_key
-from casm_ctrl.netconf.session import Session
-from casm_ctrl.netconf.session_pool import SessionPool, Upkeep
+from casm_ctrl.netconf.client.host_key_scan import scan_host_key
+from casm_ctrl.netconf.client.session import Session
+from casm_ctrl.netconf.client.session_pool import SessionPool, Upkeep
 from casm_ctrl.service.identity import hold_device, known_device
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from lxml import etree
 
 from casm_ctrl.base.errors import DeviceRefused
-from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.session import Session
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.session import Session
 from casm_ctrl.sync.announced import read_announced
 
 _HARDWARE = "urn:ietf:params:xml:ns:yang:ietf-hardware"

@@ -16,7 +16,7 @@ from lxml import etree
 
 from casm_ctrl.base.errors import YangInvalid
 from casm_ctrl.drivers.interface import Driver, Edit, Element, config_filter_of
-from casm_ctrl.netconf.edit import apply_edit
+from casm_ctrl.netconf.datastores.edit import apply_edit
 from casm_ctrl.netconf.names import DEFAULT_BASE, nc
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import hollow

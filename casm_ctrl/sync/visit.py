@@ -24,9 +24,9 @@ from casm_ctrl.base.errors import (
     NotSupported,
 )
 from casm_ctrl.drivers.interface import BlockMark, Driver, Element, Seen
-from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.session import Session, Target
 from casm_ctrl.netconf.names import MONITORING
-from casm_ctrl.netconf.session import Session, Target
 from casm_ctrl.netconf.trees import canonical, describe_difference, same_configuration
 from casm_ctrl.service import intent
 from casm_ctrl.service.observation import Sight, Sighting

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.drivers.interface import Edit
-from casm_ctrl.netconf.client import Client
-from casm_ctrl.netconf.session import Capabilities
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.session import Capabilities
 
 
 class Way(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from casm_ctrl.netconf.access_rules import NAMESPACE
+from casm_ctrl.netconf.access.rules import NAMESPACE
 from casm_ctrl.netconf.names import BASE
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, change
 from casm_ctrl.store.events import Author

@@ -9,11 +9,11 @@ import pytest
 
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import CasmError
-from casm_ctrl.netconf.edit import apply_edit
+from casm_ctrl.netconf.datastores.edit import apply_edit
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import describe_difference
-from casm_ctrl.northbound.configuration_edits import edits_between
+from casm_ctrl.northbound.configuration.edits import edits_between
 from casm_ctrl.service.configuration import SetDocument, change
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.migrate import create_store

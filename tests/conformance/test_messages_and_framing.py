@@ -12,7 +12,7 @@ from casm_ctrl.netconf import framing, rpc_error
 from casm_ctrl.netconf.framing import END_OF_MESSAGE, Decoder, Framing
 from casm_ctrl.netconf.messages import Data, Errors, Ok, Output, build_hello
 from casm_ctrl.netconf.names import Element, nc
-from casm_ctrl.netconf.server import ServerSession, State
+from casm_ctrl.netconf.server.conversation import ServerSession, State
 
 BASE_1_0 = "urn:ietf:params:netconf:base:1.0"
 BASE_1_1 = "urn:ietf:params:netconf:base:1.1"

@@ -11,10 +11,10 @@ from lxml import etree
 from casm_ctrl.base.clock import ManualClock, from_rfc3339
 from casm_ctrl.base.processes import this_process
 from casm_ctrl.netconf.messages import Hello, build_hello, parse_document
-from casm_ctrl.netconf.monitoring import find_schema, netconf_state
 from casm_ctrl.netconf.names import BASE, BASE_1_0, CANDIDATE, MONITORING, NOTIFICATION, STARTUP, Element
 from casm_ctrl.netconf.rpc_error import RpcError
-from casm_ctrl.netconf.sessions import Sessions
+from casm_ctrl.netconf.server.monitoring import find_schema, netconf_state
+from casm_ctrl.netconf.server.sessions import Sessions
 from casm_ctrl.service import config_lock
 from casm_ctrl.store.config_lock import Holder
 from casm_ctrl.yang.modules import Module

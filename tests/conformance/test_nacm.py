@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from lxml import etree
 
-from casm_ctrl.netconf.access import AccessControl, Counters
+from casm_ctrl.netconf.access.control import AccessControl, Counters
 from casm_ctrl.netconf.names import BASE, NOTIFICATION, Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from tests.access_world import (

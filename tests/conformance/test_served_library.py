@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from casm_ctrl.netconf.names import BASE, Element
-from casm_ctrl.netconf.yang_library import DATASTORES, LIBRARY, YangLibrary
+from casm_ctrl.netconf.server.yang_library import DATASTORES, LIBRARY, YangLibrary
 from casm_ctrl.northbound.models import FEATURES, NEVER_TOLD, OURS, STANDARD, Models
 from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.engine import Engine

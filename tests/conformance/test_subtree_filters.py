@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.names import Element
+from casm_ctrl.netconf.retrieval.subtree import apply_filter
 from casm_ctrl.netconf.trees import canonical
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 

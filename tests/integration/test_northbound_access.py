@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from casm_ctrl.netconf.access_rules import NAMESPACE
+from casm_ctrl.netconf.access.rules import NAMESPACE
 from casm_ctrl.netconf.names import BASE, Element
-from casm_ctrl.northbound.access import NACM
+from casm_ctrl.northbound.access.control import NACM
 from casm_ctrl.service.configuration import AddAccessMember, AddPool, AddSpace, ResetAccess, change
 from casm_ctrl.store.events import Author
 from tests.northbound_harness import Client, Endpoint, Refused

@@ -15,7 +15,7 @@ from ncclient import manager
 from casm_ctrl.netconf.framing import END_OF_MESSAGE
 from casm_ctrl.netconf.messages import build_hello, parse_hello
 from casm_ctrl.netconf.names import BASE_1_0
-from casm_ctrl.netconf.ssh_guard import MOST_DEFERRED
+from casm_ctrl.netconf.server.ssh_guard import MOST_DEFERRED
 from casm_ctrl.northbound.limits import Limits
 from casm_ctrl.northbound.models import Models
 from casm_ctrl.service.users import add_user, remove_user

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from casm_ctrl.netconf.client.session_pool import SessionPool
 from casm_ctrl.netconf.rpc_error import RpcError
-from casm_ctrl.netconf.session_pool import SessionPool
 from casm_ctrl.northbound import verbs
 from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.simulator import FaultKind

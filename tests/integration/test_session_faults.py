@@ -27,13 +27,13 @@ from casm_ctrl.base.errors import (
     SessionLost,
     Unreachable,
 )
-from casm_ctrl.netconf import phases, rpc_session
+from casm_ctrl.netconf.client import phases, rpc_session
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.operations import close_session, get_nothing
+from casm_ctrl.netconf.client.session import Session, Target
 from casm_ctrl.netconf.framing import END_OF_MESSAGE, Decoder, Framing, encode
 from casm_ctrl.netconf.messages import build_hello, parse_rpc
 from casm_ctrl.netconf.names import BASE, BASE_1_0, BASE_1_1
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.operations import close_session, get_nothing
-from casm_ctrl.netconf.session import Session, Target
 from tests.session_contract import client_name, resources, settle
 
 __all__ = ["client_name"]  # a fixture of the contract

@@ -12,10 +12,10 @@ import pytest
 from casm_ctrl.base.clients import CLIENTS
 from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import DeadlineExceeded, HostKeyRefused, SessionLost, Unreachable
-from casm_ctrl.netconf.client import Client
-from casm_ctrl.netconf.operations import get_nothing
-from casm_ctrl.netconf.session import Target
-from casm_ctrl.netconf.session_pool import SessionPool, Upkeep
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.operations import get_nothing
+from casm_ctrl.netconf.client.session import Target
+from casm_ctrl.netconf.client.session_pool import SessionPool, Upkeep
 from casm_ctrl.simulator.device import SimulatedDevice
 from casm_ctrl.simulator.faults import Fault, FaultKind
 from tests.session_contract import OTHER_KEY, resources, settle

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from casm_ctrl.netconf.session import Target
+from casm_ctrl.netconf.client.session import Target
 from casm_ctrl.simulator.device import SimulatedDevice
 from tests.session_contract import Peer, SessionContract, client_name, other, session
 

@@ -10,10 +10,10 @@ import pytest
 from lxml import etree
 
 from casm_ctrl.base.errors import DeviceRefused
-from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.session import Target
 from casm_ctrl.netconf.names import MONITORING, nc
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.session import Target
 from casm_ctrl.simulator import SimulatedDevice, SimulatedDeviceOptions
 from casm_ctrl.yang.header import read_header
 from tests.published import MODELS, folder_of

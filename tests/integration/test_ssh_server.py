@@ -8,8 +8,8 @@ import socket
 import asyncssh
 import pytest
 
-from casm_ctrl.netconf.serving import Channel
-from casm_ctrl.netconf.ssh_server import SshListener
+from casm_ctrl.netconf.server.serving import Channel
+from casm_ctrl.netconf.server.ssh_server import SshListener
 
 
 class Anybody:

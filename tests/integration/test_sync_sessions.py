@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from casm_ctrl.base.clients import CLIENTS
-from casm_ctrl.netconf.session_pool import SessionPool
+from casm_ctrl.netconf.client.session_pool import SessionPool
 from casm_ctrl.service.configuration import ChangeDevice, change
 from casm_ctrl.service.verb import Document
 from casm_ctrl.simulator import FaultKind

@@ -12,9 +12,9 @@ from lxml import etree
 from casm_ctrl.base.clock import SECOND
 from casm_ctrl.base.errors import InvalidValue, NotFound
 from casm_ctrl.drivers.interface import AsksUsage, ObjectKey, UsageKind, UsageReading
-from casm_ctrl.netconf.client import Client
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.session import Target
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.session import Target
 from casm_ctrl.simulator import FaultKind, SimulatedDevice
 from casm_ctrl.store import observations
 from casm_ctrl.store.states import State

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.operations import get_nothing
-from casm_ctrl.netconf.session import Target
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.operations import get_nothing
+from casm_ctrl.netconf.client.session import Target
 from casm_ctrl.service.configuration import AddDevicePool, AddPool
 from tests.peers.controller import (
     Controller,

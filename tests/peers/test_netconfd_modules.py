@@ -10,9 +10,9 @@ from lxml import etree
 from casm_ctrl.base.errors import YangInvalid
 from casm_ctrl.drivers.interface import Edit
 from casm_ctrl.drivers.registry import load_driver
-from casm_ctrl.netconf.client import Client
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.session import Target
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.session import Target
 from casm_ctrl.sync.device_modules import obtain_models, take_stock
 from casm_ctrl.sync.inventory import Sources
 from casm_ctrl.sync.validation import judge_edit

@@ -20,13 +20,13 @@ from lxml import etree
 
 from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import DeadlineExceeded, DeviceRefused, ProtocolViolation, SessionLost
-from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.operations import get_config, get_nothing
+from casm_ctrl.netconf.client.session import Target
 from casm_ctrl.netconf.framing import END_OF_MESSAGE
 from casm_ctrl.netconf.messages import build_hello, build_rpc
 from casm_ctrl.netconf.names import BASE_1_0, nc
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.operations import get_config, get_nothing
-from casm_ctrl.netconf.session import Target
 from tests.peers.netconfd import Netconfd
 from tests.session_contract import (
     FILTER,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from casm_ctrl.netconf.access import AccessControl
-from casm_ctrl.netconf.access_rules import NAMESPACE
+from casm_ctrl.netconf.access.control import AccessControl
+from casm_ctrl.netconf.access.rules import NAMESPACE
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.yang.access_marks import Mark

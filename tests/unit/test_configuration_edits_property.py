@@ -16,7 +16,7 @@ from casm_ctrl.base.errors import CasmError
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import describe_difference
-from casm_ctrl.northbound.configuration_edits import edits_between
+from casm_ctrl.northbound.configuration.edits import edits_between
 from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, GROUP, POOL, QUOTA, SPACE, Entry
 from casm_ctrl.store.database import Database
 from casm_ctrl.yang.engine import engine_for, forest

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casm_ctrl.base.errors import ProtocolViolation
-from casm_ctrl.netconf.conversation import OURS, Conversation
+from casm_ctrl.netconf.client.conversation import OURS, Conversation
+from casm_ctrl.netconf.client.operations import get_nothing
 from casm_ctrl.netconf.framing import END_OF_MESSAGE, Decoder, Framing, encode
 from casm_ctrl.netconf.messages import build_hello, parse_hello, parse_rpc
 from casm_ctrl.netconf.names import BASE, BASE_1_0, BASE_1_1, NOTIFICATION, WRITABLE_RUNNING
-from casm_ctrl.netconf.operations import get_nothing
 
 NOTICE = f'<notification xmlns="{NOTIFICATION}"><eventTime>2026-11-23T00:00:00Z</eventTime></notification>'
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from casm_ctrl.base.errors import InvalidValue
-from casm_ctrl.netconf.credentials import Password, PrivateKey, parse_reference, read_credential
+from casm_ctrl.netconf.client.credentials import Password, PrivateKey, parse_reference, read_credential
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n"
 

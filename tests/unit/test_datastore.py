@@ -14,7 +14,7 @@ from lxml import etree
 
 from casm_ctrl.base.clock import SECOND, ManualClock
 from casm_ctrl.base.errors import YangInvalid
-from casm_ctrl.netconf.datastore import Datastores
+from casm_ctrl.netconf.datastores.memory import Datastores
 from casm_ctrl.netconf.names import BASE, Element
 from casm_ctrl.netconf.rpc_error import RpcError, to_peer_error
 from casm_ctrl.yang.engine import Violation

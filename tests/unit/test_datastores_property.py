@@ -11,7 +11,7 @@ import pytest
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import Node, canonical
-from casm_ctrl.northbound.running import Running
+from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.store.database import open_database
 from casm_ctrl.store.migrate import create_store
 from tests.datastores_world import DEVICES, POOLS, World, edit, open_world

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from casm_ctrl.base.errors import YangInvalid
-from casm_ctrl.netconf.diff import diff_trees
-from casm_ctrl.netconf.edit import apply_edit
+from casm_ctrl.netconf.datastores.diff import diff_trees
+from casm_ctrl.netconf.datastores.edit import apply_edit
 from casm_ctrl.netconf.names import BASE, YANG, Element
 from casm_ctrl.netconf.trees import canonical
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode

@@ -27,7 +27,7 @@ from casm_ctrl.drivers.interface import (
     WantedBlock,
     WantedPool,
 )
-from casm_ctrl.netconf.edit import apply_edit
+from casm_ctrl.netconf.datastores.edit import apply_edit
 from casm_ctrl.yang.engine import engine_for, forest
 from casm_ctrl.yang.schema import load_schema
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from lxml import etree
 
-from casm_ctrl.netconf.edit import apply_edit
+from casm_ctrl.netconf.datastores.edit import apply_edit
 from casm_ctrl.netconf.names import BASE, YANG, Element
 from casm_ctrl.netconf.rpc_error import RpcError, to_peer_error, to_xml
 from casm_ctrl.netconf.trees import canonical

@@ -15,8 +15,8 @@ from casm_ctrl.netconf import framing
 from casm_ctrl.netconf.framing import END_OF_MESSAGE, Framing
 from casm_ctrl.netconf.messages import Answer, Output, build_hello
 from casm_ctrl.netconf.names import BASE_1_0, BASE_1_1, Element
-from casm_ctrl.netconf.server import MAX_HELLO, ServerSession, State
-from casm_ctrl.netconf.serving import Outgoing
+from casm_ctrl.netconf.server.conversation import MAX_HELLO, ServerSession, State
+from casm_ctrl.netconf.server.serving import Outgoing
 from casm_ctrl.northbound.endpoint import Ending
 from casm_ctrl.northbound.interface import Caller, Operations
 from casm_ctrl.northbound.limits import Limits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from casm_ctrl.base.errors import HostKeyRefused, InvalidValue
-from casm_ctrl.netconf.host_keys import HostKey, KnownHosts, Trust
-from casm_ctrl.netconf.session import Target
+from casm_ctrl.netconf.client.host_keys import HostKey, KnownHosts, Trust
+from casm_ctrl.netconf.client.session import Target
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH5D/rXEq2ePlozU5/Vtik+V7I0o34wjUQQkViwtcIeZ"
 ECDSA = (

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from casm_ctrl.base.errors import YangInvalid
-from casm_ctrl.netconf.configuration import Configuration, changed, split
-from casm_ctrl.northbound.judging import LOOKED_AT, REFERENCES, Judge
+from casm_ctrl.netconf.datastores.configuration import Configuration, changed, split
+from casm_ctrl.northbound.configuration.judging import LOOKED_AT, REFERENCES, Judge
 from casm_ctrl.yang.engine import engine_for, forest
 from casm_ctrl.yang.modules import find_module
 from casm_ctrl.yang.schema import load_schema

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from casm_ctrl.base.errors import AlreadyExists, InvalidValue, NotFound
 from casm_ctrl.base.passwords import COST, hash_password, is_password
-from casm_ctrl.northbound.authentication import read_public_key
-from casm_ctrl.northbound.delays import FORGET, FREE_OF_ADDRESS, LONGEST, MOST, Delays
-from casm_ctrl.northbound.failed_logins import MOST_ROWS, TELL_EVERY, FailedLogins, source_of
-from casm_ctrl.northbound.half_open import HalfOpen
-from casm_ctrl.northbound.host_key import host_keys
-from casm_ctrl.northbound.places import Places
-from casm_ctrl.northbound.proven_passwords import KEPT, MOST_USERS, ProvenPasswords
+from casm_ctrl.northbound.ssh.authentication import read_public_key
+from casm_ctrl.northbound.ssh.delays import FORGET, FREE_OF_ADDRESS, LONGEST, MOST, Delays
+from casm_ctrl.northbound.ssh.failed_logins import MOST_ROWS, TELL_EVERY, FailedLogins, source_of
+from casm_ctrl.northbound.ssh.half_open import HalfOpen
+from casm_ctrl.northbound.ssh.host_key import host_keys
+from casm_ctrl.northbound.ssh.places import Places
+from casm_ctrl.northbound.ssh.proven_passwords import KEPT, MOST_USERS, ProvenPasswords
 from casm_ctrl.service import users
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, list_events

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casm_ctrl.netconf.memory import FREE, SMALL, Account, Memory, Room, give_back, tree_size
+from casm_ctrl.netconf.server.memory import FREE, SMALL, Account, Memory, Room, give_back, tree_size
 
 
 class World:

@@ -7,7 +7,7 @@ from lxml import etree
 
 from casm_ctrl.netconf.names import BASE, Element
 from casm_ctrl.netconf.rpc_error import RpcError
-from casm_ctrl.northbound.access import Access
+from casm_ctrl.northbound.access.control import Access
 from casm_ctrl.northbound.interface import Caller
 from tests.access_world import ACME, config, groups, model, nacm, operation, rule, rules, shown
 

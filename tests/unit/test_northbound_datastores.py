@@ -14,8 +14,8 @@ from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import InUse, PendingConfirm
 from casm_ctrl.netconf.rpc_error import to_peer_error
 from casm_ctrl.netconf.trees import same_configuration
-from casm_ctrl.northbound.datastores import Datastores
-from casm_ctrl.northbound.running import Running
+from casm_ctrl.northbound.configuration.datastores import Datastores
+from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddSpace, ChangeDevice, change
 from casm_ctrl.service.views import status

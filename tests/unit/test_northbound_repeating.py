@@ -21,11 +21,11 @@ from casm_ctrl.base.errors import (
     RequestReused,
 )
 from casm_ctrl.netconf.rpc_error import RpcError
-from casm_ctrl.northbound.repeating import Repeats
-from casm_ctrl.northbound.underway import Underway
 from casm_ctrl.northbound.verbs import tag
 from casm_ctrl.northbound.verbs.blame import refusal
 from casm_ctrl.northbound.verbs.outputs import OutputWriter
+from casm_ctrl.northbound.verbs.repeating import Repeats
+from casm_ctrl.northbound.verbs.underway import Underway
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author

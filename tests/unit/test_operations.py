@@ -6,10 +6,10 @@ import pytest
 from lxml import etree
 
 from casm_ctrl.base.errors import ProtocolViolation
-from casm_ctrl.netconf import operations
-from casm_ctrl.netconf.client import Client
+from casm_ctrl.netconf.client import operations
+from casm_ctrl.netconf.client.calls import Client
+from casm_ctrl.netconf.client.session import Capabilities, Session, Target
 from casm_ctrl.netconf.names import BASE, BASE_1_1, CANDIDATE, ROLLBACK_ON_ERROR, VALIDATE_1_1, Element
-from casm_ctrl.netconf.session import Capabilities, Session, Target
 
 NC = f'xmlns="{BASE}"'
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from casm_ctrl.netconf.configuration import Configuration, Name, changed, split
-from casm_ctrl.netconf.edit import apply_edit
+from casm_ctrl.netconf.datastores.configuration import Configuration, Name, changed, split
+from casm_ctrl.netconf.datastores.edit import apply_edit
 from casm_ctrl.netconf.names import BASE, Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import same_configuration

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from casm_ctrl.netconf.cutting import Contents
-from casm_ctrl.netconf.depth import copy_to_depth
-from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.selection import EVERYTHING, Selection
+from casm_ctrl.netconf.retrieval.cutting import Contents
+from casm_ctrl.netconf.retrieval.depth import copy_to_depth
+from casm_ctrl.netconf.retrieval.selection import EVERYTHING, Selection
+from casm_ctrl.netconf.retrieval.subtree import apply_filter
+from casm_ctrl.netconf.retrieval.with_defaults import DEFAULT, Defaults, trim, trimmed
 from casm_ctrl.netconf.trees import NO_NODES, canonical
-from casm_ctrl.netconf.with_defaults import DEFAULT, Defaults, trim, trimmed
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 NS = "urn:x"

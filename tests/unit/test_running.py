@@ -6,7 +6,7 @@ from lxml import etree
 
 from casm_ctrl.netconf.names import Element, nc
 from casm_ctrl.netconf.trees import describe_difference, same_configuration
-from casm_ctrl.northbound.running import Running
+from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.service.configuration import (
     AddDevice,
     AddDevicePool,

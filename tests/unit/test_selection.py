@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.selection import EVERYTHING, NOTHING, Selection, Step
+from casm_ctrl.netconf.retrieval.selection import EVERYTHING, NOTHING, Selection, Step
+from casm_ctrl.netconf.retrieval.subtree import apply_filter
 from casm_ctrl.netconf.trees import canonical, text_of
 
 A, B = "urn:a", "urn:b"

@@ -13,7 +13,6 @@ from lxml import etree
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.netconf import framing
 from casm_ctrl.netconf.arguments import Arguments
-from casm_ctrl.netconf.filter_argument import NO_FILTER, SubtreeFilter, filter_of
 from casm_ctrl.netconf.framing import Decoder, Framing
 from casm_ctrl.netconf.messages import (
     Answer,
@@ -28,10 +27,11 @@ from casm_ctrl.netconf.messages import (
     parse_reply,
 )
 from casm_ctrl.netconf.names import BASE, BASE_1_0, BASE_1_1, CANDIDATE, Element, nc
+from casm_ctrl.netconf.retrieval.filter_argument import NO_FILTER, SubtreeFilter, filter_of
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors, in_use, operation_failed
-from casm_ctrl.netconf.server import EDGES, Event, ServerSession, State
-from casm_ctrl.netconf.serving import NoAnswer, serve
-from casm_ctrl.netconf.sessions import Counters, Sessions
+from casm_ctrl.netconf.server.conversation import EDGES, Event, ServerSession, State
+from casm_ctrl.netconf.server.serving import NoAnswer, serve
+from casm_ctrl.netconf.server.sessions import Counters, Sessions
 
 XMLNS = f'xmlns="{BASE}"'
 

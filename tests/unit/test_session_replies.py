@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from casm_ctrl.base.errors import DeviceRefused, InvalidValue, LockDenied
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.session import Target, check_reply, deadline_exceeded
 from casm_ctrl.netconf.messages import parse_reply
 from casm_ctrl.netconf.names import BASE
-from casm_ctrl.netconf.opening import open_session
-from casm_ctrl.netconf.session import Target, check_reply, deadline_exceeded
 
 TARGET = Target("bng1", "192.0.2.1", 830, "u", "env:P")
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from casm_ctrl.base.clock import ManualClock
-from casm_ctrl.netconf.configuration import Configuration, Name
-from casm_ctrl.netconf.filters import apply_filter
+from casm_ctrl.netconf.datastores.configuration import Configuration, Name
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.selection import EVERYTHING, NOTHING, Selection
+from casm_ctrl.netconf.retrieval.selection import EVERYTHING, NOTHING, Selection
+from casm_ctrl.netconf.retrieval.subtree import apply_filter
 from casm_ctrl.netconf.trees import canonical
-from casm_ctrl.northbound.running import Running
-from casm_ctrl.northbound.state import State
-from casm_ctrl.northbound.state_entries import Content
+from casm_ctrl.northbound.configuration.running import Running
+from casm_ctrl.northbound.state.entries import Content
+from casm_ctrl.northbound.state.operational import State
 from casm_ctrl.service import quotas, views
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change

@@ -10,8 +10,8 @@ from casm_ctrl.base.errors import DeviceRefused
 from casm_ctrl.drivers.interface import Element
 from casm_ctrl.drivers.juniper_junos import DRIVER as JUNOS
 from casm_ctrl.drivers.registry import load_driver
+from casm_ctrl.netconf.client.session import Session
 from casm_ctrl.netconf.names import nc
-from casm_ctrl.netconf.session import Session
 from casm_ctrl.store.observations import ObjectRow
 from casm_ctrl.sync.reading import read_counts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from casm_ctrl.netconf.client.session import Capabilities
 from casm_ctrl.netconf.names import (
     BASE_1_0,
     CANDIDATE,
@@ -11,7 +12,6 @@ from casm_ctrl.netconf.names import (
     CONFIRMED_COMMIT_1_1,
     WRITABLE_RUNNING,
 )
-from casm_ctrl.netconf.session import Capabilities
 from casm_ctrl.sync.way import Way, way_of
 
 

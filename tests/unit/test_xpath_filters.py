@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from casm_ctrl.netconf.filter_argument import NO_FILTER, SubtreeFilter, filter_of
 from casm_ctrl.netconf.names import BASE, Element
+from casm_ctrl.netconf.retrieval.filter_argument import NO_FILTER, SubtreeFilter, filter_of
+from casm_ctrl.netconf.retrieval.selection import EVERYTHING, Selection, Step
 from casm_ctrl.netconf.rpc_error import RpcError
-from casm_ctrl.netconf.selection import EVERYTHING, Selection, Step
-from casm_ctrl.netconf.xpath_filters import TooCostly, compile_condition, compile_filter
-from casm_ctrl.netconf.xpath_plan import plan_of
-from casm_ctrl.netconf.xpath_selection import selection_of_xpath
-from casm_ctrl.netconf.xpath_syntax import DEEPEST, LONGEST, parse_xpath
-from casm_ctrl.netconf.xpath_tree import XPathError
+from casm_ctrl.netconf.xpath.filters import TooCostly, compile_condition, compile_filter
+from casm_ctrl.netconf.xpath.plan import plan_of
+from casm_ctrl.netconf.xpath.selection import selection_of_xpath
+from casm_ctrl.netconf.xpath.syntax import DEEPEST, LONGEST, parse_xpath
+from casm_ctrl.netconf.xpath.tree import XPathError
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 D = "urn:d"

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.selection import Selection
+from casm_ctrl.netconf.retrieval.selection import Selection
 from casm_ctrl.netconf.trees import canonical
-from casm_ctrl.netconf.xpath_filters import TooCostly, compile_filter
-from casm_ctrl.netconf.xpath_selection import selection_of_xpath
-from casm_ctrl.netconf.xpath_tree import XPathError
+from casm_ctrl.netconf.xpath.filters import TooCostly, compile_filter
+from casm_ctrl.netconf.xpath.selection import selection_of_xpath
+from casm_ctrl.netconf.xpath.tree import XPathError
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
 
 A, B = "urn:a", "urn:b"

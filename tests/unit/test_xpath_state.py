@@ -12,10 +12,10 @@ from lxml import etree
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.trees import canonical
-from casm_ctrl.netconf.xpath_filters import compile_filter
-from casm_ctrl.netconf.xpath_selection import selection_of_xpath
-from casm_ctrl.northbound.running import Running
-from casm_ctrl.northbound.state import State
+from casm_ctrl.netconf.xpath.filters import compile_filter
+from casm_ctrl.netconf.xpath.selection import selection_of_xpath
+from casm_ctrl.northbound.configuration.running import Running
+from casm_ctrl.northbound.state.operational import State
 from casm_ctrl.store.database import open_database
 from casm_ctrl.yang.engine import engine_for
 from casm_ctrl.yang.schema import load_schema

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casm_ctrl.netconf.xsd_patterns import PatternError, compile_pattern
+from casm_ctrl.netconf.xpath.patterns import PatternError, compile_pattern
 
 Pair = tuple[str, str]
 """A pattern, and what means the same to Python."""

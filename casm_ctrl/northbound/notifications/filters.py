@@ -12,10 +12,10 @@ from typing import Literal
 
 from lxml import etree
 
-from casm_ctrl.netconf.filters import apply_filter
 from casm_ctrl.netconf.names import Element
-from casm_ctrl.netconf.xpath_filters import TooCostly, compile_condition, compile_filter
-from casm_ctrl.netconf.xpath_tree import XPathError
+from casm_ctrl.netconf.retrieval.subtree import apply_filter
+from casm_ctrl.netconf.xpath.filters import TooCostly, compile_condition, compile_filter
+from casm_ctrl.netconf.xpath.tree import XPathError
 
 NODES = 100
 """Of a notification, about; the largest of ours have some fifty."""

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from casm_ctrl.netconf.session_pool import SessionPool
+from casm_ctrl.netconf.client.session_pool import SessionPool
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.models import Models
-from casm_ctrl.northbound.repeating import Repeats
-from casm_ctrl.northbound.underway import Underway
+from casm_ctrl.northbound.verbs.repeating import Repeats
+from casm_ctrl.northbound.verbs.underway import Underway
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store.config_lock import Holder
 from casm_ctrl.store.database import Database

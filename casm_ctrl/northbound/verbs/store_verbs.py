@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from casm_ctrl.base.errors import StoreFault
-from casm_ctrl.netconf.host_keys import HostKey
-from casm_ctrl.northbound.access_questions import Questions
+from casm_ctrl.netconf.client.host_keys import HostKey
+from casm_ctrl.northbound.access.questions import Questions
 from casm_ctrl.northbound.verbs.context import Given, VerbContext
 from casm_ctrl.service import allocation, lifetime, management, release, rest, routes, sealing, views
 from casm_ctrl.service import trace as tracing

@@ -1,0 +1,1 @@
+"""What retrievals ask for, and cutting that out of data."""

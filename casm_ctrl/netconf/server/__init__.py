@@ -1,0 +1,1 @@
+"""The server's end: sessions, their operations, and SSH below them."""

@@ -1,0 +1,1 @@
+"""Who may do what here: the rules that are running, and questions about them."""

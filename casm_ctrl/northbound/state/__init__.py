@@ -1,0 +1,1 @@
+"""Operational data: what the store knows, as XML, as far as it is asked for."""
