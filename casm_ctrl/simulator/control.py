@@ -87,7 +87,9 @@ class ControlServer:
             return {"ok": True, **await command(device, request)}
         except (CasmError, RpcError, RpcErrors) as error:
             return {"ok": False, "error": str(error)}
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except KeyError as error:
+            return {"ok": False, "error": f"the command lacks {error}: see docs/simulator.md"}
+        except (TypeError, ValueError, OSError) as error:
             return {"ok": False, "error": f"the command is wrong: {type(error).__name__}: {error}"}
 
 

@@ -156,6 +156,11 @@ def test_commands_reach_one_device(simulator: Simulator) -> None:
         assert operations(control) == []
 
 
+def test_a_command_that_lacks_something_is_told_what(simulator: Simulator) -> None:
+    with simulator.control() as control, pytest.raises(InvalidValue, match="lacks 'datastore'"):
+        control.call("device1", "edit", configuration=POOL)
+
+
 RANGE = (
     f'<address-pools xmlns="{POOLS}"><address-pool><address-pool-name>q</address-pool-name>'
     "<address-pool-entries><ipv4-address-range><ipv4-address-range-name>r</ipv4-address-range-name>"
