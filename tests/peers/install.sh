@@ -3,7 +3,7 @@
 # elsewhere says so, and the tests that need them are skipped by name (never in CI).
 set -euo pipefail
 
-declare -A package_of=([netconfd]=netconfd [yangcli]=yangcli [sshd]=openssh-server)
+declare -A package_of=([netconfd]=netconfd [yangcli]=yangcli [sshd]=openssh-server [ssh]=openssh-client)
 missing=()
 for program in "${!package_of[@]}"; do
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
