@@ -20,6 +20,7 @@ from lxml import etree
 
 from casm_ctrl.netconf.messages import parse_document
 from casm_ctrl.netconf.names import BASE, MONITORING, Element, nc
+from tests.error_tags import ERROR_TAGS
 from tests.northbound_harness import Client, Endpoint
 
 POOLS = "urn:casm:yang:casm-pools"
@@ -117,28 +118,6 @@ NAMES = [
     "hello",
 ]
 SPACES = [BASE, POOLS, DEVICES, OPERATIONS, NMDA, "urn:nobody", ""]
-TAGS = {
-    "in-use",
-    "invalid-value",
-    "too-big",
-    "missing-attribute",
-    "bad-attribute",
-    "unknown-attribute",
-    "missing-element",
-    "bad-element",
-    "unknown-element",
-    "unknown-namespace",
-    "access-denied",
-    "lock-denied",
-    "resource-denied",
-    "rollback-failed",
-    "data-exists",
-    "data-missing",
-    "operation-not-supported",
-    "operation-failed",
-    "partial-operation",
-    "malformed-message",
-}
 
 
 def bend(operation: Element, dice: random.Random) -> Element:
@@ -186,7 +165,7 @@ def no_failure_inside(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def judge(reply: Element) -> None:
     assert reply.tag == nc("rpc-reply")
     for error in reply.findall(nc("rpc-error")):
-        assert error.findtext(nc("error-tag")) in TAGS
+        assert error.findtext(nc("error-tag")) in ERROR_TAGS
         assert error.findtext(nc("error-type")) in ("transport", "rpc", "protocol", "application")
         assert error.findtext(nc("error-app-tag")) != "internal-error", etree.tostring(error)
 

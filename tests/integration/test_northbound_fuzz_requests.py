@@ -21,32 +21,12 @@ from casm_ctrl.netconf.names import BASE, Element, nc
 from casm_ctrl.northbound.models import Models
 from casm_ctrl.northbound.server import Northbound
 from casm_ctrl.store.database import open_database
+from tests.error_tags import ERROR_TAGS
 from tests.filled_world import fill
 from tests.northbound_harness import Client, Endpoint
 from tests.northbound_requests import NAMES, STRINGS, Requests
 
 EXAMPLES = int(os.environ.get("CASM_FUZZ", "4"))
-TAGS = {
-    "in-use",
-    "invalid-value",
-    "too-big",
-    "missing-attribute",
-    "bad-attribute",
-    "unknown-attribute",
-    "missing-element",
-    "bad-element",
-    "unknown-element",
-    "unknown-namespace",
-    "access-denied",
-    "lock-denied",
-    "resource-denied",
-    "rollback-failed",
-    "data-exists",
-    "data-missing",
-    "operation-not-supported",
-    "operation-failed",
-    "malformed-message",
-}
 
 
 @pytest_asyncio.fixture
@@ -93,7 +73,7 @@ async def ask(client: Client, operation: Element, caplog: pytest.LogCaptureFixtu
     assert not inside, (text, caplog.text)
     assert reply.tag == nc("rpc-reply")
     for error in reply.findall(nc("rpc-error")):
-        assert error.findtext(nc("error-tag")) in TAGS, text
+        assert error.findtext(nc("error-tag")) in ERROR_TAGS, text
         assert error.findtext(nc("error-app-tag")) != "internal-error", text
         message = error.findtext(nc("error-message")) or ""
         assert "unexpected" not in message and "Traceback" not in message, (text, message)

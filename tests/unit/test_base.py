@@ -36,6 +36,7 @@ from casm_ctrl.base.identifiers import (
     parse_block_id,
     split_device_pool,
 )
+from tests.error_tags import ERROR_TAGS
 
 # --- Clock ----------------------------------------------------------------------------------------
 
@@ -172,30 +173,9 @@ def test_every_leaf_has_its_row() -> None:
 
 
 def test_every_row_is_an_error_of_rfc_6241() -> None:
-    tags = [
-        "in-use",
-        "invalid-value",
-        "too-big",
-        "missing-attribute",
-        "bad-attribute",
-        "unknown-attribute",
-        "missing-element",
-        "bad-element",
-        "unknown-element",
-        "unknown-namespace",
-        "access-denied",
-        "lock-denied",
-        "resource-denied",
-        "rollback-failed",
-        "data-exists",
-        "data-missing",
-        "operation-not-supported",
-        "operation-failed",
-        "malformed-message",
-    ]
     for row in NETCONF_ERRORS.values():
         assert row.type in ("transport", "rpc", "protocol", "application")
-        assert row.tag in tags
+        assert row.tag in ERROR_TAGS
 
 
 def test_every_row_has_its_own_app_tag() -> None:
