@@ -64,7 +64,7 @@ from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import spaces
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.transaction import Mode, Transaction
 
 Edit = (
     AddSpace
@@ -120,7 +120,7 @@ def change(
         return {"config-revision": str(make(tx, author, edits))}
 
     arguments = {"edits": [[type(edit).__name__, dataclasses.asdict(edit)] for edit in edits]}
-    return perform(database, author, "change", arguments, body)
+    return perform(database, author, "change", arguments, body, mode=Mode.CONFIGURE)
 
 
 def make(tx: Transaction, author: Author, edits: Sequence[Edit]) -> int:

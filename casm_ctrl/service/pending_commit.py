@@ -24,7 +24,7 @@ from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.pending_commits import ConfirmedCommit, Names
 from casm_ctrl.store.savepoint import savepoint
-from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.transaction import Mode, Transaction
 
 VERB, KIND = "confirmed-commit", "configuration"
 """How the audit names what becomes of one; its subject is start, extend, complete, cancel or timeout."""
@@ -86,7 +86,7 @@ def begin(
         _record(tx, by_holder, what, words, spaces.bump_config_revision(tx))
         return commit
 
-    return database.run(body)
+    return database.run(body, Mode.CONFIGURE)
 
 
 def confirm(
@@ -113,7 +113,7 @@ def confirm(
         _record(tx, by_holder, "complete", f"{len(edits)} change(s)", revision + 1)
         return configuration.make(tx, by_holder, edits)
 
-    return database.run(body)
+    return database.run(body, Mode.CONFIGURE)
 
 
 def cancel(database: Database, author: Author, why: str = "cancel") -> None:

@@ -26,7 +26,7 @@ def perform(
 
     With a request id, a repetition with the same arguments gets the stored answer and changes nothing.
     A refusal raises, is not stored, and leaves nothing behind. `body` may run more than once, where another
-    transaction or a lost connection ended it. With Mode.SHARE it locks what it decides by.
+    transaction or a lost connection ended it. With Mode.SHARE it locks what it decides by, but for the configuration.
     """
 
     def once(tx: Transaction) -> Document:

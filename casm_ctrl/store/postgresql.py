@@ -46,8 +46,15 @@ _BEGIN = {
     Mode.READ: "ISOLATION LEVEL REPEATABLE READ READ ONLY",
     Mode.WRITE: "ISOLATION LEVEL SERIALIZABLE",
     Mode.SHARE: "ISOLATION LEVEL READ COMMITTED",
+    Mode.CONFIGURE: "ISOLATION LEVEL SERIALIZABLE",
     Mode.REHEARSE: "ISOLATION LEVEL SERIALIZABLE",
 }
+_GATE = {
+    Mode.SHARE: "LOCK TABLE allocation_gate IN ROW SHARE MODE; ",
+    Mode.CONFIGURE: "LOCK TABLE allocation_gate IN EXCLUSIVE MODE; ",
+}
+"""What is done before a transaction takes its snapshot: it waits for those that it must not be beside, and then sees
+what they did."""
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
@@ -251,8 +258,9 @@ class PostgresqlBackend:
             wanted += ", pg_current_xact_id()::text"
         if mode is Mode.SHARE:
             wanted += f", (SELECT config_revision FROM store), {DUE.format(now=now)}"
-        cursor = connection.execute(f"BEGIN {_BEGIN[mode]}; {wanted}".encode())
-        cursor.nextset()
+        cursor = connection.execute(f"BEGIN {_BEGIN[mode]}; {_GATE.get(mode, '')}{wanted}".encode())
+        while cursor.nextset():
+            pass
         row = cursor.fetchone()
         assert row is not None
         found = [*row, None, None, None]

@@ -25,6 +25,7 @@ class Mode(Enum):
     READ = "one snapshot, and nothing is changed"
     WRITE = "as if it were alone"
     SHARE = "beside others like it: it locks the rows that it decides by"
+    CONFIGURE = "as WRITE, and beside none that SHARE: what they decide by is the configuration too"
     REHEARSE = "as WRITE, and always taken back"
 
 

@@ -46,6 +46,7 @@ DECLARE
     prefix text;
     answer text;
 BEGIN
+    LOCK TABLE allocation_gate IN ROW SHARE MODE;
     PERFORM 1 FROM store WHERE config_revision = at_revision
         AND NOT EXISTS (SELECT 1 FROM block WHERE rest_until IS NOT NULL AND rest_until <= now)
         AND NOT EXISTS (SELECT 1 FROM block

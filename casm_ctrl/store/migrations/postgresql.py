@@ -75,6 +75,8 @@ def postgresql_constraints() -> list[str]:
         " (space_id WITH =, substr(first, 1, 14) WITH =, owner_id WITH <>) WHERE (shared = 1)",
         "CREATE TABLE merge_turn (slot BIGINT PRIMARY KEY, turns BIGINT NOT NULL DEFAULT 0) WITH (fillfactor = 50)",
         f"INSERT INTO merge_turn (slot) SELECT generate_series(0, {_MERGES - 1})",
+        # Never read or written: allocations lock it side by side, changes of the configuration alone (Mode.CONFIGURE).
+        "CREATE TABLE allocation_gate ()",
         "ALTER TABLE block_count SET (fillfactor = 50)",
         *FUNCTIONS,
     ]
