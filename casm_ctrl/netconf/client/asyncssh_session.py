@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -162,6 +163,10 @@ class _Transport:
         self._on_end(cause)
 
 
+_TURNS = 20
+"""Of the event loop: what packets are given until they are dealt with, before the end of a connection is."""
+
+
 class _PromptConnection(asyncssh.SSHClientConnection):
     """asyncssh's connection without two of its costs.
 
@@ -191,6 +196,20 @@ class _PromptConnection(asyncssh.SSHClientConnection):
         super().data_received(data, datatype)
         if self.prompt and self._connection.fileno() >= 0:
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        self._end_later(partial(super().eof_received), _TURNS)
+        return True
+
+    def connection_lost(self, exc: Exception | None = None) -> None:
+        self._end_later(partial(super().connection_lost, exc), _TURNS)
+
+    def _end_later(self, end: Callable[[], None], turns: int) -> None:
+        """asyncssh deals with packets in tasks: what the device said right before it closed is to be heard first."""
+        if turns:
+            self._loop.call_soon(self._end_later, end, turns - 1)
+        else:
+            end()
 
 
 class _Channel(asyncssh.SSHClientSession[bytes]):
