@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import struct
 
@@ -48,12 +49,20 @@ async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.write_eof()
     await reader.read()
     writer.close()
+    await writer.wait_closed()
 
 
 async def test_why_the_key_exchange_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PASSWORD", "secret")
     key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    ends = asyncio.Semaphore(0)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await refuse(reader, writer)
+        ends.release()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         target = Target(
@@ -62,3 +71,4 @@ async def test_why_the_key_exchange_failed(monkeypatch: pytest.MonkeyPatch) -> N
         for _ in range(TIMES):
             with pytest.raises(HostKeyRefused, match="none of the known type ssh-ed25519"):
                 await open_session(target)
+            await asyncio.wait_for(ends.acquire(), 30)
