@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from collections.abc import Sequence
@@ -108,6 +107,8 @@ def register(app: typer.Typer, panel: str) -> None:
         verbose: _Verbose = False,
     ) -> Answer:
         """Be a NETCONF server over SSH, until SIGTERM or SIGINT. Makes store and host key where there are none."""
+        import asyncio
+
         import platformdirs
 
         from casm_ctrl.base.allocator import keep_memory
@@ -176,6 +177,8 @@ def _authorities(path: Path | None) -> tuple[str, ...]:
 async def _serve(
     database: Database, address: Address, limits: Limits, yang_path: Sequence[Path] | None
 ) -> _Served:
+    import asyncio
+
     from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.base.fingerprints import fingerprint_of_line
     from casm_ctrl.cli import failures
