@@ -203,7 +203,7 @@ async def _serve(
             if not await asyncio.to_thread(has_users, database):
                 failures.note("nobody can log in yet: casm user add NAME --group admin --key FILE.pub")
             await stop.wait()
-            served = _Served(listening.port, server.endpoint.sessions_begun)
+            served = _Served(listening.port, server.endpoint.sessions.statistics.in_sessions)
     except OSError as error:
         raise InvalidValue(
             f"cannot listen on {address.host} port {address.port}: {error.strerror}",

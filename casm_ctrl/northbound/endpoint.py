@@ -77,7 +77,6 @@ class Endpoint:
         self.limits = limits or Limits()
         self.capabilities = tuple(capabilities)
         self.sessions = Sessions(clock, self._session_ended)
-        self.sessions_begun = 0
         self.callers: dict[int, Caller] = {}
         self.check: Callable[[Caller, Element], None] | None = None
         self.on_start: list[Callable[[Caller], None]] = []
@@ -126,7 +125,6 @@ class Endpoint:
     async def converse(self, channel: Channel, groups: frozenset[str] = frozenset()) -> None:
         """Serve one session on `channel` until it ends; `groups` are those of its user."""
         entry = self.sessions.open(channel.username, channel.source_host, channel.abort)
-        self.sessions_begun += 1
         session = ServerSession(
             entry.session_id,
             self.capabilities,
