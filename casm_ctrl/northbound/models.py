@@ -6,7 +6,6 @@ All that is told of them comes from here: the hello, ietf-netconf-monitoring, ie
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from lxml import etree
 
@@ -29,9 +28,8 @@ from casm_ctrl.netconf.retrieval.with_defaults import WITH_OPERATIONAL_DEFAULTS
 from casm_ctrl.netconf.server.yang_library import LIBRARY, YangLibrary
 from casm_ctrl.northbound.notifications.names import MODULES as NOTIFICATION_MODULES
 from casm_ctrl.northbound.notifications.names import NETCONF_NOTIFICATIONS
-from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.engine import Engine
-from casm_ctrl.yang.modules import Module, find_module, standard_folders, yang_folder
+from casm_ctrl.yang.modules import Module, standard_folders, with_imports, yang_folder
 from casm_ctrl.yang.schema import Schema, read_schema
 
 OURS = ("casm-pools", "casm-devices", "casm-operations", "casm-events", "casm-deviations")
@@ -114,7 +112,9 @@ class Models:
         names = (*OURS, *STANDARD)
         self.implemented = {name: tuple(FEATURES.get(name, ())) for name in names}
         """The modules that are implemented, with the features that are on."""
-        self.modules: tuple[Module, ...] = _with_imports(names, (yang_folder(), *standard_folders()))
+        self.modules: tuple[Module, ...] = with_imports(
+            dict.fromkeys(names), (yang_folder(), *standard_folders())
+        )
         """Those that are implemented, and all that they import and include: what get-schema hands out."""
         features = {module.name: self.implemented.get(module.name, ()) for module in self.modules}
         self.engine = Engine(names, (yang_folder(),), features=features)
@@ -144,14 +144,3 @@ def _schema_of(engine: Engine, modules: Sequence[Module], implemented: Collectio
     spaces = {module.namespace for module in modules if module.name in implemented}
     roots = read_schema(engine.context).roots
     return Schema({tag: node for tag, node in roots.items() if etree.QName(tag).namespace in spaces})
-
-
-def _with_imports(names: Sequence[str], folders: Sequence[Path]) -> tuple[Module, ...]:
-    closure = Closure(names, dict.fromkeys(names))
-    found: dict[Path, Module] = {}
-    while missing := closure.missing:
-        for wanted in missing:
-            module = find_module(wanted.name, wanted.revision, folders)
-            closure.give(wanted, module.header)
-            found[module.path] = module
-    return tuple(found.values())

@@ -14,10 +14,9 @@ from lxml import etree
 from casm_ctrl.netconf.messages import ModuleCapability
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.violations import to_rpc_error
-from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.engine import Engine, Violation
 from casm_ctrl.yang.header import Import
-from casm_ctrl.yang.modules import Module, find_module, standard_folders, yang_folder
+from casm_ctrl.yang.modules import standard_folders, with_imports, yang_folder
 from casm_ctrl.yang.schema import Schema, read_schema
 
 SYSTEM_MODULES = ("ietf-netconf-monitoring", "ietf-inet-types", "ietf-yang-types")
@@ -28,7 +27,8 @@ class Platform:
     """A set of modules. Built once, then only read: it may be used by many devices and threads."""
 
     def __init__(self, modules: tuple[str, ...], search: tuple[Path, ...]) -> None:
-        self.modules = _find_modules((*modules, *SYSTEM_MODULES), (*search, *standard_folders()))
+        named = dict(Import(*name.split("@")) for name in (*modules, *SYSTEM_MODULES))
+        self.modules = with_imports(named, (*search, *standard_folders()))
         """The modules named, and all that they import and include: what get-schema hands out."""
         self._namespaces: Mapping[str, str] = {module.name: module.namespace for module in self.modules}
         self._engine = Engine((*modules, SYSTEM_MODULES[0]), search)
@@ -59,18 +59,6 @@ class Platform:
             self._engine.validate(document, what="config")
         except Violation as violation:
             raise to_rpc_error(violation, self._namespaces) from None
-
-
-def _find_modules(names: Sequence[str], folders: Sequence[Path]) -> tuple[Module, ...]:
-    named = dict(Import(*name.split("@")) for name in names)
-    closure = Closure(named, named)
-    found: dict[Path, Module] = {}
-    while missing := closure.missing:
-        for wanted in missing:
-            module = find_module(wanted.name, wanted.revision, folders)
-            closure.give(wanted, module.header)
-            found[module.path] = module
-    return tuple(found.values())
 
 
 @cache

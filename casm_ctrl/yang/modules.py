@@ -17,6 +17,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from casm_ctrl.base.errors import NotFound, NotSupported
+from casm_ctrl.yang.closure import Closure
 from casm_ctrl.yang.header import Header, read_header
 
 PATH_VARIABLE = "CASM_YANG_PATH"
@@ -114,6 +115,21 @@ def find_module(name: str, revision: str | None = None, folders: Sequence[Path] 
             return max(found)
     wanted = f"{name}@{revision}" if revision else name
     raise NotFound(f"there is no YANG module {wanted}", "name one that `casm-validate-yang` lists")
+
+
+def with_imports(named: Mapping[str, str | None], folders: Sequence[Path]) -> tuple[Module, ...]:
+    """The modules of these names, each in its revision or in any, and all that they import and include.
+
+    Raises what `find_module` does, and YangInvalid where a file holds another module than its name says.
+    """
+    closure = Closure(named, named)
+    found: dict[Path, Module] = {}
+    while missing := closure.missing:
+        for wanted in missing:
+            module = find_module(wanted.name, wanted.revision, folders)
+            closure.give(wanted, module.header)
+            found[module.path] = module
+    return tuple(found.values())
 
 
 @cache
