@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 import asyncssh
-from asyncssh.constants import MSG_IGNORE
 
 from casm_ctrl.base.errors import CasmError, HostKeyRefused, InvalidValue, ProtocolViolation
 from casm_ctrl.netconf.client.conversation import Conversation
@@ -23,6 +22,7 @@ from casm_ctrl.netconf.client.host_keys import HostKey, Trust
 from casm_ctrl.netconf.client.phases import GRACE
 from casm_ctrl.netconf.client.rpc_session import OnEnd, OnReply, RpcSession, open_over
 from casm_ctrl.netconf.client.session import Target, no_ssh, not_authenticated, outdated_ssh, session_lost
+from casm_ctrl.netconf.ssh_packets import SparingConnection
 
 _HOST_KEYS = (
     "ssh-ed25519",
@@ -167,15 +167,10 @@ _TURNS = 20
 """Of the event loop: what packets are given until they are dealt with, before the end of a connection is."""
 
 
-class _PromptConnection(asyncssh.SSHClientConnection):
-    """asyncssh's connection without two of its costs.
-
-    It acknowledges at once while `prompt`, instead of up to 40 ms later: sshd sends small packets one by one
-    while a session opens, and Nagle's algorithm at its end holds each back until the one before is
-    acknowledged. The kernel forgets the option, so it is set at each read.
-
-    It sends no empty packet before each packet. That is meant for ciphers whose next initialisation vector is
-    known beforehand (RFC 4253, 9.3.1), which are not among ours, and doubles what is sent and received.
+class _PromptConnection(SparingConnection, asyncssh.SSHClientConnection):
+    """asyncssh's connection, which acknowledges at once while `prompt`, instead of up to 40 ms later: sshd sends
+    small packets one by one while a session opens, and Nagle's algorithm at its end holds each back until the
+    one before is acknowledged. The kernel forgets the option, so it is set at each read.
     """
 
     def __init__(
@@ -187,10 +182,6 @@ class _PromptConnection(asyncssh.SSHClientConnection):
         super().__init__(loop, options)
         self._connection = connection
         self.prompt = True
-
-    def send_packet(self, pkttype: int, *args: bytes, **more: Any) -> None:
-        if pkttype != MSG_IGNORE:
-            super().send_packet(pkttype, *args, **more)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType = None) -> None:
         super().data_received(data, datatype)

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
 
 import asyncssh
-from asyncssh.constants import MSG_IGNORE
+
+from casm_ctrl.netconf.ssh_packets import SparingConnection
 
 
-class ServerConnection(asyncssh.SSHServerConnection):
-    """It sends no empty packet before each packet. That is meant for ciphers whose next initialisation vector is
-    known beforehand (RFC 4253, 9.3.1), which asyncssh offers to nobody who does not ask for them, and doubles what
-    is encrypted and written.
-    """
-
-    def send_packet(self, pkttype: int, *args: bytes, **more: Any) -> None:
-        if pkttype != MSG_IGNORE:
-            super().send_packet(pkttype, *args, **more)
+class ServerConnection(SparingConnection, asyncssh.SSHServerConnection):
+    """A client's connection, as our server holds it."""
 
 
 async def accept_connection(
