@@ -13,7 +13,7 @@ from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.device_change import change_, read_deadlines
 from casm_ctrl.cli.device_check import check
 from casm_ctrl.cli.device_replace import replace
-from casm_ctrl.cli.options import Client, OnDrift, Role, split_pairs
+from casm_ctrl.cli.options import Client, Instances, Labels, OnDrift, Role, split_pairs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -93,15 +93,7 @@ def add(
             help="The SSH host key it must present: type and base64, as ssh-keyscan prints them.",
         ),
     ] = None,
-    instance: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--instance",
-            metavar="NAME=SPACE",
-            help="The space of one of its network instances; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    instance: Instances = None,
     deadline: Annotated[
         list[str] | None,
         typer.Option(
@@ -121,10 +113,7 @@ def add(
             "--on-drift", help="What 'casm drift' does where objects of ours changed.", case_sensitive=False
         ),
     ] = OnDrift.REPORT,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="NAME=VALUE", help="A label; may be repeated.", show_default=False),
-    ] = None,
+    label: Labels = None,
 ) -> Answer:
     """Add a device. Nothing is sent to it; 'casm device check' looks whether it is fit."""
     from casm_ctrl.service.configuration import AddDevice, change

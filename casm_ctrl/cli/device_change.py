@@ -12,7 +12,7 @@ from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import InvalidValue, NotFound
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, lines
-from casm_ctrl.cli.options import Client, OnDrift, Role, split_pairs
+from casm_ctrl.cli.options import Client, Instances, LabelsToSet, LabelsToTake, OnDrift, Role, split_pairs
 
 
 def change_(
@@ -67,15 +67,7 @@ def change_(
             autocompletion=complete.spaces,
         ),
     ] = None,
-    instance: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--instance",
-            metavar="NAME=SPACE",
-            help="The space of one of its network instances; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    instance: Instances = None,
     no_instance: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,18 +77,8 @@ def change_(
             show_default=False,
         ),
     ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--label", metavar="NAME=VALUE", help="A label to set; may be repeated.", show_default=False
-        ),
-    ] = None,
-    unlabel: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--unlabel", metavar="NAME", help="A label to take away; may be repeated.", show_default=False
-        ),
-    ] = None,
+    label: LabelsToSet = None,
+    unlabel: LabelsToTake = None,
     client: Annotated[
         Client | None,
         typer.Option(

@@ -170,8 +170,41 @@ Wait = Annotated[
         help="How long to wait for another process that works on a device: 30s, 2m, 0.",
     ),
 ]
-
-
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="NAME=VALUE", help="A label; may be repeated.", show_default=False),
+]
+LabelsToSet = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label", metavar="NAME=VALUE", help="A label to set; may be repeated.", show_default=False
+    ),
+]
+LabelsToTake = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unlabel", metavar="NAME", help="A label to take away; may be repeated.", show_default=False
+    ),
+]
+Instances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--instance",
+        metavar="NAME=SPACE",
+        help="The space of one of its network instances; may be repeated.",
+        show_default=False,
+    ),
+]
+Parent = Annotated[
+    str | None,
+    typer.Option(
+        "--parent",
+        metavar="POOL",
+        help="Cut the prefixes from what is free in this pool.",
+        show_default=False,
+        autocompletion=complete.pools,
+    ),
+]
 Jobs = Annotated[
     int,
     typer.Option(

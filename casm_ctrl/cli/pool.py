@@ -9,7 +9,7 @@ import typer
 
 from casm_ctrl.cli import complete, pool_change
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
-from casm_ctrl.cli.options import Scope, Strategy, split_pairs
+from casm_ctrl.cli.options import Labels, Parent, Scope, Strategy, split_pairs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,16 +67,7 @@ def add(
     scope: Annotated[
         Scope, typer.Option("--scope", help="public: unique across all spaces.", case_sensitive=False)
     ] = Scope.PRIVATE,
-    parent: Annotated[
-        str | None,
-        typer.Option(
-            "--parent",
-            metavar="POOL",
-            help="Cut the prefixes from what is free in this pool.",
-            show_default=False,
-            autocompletion=complete.pools,
-        ),
-    ] = None,
+    parent: Parent = None,
     psid_offset: Annotated[
         int | None,
         typer.Option(
@@ -118,10 +109,7 @@ def add(
             help="The longest lease of a subscriber; a block rests that long unless it was proven empty.",
         ),
     ] = "24h",
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="NAME=VALUE", help="A label; may be repeated.", show_default=False),
-    ] = None,
+    label: Labels = None,
     description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What it is for.")] = "",
 ) -> Answer:
     """Add a pool. Its prefixes are of one family, and no other pool of the space has them.

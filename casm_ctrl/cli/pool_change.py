@@ -8,7 +8,7 @@ import typer
 
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, command, lines
-from casm_ctrl.cli.options import Scope, Strategy, split_pairs
+from casm_ctrl.cli.options import LabelsToSet, LabelsToTake, Parent, Scope, Strategy, split_pairs
 
 if TYPE_CHECKING:
     from casm_ctrl.service.configuration import Edit
@@ -104,18 +104,8 @@ def change_(
             show_default=False,
         ),
     ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--label", metavar="NAME=VALUE", help="A label to set; may be repeated.", show_default=False
-        ),
-    ] = None,
-    unlabel: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--unlabel", metavar="NAME", help="A label to take away; may be repeated.", show_default=False
-        ),
-    ] = None,
+    label: LabelsToSet = None,
+    unlabel: LabelsToTake = None,
     reserved_for: Annotated[
         list[str] | None,
         typer.Option(
@@ -141,16 +131,7 @@ def change_(
             "--scope", help="public: unique across all spaces.", show_default=False, case_sensitive=False
         ),
     ] = None,
-    parent: Annotated[
-        str | None,
-        typer.Option(
-            "--parent",
-            metavar="POOL",
-            help="Cut the prefixes from what is free in this pool.",
-            show_default=False,
-            autocompletion=complete.pools,
-        ),
-    ] = None,
+    parent: Parent = None,
     psid_offset: Annotated[
         int | None,
         typer.Option("--psid-offset", metavar="N", help="Share ports (RFC 7597).", show_default=False),
