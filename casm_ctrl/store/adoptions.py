@@ -35,11 +35,6 @@ class PieceRow:
     keys: tuple[str, ...]
 
     @property
-    def object(self) -> tuple[int, str, tuple[str, ...]]:
-        """Names the object among those of all devices."""
-        return self.device_id, self.path, self.keys
-
-    @property
     def label(self) -> str:
         return f"{self.path}[{', '.join(self.keys)}]"
 
@@ -127,10 +122,6 @@ def pieces_in(tx: Transaction, piece: PieceRow) -> list[PieceRow]:
 def unmanaged_blocks(tx: Transaction) -> frozenset[int]:
     """All blocks that were adopted and that nobody manages."""
     return frozenset(row[0] for row in tx.all("SELECT DISTINCT block_id FROM adopted_piece"))
-
-
-def is_unmanaged(tx: Transaction, block: int) -> bool:
-    return tx.first("SELECT 1 FROM adopted_piece WHERE block_id = :id LIMIT 1", id=block) is not None
 
 
 def forget_pieces(tx: Transaction, pieces: Iterable[PieceRow]) -> None:
