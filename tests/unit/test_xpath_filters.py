@@ -11,7 +11,7 @@ from casm_ctrl.netconf.retrieval.selection import EVERYTHING, Selection, Step
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.xpath.filters import TooCostly, compile_condition, compile_filter
 from casm_ctrl.netconf.xpath.plan import plan_of
-from casm_ctrl.netconf.xpath.selection import selection_of_xpath
+from casm_ctrl.netconf.xpath.selection import selection_of
 from casm_ctrl.netconf.xpath.syntax import DEEPEST, LONGEST, parse_xpath
 from casm_ctrl.netconf.xpath.tree import XPathError
 from casm_ctrl.yang.schema import Kind, Schema, SchemaNode
@@ -139,7 +139,7 @@ def test_what_no_node_decides_is_evaluated_once() -> None:
 
 
 def asked(expression: str) -> Selection:
-    return selection_of_xpath(expression, PREFIXES)
+    return selection_of(compile_filter(expression, PREFIXES).expression)
 
 
 def test_an_entry_is_looked_up_by_its_key() -> None:

@@ -13,7 +13,7 @@ from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.trees import canonical
 from casm_ctrl.netconf.xpath.filters import compile_filter
-from casm_ctrl.netconf.xpath.selection import selection_of_xpath
+from casm_ctrl.netconf.xpath.selection import selection_of
 from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.northbound.state.operational import State
 from casm_ctrl.store.database import open_database
@@ -40,7 +40,7 @@ def state(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def read(state: State, expression: str) -> Element:
     """What is read for an expression."""
     data = etree.Element("data")
-    for node in state.read(selection_of_xpath(expression, PREFIXES, SCHEMA)):
+    for node in state.read(selection_of(compile_filter(expression, PREFIXES).expression, SCHEMA)):
         assert not isinstance(node, bytes)
         data.append(node)
     return data

@@ -6,14 +6,13 @@ entries. Everything is asked for below the last of them: what the expression say
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 from casm_ctrl.netconf.retrieval.selection import EVERYTHING, Selection
 from casm_ctrl.netconf.retrieval.selection import Step as Asked
 from casm_ctrl.netconf.xpath.places import placed
 from casm_ctrl.netconf.xpath.plan import union_members
-from casm_ctrl.netconf.xpath.syntax import parse_xpath
 from casm_ctrl.netconf.xpath.tree import (
     Call,
     Chain,
@@ -35,15 +34,8 @@ _Equal = tuple[str, str]
 """Tag of a child, which is taken to be a leaf; the value that it must have."""
 
 
-def selection_of_xpath(
-    expression: str, namespaces: Mapping[str | None, str], schema: Schema | None = None
-) -> Selection:
-    """Of an expression for a node-set whose prefixes `namespaces` binds. XPathError where it is none."""
-    return selection_of(parse_xpath(expression, namespaces), schema)
-
-
 def selection_of(expression: Expression, schema: Schema | None = None) -> Selection:
-    """The same of a parsed expression. A Schema tells where the nodes are that a path seeks at any depth."""
+    """Of an expression for a node-set. A Schema tells where the nodes are that a path seeks at any depth."""
     asked: list[Asked] = []
     for member in union_members(expression):
         if not isinstance(member, Path) or member.start is not None:
