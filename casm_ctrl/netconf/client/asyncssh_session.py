@@ -164,7 +164,10 @@ class _Transport:
 
 
 _TURNS = 20
-"""Of the event loop: what packets are given until they are dealt with, before the end of a connection is."""
+"""Turns of the event loop from the end of a connection until asyncssh is told of it: what the packets before it are
+given to be dealt with. A refused key exchange needs one of them, the others are room. Where a device says more right
+before it closes, the rest of that is lost, and it is told as one that closed the connection.
+"""
 
 
 class _PromptConnection(SparingConnection, asyncssh.SSHClientConnection):
