@@ -12,12 +12,13 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from casm_ctrl.base.clock import SystemClock
+from casm_ctrl.base.clock import ManualClock, SystemClock
 from casm_ctrl.northbound.models import Models
 from casm_ctrl.northbound.server import Northbound
 from casm_ctrl.service.first_access import first_documents
 from casm_ctrl.store.database import open_database
 from casm_ctrl.store.migrate import create_store
+from tests.filled_world import fill
 from tests.northbound_harness import Endpoint
 from tests.northbound_ssh import SshServed, served_over_ssh
 from tests.peers.absent import absent
@@ -82,6 +83,22 @@ async def endpoint(
     path = shutil.copyfile(northbound_template, tmp_path / "northbound.db")
     database = open_database(str(path))
     try:
+        async with Endpoint(Northbound(database, northbound_models)) as served:
+            yield served
+    finally:
+        database.close()
+
+
+@pytest_asyncio.fixture
+async def filled(
+    northbound_template: Path, northbound_models: Models, tmp_path: Path
+) -> AsyncIterator[Endpoint]:
+    """As `endpoint`, on a store in which there is one of everything, with a clock that stands."""
+    path = shutil.copyfile(northbound_template, tmp_path / "northbound.db")
+    clock = ManualClock()
+    database = open_database(str(path), clock)
+    try:
+        fill(database, clock)
         async with Endpoint(Northbound(database, northbound_models)) as served:
             yield served
     finally:

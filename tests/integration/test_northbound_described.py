@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from lxml import etree
 
-from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import NotSupported
 from casm_ctrl.netconf.names import BASE, MONITORING, NOTIFICATION, Element
 from casm_ctrl.northbound import server as server_module
@@ -26,7 +23,6 @@ from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.store.database import open_database
 from casm_ctrl.yang.operations import notification_tags, read_operations
 from casm_ctrl.yang.schema import Kind, SchemaNode
-from tests.filled_world import fill
 from tests.northbound_harness import Client, Endpoint, Refused
 
 DATASTORES = "urn:ietf:params:xml:ns:yang:ietf-datastores"
@@ -45,22 +41,6 @@ NOT_TOLD = {
     "replayLogAgedTime": "as above",
 }
 """Nodes of state that no server of ours can ever show, with what is below them, and why."""
-
-
-@pytest_asyncio.fixture
-async def filled(
-    northbound_template: Path, northbound_models: Models, tmp_path: Path
-) -> AsyncIterator[Endpoint]:
-    """A server on a store in which there is one of everything."""
-    path = shutil.copyfile(northbound_template, tmp_path / "northbound.db")
-    clock = ManualClock()
-    database = open_database(str(path), clock)
-    try:
-        fill(database, clock)
-        async with Endpoint(Northbound(database, northbound_models)) as served:
-            yield served
-    finally:
-        database.close()
 
 
 async def everybody(filled: Endpoint) -> Client:

@@ -6,42 +6,18 @@ from __future__ import annotations
 import copy
 import os
 import random
-import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.netconf.names import BASE, Element, nc
-from casm_ctrl.northbound.models import Models
-from casm_ctrl.northbound.server import Northbound
-from casm_ctrl.store.database import open_database
 from tests.error_tags import ERROR_TAGS
-from tests.filled_world import fill
 from tests.northbound_harness import Client, Endpoint
 from tests.northbound_requests import NAMES, STRINGS, Requests
 
 EXAMPLES = int(os.environ.get("CASM_FUZZ", "4"))
-
-
-@pytest_asyncio.fixture
-async def filled(
-    northbound_template: Path, northbound_models: Models, tmp_path: Path
-) -> AsyncIterator[Endpoint]:
-    path = shutil.copyfile(northbound_template, tmp_path / "northbound.db")
-    clock = ManualClock()
-    database = open_database(str(path), clock)
-    try:
-        fill(database, clock)
-        async with Endpoint(Northbound(database, northbound_models)) as served:
-            yield served
-    finally:
-        database.close()
 
 
 def bend(operation: Element, dice: random.Random) -> Element:
