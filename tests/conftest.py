@@ -61,6 +61,21 @@ def postgresql() -> Iterator[Postgresql]:
 
 
 @pytest.fixture(scope="session")
+def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, closed: one file."""
+    path = tmp_path_factory.mktemp("template") / "casm.db"
+    database, _ = create_store(str(path), ManualClock())
+    database.close()
+    return path
+
+
+@pytest.fixture
+def store_path(store_template: Path, tmp_path: Path) -> Path:
+    """An empty store of this test's own."""
+    return Path(shutil.copyfile(store_template, tmp_path / "casm.db"))
+
+
+@pytest.fixture(scope="session")
 def northbound_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new store as `casm init` makes it, closed: one file."""
     path = tmp_path_factory.mktemp("northbound") / "casm.db"

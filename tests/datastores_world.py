@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lxml import etree
@@ -27,7 +29,7 @@ from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.refusals import rpc_error_of
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
-from casm_ctrl.store.database import Database
+from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author
 from casm_ctrl.yang.engine import engine_for
 from casm_ctrl.yang.schema import load_schema
@@ -204,6 +206,14 @@ def open_world(
     return World(database, clock, check_change, prune_tree)
 
 
-def copy_store(template: Path, path: Path) -> str:
-    path.write_bytes(template.read_bytes())
-    return str(path)
+@contextmanager
+def world_on(
+    path: Path, check_change: CheckChange | None = None, prune_tree: PruneTree | None = None
+) -> Iterator[World]:
+    """The network in an empty store, by a clock that starts anew."""
+    clock = ManualClock()
+    database = open_database(str(path), clock)
+    try:
+        yield open_world(database, clock, check_change, prune_tree)
+    finally:
+        database.close()

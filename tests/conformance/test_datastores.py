@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.base.errors import InUse, PendingConfirm
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.names import Element
@@ -17,23 +16,20 @@ from casm_ctrl.netconf.rpc_error import to_peer_error
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddSpace, RemoveSpace
-from casm_ctrl.store.database import open_database
 from casm_ctrl.store.events import Author
-from casm_ctrl.store.migrate import create_store
 from tests.datastores_world import (
     DEVICES,
     POOLS,
     World,
-    copy_store,
     described,
     device,
     device_pool,
     edit,
     new_pool,
     op,
-    open_world,
     pool,
     space,
+    world_on,
 )
 
 COMMIT, DISCARD, CANCEL = "<commit/>", "<discard-changes/>", "<cancel-commit/>"
@@ -58,19 +54,10 @@ def confirmed(**options: str) -> str:
     return f"<commit><confirmed/>{given}</commit>"
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "casm.db"
-    create_store(str(path), ManualClock())[0].close()
-    return path
-
-
 @pytest.fixture
-def world(template: Path, tmp_path: Path) -> Iterator[World]:
-    clock = ManualClock()
-    database = open_database(copy_store(template, tmp_path / "casm.db"), clock)
-    yield open_world(database, clock)
-    database.close()
+def world(store_path: Path) -> Iterator[World]:
+    with world_on(store_path) as made:
+        yield made
 
 
 # --- 7.2, edit-config: the operations -------------------------------------------------------------
@@ -1030,7 +1017,7 @@ def test_validate_needs_a_source(world: World) -> None:
 # --- Access (RFC 8341) ----------------------------------------------------------------------------
 
 
-def test_only_what_may_be_read_is_copied(template: Path, tmp_path: Path) -> None:
+def test_only_what_may_be_read_is_copied(store_path: Path) -> None:
     """RFC 8341 3.2.6: copy-config from a datastore takes what the user may read, and leaves out the rest."""
 
     def prune(caller: Caller, tree: Element) -> Element:
@@ -1041,18 +1028,15 @@ def test_only_what_may_be_read_is_copied(template: Path, tmp_path: Path) -> None
             pruned.remove(devices)
         return pruned
 
-    clock = ManualClock()
-    database = open_database(copy_store(template, tmp_path / "casm.db"), clock)
-    world = open_world(database, clock, prune_tree=prune)
-    world.ok(_copy("<running/>"), 1)
-    assert not world.datastores.candidate_modified
-    world.ok(_copy("<running/>"), 2)
-    assert world.find("candidate", "d:devices") == []
-    assert world.spaces("candidate") == ["s"]
-    database.close()
+    with world_on(store_path, prune_tree=prune) as world:
+        world.ok(_copy("<running/>"), 1)
+        assert not world.datastores.candidate_modified
+        world.ok(_copy("<running/>"), 2)
+        assert world.find("candidate", "d:devices") == []
+        assert world.spaces("candidate") == ["s"]
 
 
-def test_a_commit_is_checked_again(template: Path, tmp_path: Path) -> None:
+def test_a_commit_is_checked_again(store_path: Path) -> None:
     """RFC 8341 3.2.8: a commit is checked by what it changes in running, whoever edited the candidate."""
     seen: list[tuple[str, int, int]] = []
 
@@ -1061,14 +1045,11 @@ def test_a_commit_is_checked_again(template: Path, tmp_path: Path) -> None:
         if caller.username == "bob":
             raise rpc_error.access_denied()
 
-    clock = ManualClock()
-    database = open_database(copy_store(template, tmp_path / "casm.db"), clock)
-    world = open_world(database, clock, check)
-    assert world.edit_refused(space("t"), 2).tag == "access-denied"
-    world.edit(space("t"), 1)
-    assert world.refused(COMMIT, 2).tag == "access-denied"
-    assert world.spaces() == ["s"]
-    world.ok(COMMIT, 1)
-    world.ok(COMMIT, 2)  # nothing to be denied
-    assert seen == [("bob", 0, 1), ("alice", 0, 1), ("bob", 0, 1), ("alice", 0, 1)]
-    database.close()
+    with world_on(store_path, check) as world:
+        assert world.edit_refused(space("t"), 2).tag == "access-denied"
+        world.edit(space("t"), 1)
+        assert world.refused(COMMIT, 2).tag == "access-denied"
+        assert world.spaces() == ["s"]
+        world.ok(COMMIT, 1)
+        world.ok(COMMIT, 2)  # nothing to be denied
+        assert seen == [("bob", 0, 1), ("alice", 0, 1), ("bob", 0, 1), ("alice", 0, 1)]

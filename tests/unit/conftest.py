@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,24 +16,9 @@ from tests.peers.postgresql import Postgresql
 from tests.stores import MakeStore, PostgresqlStore, SqliteStores
 
 
-@pytest.fixture(scope="session")
-def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, closed: one file."""
-    path = tmp_path_factory.mktemp("template") / "casm.db"
-    database, _ = create_store(str(path), ManualClock())
-    database.close()
-    return path
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
-
-
-@pytest.fixture
-def store_path(store_template: Path, tmp_path: Path) -> Path:
-    """An empty store of this test's own."""
-    return Path(shutil.copyfile(store_template, tmp_path / "casm.db"))
 
 
 @pytest.fixture(scope="session")

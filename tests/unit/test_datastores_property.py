@@ -8,33 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import Node, canonical
 from casm_ctrl.northbound.configuration.running import Running
-from casm_ctrl.store.database import open_database
-from casm_ctrl.store.migrate import create_store
-from tests.datastores_world import DEVICES, POOLS, World, edit, open_world
-from tests.datastores_world import copy_store as copy_of
+from tests.datastores_world import DEVICES, POOLS, World, edit, world_on
 
 ROUNDS = 25
 OPERATIONS = ("merge", "merge", "replace", "replace", "create", "delete", "remove", "remove")
 CONFIRMED = "<commit><confirmed/></commit>"
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "casm.db"
-    create_store(str(path), ManualClock())[0].close()
-    return path
-
-
 @pytest.fixture
-def world(template: Path, tmp_path: Path) -> Iterator[World]:
-    clock = ManualClock()
-    database = open_database(copy_of(template, tmp_path / "casm.db"), clock)
-    yield open_world(database, clock)
-    database.close()
+def world(store_path: Path) -> Iterator[World]:
+    with world_on(store_path) as made:
+        yield made
 
 
 class Edits:
