@@ -5,10 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from lxml import etree
 
 from casm_ctrl.netconf.messages import Answer, Data
@@ -21,33 +19,10 @@ from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
 from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author
+from tests.sqlite_meter import Meter
 
 ME = Author("tester")
 DEVICES, POOLS = "urn:casm:yang:casm-devices", "urn:casm:yang:casm-pools"
-
-
-class Meter:
-    """What SQLite does on the connections of a store: instructions (in tens), statements, transactions."""
-
-    def __init__(self, database: Database) -> None:
-        self.steps = self.statements = self.transactions = 0
-        sa.event.listen(database.engine, "connect", self._watch)
-        database.engine.dispose()
-
-    def _watch(self, connection: Any, _: object) -> None:
-        connection.set_progress_handler(self._step, 10)
-        connection.set_trace_callback(self._trace)
-
-    def _step(self) -> int:
-        self.steps += 1
-        return 0
-
-    def _trace(self, sql: str) -> None:
-        self.statements += 1
-        self.transactions += sql.startswith("BEGIN")
-
-    def reset(self) -> None:
-        self.steps = self.statements = self.transactions = 0
 
 
 class Nobody:

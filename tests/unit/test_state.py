@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -34,6 +33,7 @@ from casm_ctrl.store.transaction import Transaction
 from casm_ctrl.yang.engine import engine_for
 from casm_ctrl.yang.schema import Kind, SchemaNode, load_schema
 from tests.filled_world import ME, fill
+from tests.sqlite_meter import Meter
 
 MODULES = ("casm-pools", "casm-devices")
 SCHEMA = load_schema(list(MODULES))
@@ -397,31 +397,12 @@ def test_an_inexact_selection_is_answered_with_more(
 # --- What it costs --------------------------------------------------------------------------------
 
 
-class Meter:
-    """What SQLite does on the connections of a store: its instructions, and the transactions."""
-
-    def __init__(self, database: Database) -> None:
-        self.steps = 0
-        self.transactions = 0
-        sa.event.listen(database.engine, "connect", self._watch)
-        database.engine.dispose()
-
-    def _watch(self, connection: Any, _: object) -> None:
-        connection.set_progress_handler(self._step, 10)
-        connection.set_trace_callback(self._trace)
-
-    def _step(self) -> int:
-        self.steps += 1
-        return 0
-
-    def _trace(self, sql: str) -> None:
-        self.transactions += sql.startswith("BEGIN")
-
-    def of(self, world: World, subtree: str) -> int:
-        world.read(subtree)  # what is rendered once for a revision does not count
-        self.steps = 0
-        world.read(subtree)
-        return self.steps
+def steps(meter: Meter, world: World, subtree: str) -> int:
+    """What a read costs once what is rendered for a revision is there."""
+    world.read(subtree)
+    meter.reset()
+    world.read(subtree)
+    return meter.steps
 
 
 QUESTIONS = [
@@ -444,14 +425,14 @@ def test_a_filtered_read_costs_the_same_in_a_larger_store(store_path: Path) -> N
     for name in ("bng1", "bng2"):
         allocate(database, ME, f"{name}/internet", count=2)
     world, meter = world_of(database), Meter(database)
-    before = [meter.of(world, question) for question in QUESTIONS]
+    before = [steps(meter, world, question) for question in QUESTIONS]
     allocate(database, ME, "bng1/internet", count=2000)
     more = [
         AddDevice(f"m{n}", "bng", "ietf-address-pool", f"m{n}.example", 830, "u", "env:X", "s")
         for n in range(50)
     ]
     change(database, ME, more)
-    after = [meter.of(world, question) for question in QUESTIONS]
+    after = [steps(meter, world, question) for question in QUESTIONS]
     assert all(late <= early * 1.2 + 5 for early, late in zip(before, after, strict=True)), (before, after)
     database.close()
 
