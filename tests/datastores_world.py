@@ -33,6 +33,7 @@ from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author
 from casm_ctrl.yang.engine import engine_for
 from casm_ctrl.yang.schema import load_schema
+from tests.no_outlet import NoOutlet
 
 MODULES = ("casm-devices", "casm-pools")
 CAPABILITIES = (CANDIDATE, CONFIRMED_COMMIT_1_1, ROLLBACK_ON_ERROR, VALIDATE_1_0, VALIDATE_1_1)
@@ -47,13 +48,6 @@ NETWORK: list[Edit] = [
     AddDevicePool("bng1/internet", ("p", "q"), 24),
     AddDevice("bng2", "bng", "ietf-address-pool", "192.0.2.2", 830, "casm", "env:SECRET", "s"),
 ]
-
-
-class _NoOutlet:
-    """For callers whom nothing is sent."""
-
-    def __getattr__(self, name: str) -> object:
-        raise AssertionError(f"nothing is to be sent: {name}")
 
 
 class World:
@@ -77,7 +71,7 @@ class World:
         """Another server on the store, with sessions of its own."""
         schema = load_schema(MODULES)
         self.callers = {
-            number: Caller(number, name, "127.0.0.1", _NoOutlet())  # type: ignore[arg-type]
+            number: Caller(number, name, "127.0.0.1", NoOutlet())
             for number, name in enumerate(("alice", "bob", "carol"), start=1)
         }
         self.running = Running(self.database, schema, engine_for(*MODULES))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.northbound.verbs.outputs import OutputWriter
 from casm_ctrl.yang.engine import engine_for
+from tests.no_outlet import NoOutlet
 
 NS = verbs.NAMESPACE
 
@@ -25,19 +26,6 @@ class StrictWriter(OutputWriter):
     def write(self, document: Mapping[str, Any]) -> list[bytes]:
         assert self.strays(document) == []
         return super().write(document)
-
-
-class NoOutlet:
-    """Verbs write replies only."""
-
-    def send(self, message: bytes) -> None:
-        raise AssertionError(message)
-
-    async def drain(self) -> None:
-        return
-
-    def after_reply(self, act: Callable[[], None]) -> None:
-        raise AssertionError(act)
 
 
 @dataclass

@@ -10,23 +10,11 @@ from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.northbound.access.control import Access
 from casm_ctrl.northbound.interface import Caller
 from tests.access_world import ACME, config, groups, model, nacm, operation, rule, rules, shown
-
-
-class Outlet:
-    """Nobody is told anything here."""
-
-    def send(self, message: bytes) -> None:
-        raise AssertionError
-
-    async def drain(self) -> None:
-        raise AssertionError
-
-    def after_reply(self, act: object) -> None:
-        raise AssertionError
+from tests.no_outlet import NoOutlet
 
 
 def caller(name: str, *reported: str) -> Caller:
-    return Caller(1, name, "192.0.2.1", Outlet(), frozenset(reported))
+    return Caller(1, name, "192.0.2.1", NoOutlet(), frozenset(reported))
 
 
 class Rules:

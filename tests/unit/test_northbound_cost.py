@@ -19,23 +19,11 @@ from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
 from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author
+from tests.no_outlet import NoOutlet
 from tests.sqlite_meter import Meter
 
 ME = Author("tester")
 DEVICES, POOLS = "urn:casm:yang:casm-devices", "urn:casm:yang:casm-pools"
-
-
-class Nobody:
-    """The outlet of a session that is told nothing."""
-
-    def send(self, message: bytes) -> None:
-        raise AssertionError
-
-    async def drain(self) -> None:
-        raise AssertionError
-
-    def after_reply(self, act: object) -> None:
-        raise AssertionError
 
 
 class Served:
@@ -49,7 +37,7 @@ class Served:
             database, server.running, server.datastores, server.access, server.endpoint, models
         )
         self._plain = self.reading.operations(server.capabilities).plain
-        self._caller = Caller(1, "anna", "192.0.2.1", Nobody(), frozenset({"admin"}))
+        self._caller = Caller(1, "anna", "192.0.2.1", NoOutlet(), frozenset({"admin"}))
         server.endpoint.callers[1] = self._caller
         self.meter = Meter(database)
 
