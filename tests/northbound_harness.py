@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 
 from lxml import etree
@@ -13,7 +14,13 @@ from casm_ctrl.netconf import framing
 from casm_ctrl.netconf.framing import Decoder, Framing
 from casm_ctrl.netconf.messages import Hello, build_hello, parse_document, parse_hello
 from casm_ctrl.netconf.names import BASE, BASE_1_0, BASE_1_1, Element, nc
+from casm_ctrl.northbound.models import Models
 from casm_ctrl.northbound.server import Northbound
+from casm_ctrl.service.config_documents import SetDocument
+from casm_ctrl.service.configuration import change
+from casm_ctrl.service.first_access import first_documents
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author
 
 PATIENCE = 30.0
 """Seconds until a test gives up."""
@@ -192,4 +199,13 @@ class Endpoint:
         return client
 
 
-__all__ = ["BASE_1_0", "BASE_1_1", "Client", "Endpoint", "MemoryChannel", "Refused"]
+@asynccontextmanager
+async def ruled_endpoint(database: Database, models: Models) -> AsyncIterator[Endpoint]:
+    """The server on a store that had no documents, with the rules that a new one gets by `casm init`."""
+    rules = [SetDocument(module, xml) for module, xml in first_documents().items()]
+    change(database, Author("fixture"), rules)
+    async with Endpoint(Northbound(database, models)) as endpoint:
+        yield endpoint
+
+
+__all__ = ["BASE_1_0", "BASE_1_1", "Client", "Endpoint", "MemoryChannel", "Refused", "ruled_endpoint"]

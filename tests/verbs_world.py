@@ -17,7 +17,10 @@ from casm_ctrl.northbound.verbs.outputs import OutputWriter
 from casm_ctrl.yang.engine import engine_for
 from tests.no_outlet import NoOutlet
 
-NS = verbs.NAMESPACE
+
+def ask(name: str, body: str = "") -> str:
+    """The operation, with the module's namespace as the default in it."""
+    return f'<{name} xmlns="{verbs.NAMESPACE}">{body}</{name}>'
 
 
 class StrictWriter(OutputWriter):
@@ -43,7 +46,7 @@ class Verbs:
         return Caller(1, self.user, "127.0.0.1", NoOutlet())
 
     def message(self, name: str, body: str) -> bytes:
-        return f'<rpc xmlns="{BASE}" message-id="1"><{name} xmlns="{NS}">{body}</{name}></rpc>'.encode()
+        return f'<rpc xmlns="{BASE}" message-id="1">{ask(name, body)}</rpc>'.encode()
 
     def call(self, name: str, body: str = "") -> Element:
         """The rpc-reply of a store verb; its error is raised."""

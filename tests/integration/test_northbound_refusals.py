@@ -14,6 +14,7 @@ from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, change
 from casm_ctrl.store.events import Author
 from tests.northbound_harness import Client, Endpoint, Refused
+from tests.verbs_world import ask
 
 ME = Author("tester", reason="test")
 NETWORK = (
@@ -97,7 +98,7 @@ async def test_each_refusal_says_what_is_wrong_and_where(client: Client) -> None
     before = etree.tostring(await client.data("<get-config><source><running/></source></get-config>"))
     wrong = []
     for name, body, expected, leaf in CASES:
-        operation = f'<{name} xmlns="{verbs.NAMESPACE}">{body}</{name}>'
+        operation = ask(name, body)
         with pytest.raises(Refused) as caught:
             await client.rpc(operation)
         (error,) = caught.value.errors

@@ -13,15 +13,12 @@ import pytest_asyncio
 from lxml import etree
 
 from casm_ctrl.base.passwords import hash_password
-from casm_ctrl.northbound import verbs
 from casm_ctrl.northbound.models import Models
-from casm_ctrl.northbound.server import Northbound
-from casm_ctrl.service.config_documents import SetDocument
 from casm_ctrl.service.configuration import ChangeDevice, change
-from casm_ctrl.service.first_access import first_documents
 from casm_ctrl.service.users import add_user
-from tests.northbound_harness import Client, Endpoint, MemoryChannel, Refused
+from tests.northbound_harness import Client, Endpoint, MemoryChannel, Refused, ruled_endpoint
 from tests.sync_world import ME, World, Worlds
+from tests.verbs_world import ask
 
 DEVICE_PASSWORD = "K8-zebra-device-password"
 WRONG_PASSWORD = "Q3-lemur-wrong-password"
@@ -80,14 +77,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> bytearray:
 
 @pytest_asyncio.fixture
 async def served(world: World, sent: bytearray, northbound_models: Models) -> AsyncIterator[Endpoint]:
-    rules = [SetDocument(module, xml) for module, xml in first_documents().items()]
-    change(world.database, ME, rules)
-    async with Endpoint(Northbound(world.database, northbound_models)) as endpoint:
+    async with ruled_endpoint(world.database, northbound_models) as endpoint:
         yield endpoint
-
-
-def ask(name: str, body: str = "") -> str:
-    return f'<{name} xmlns="{verbs.NAMESPACE}">{body}</{name}>'
 
 
 QUICKLY = "<retries>0</retries><wait>1</wait>"

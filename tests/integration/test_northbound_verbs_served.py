@@ -12,15 +12,11 @@ import pytest_asyncio
 from casm_ctrl.netconf.names import Element, nc
 from casm_ctrl.northbound import verbs
 from casm_ctrl.northbound.models import Models
-from casm_ctrl.northbound.server import Northbound
-from casm_ctrl.service.config_documents import SetDocument
-from casm_ctrl.service.configuration import change
-from casm_ctrl.service.first_access import first_documents
 from casm_ctrl.simulator import FaultKind
 from casm_ctrl.store.states import State
-from tests.northbound_harness import PATIENCE, Client, Endpoint, Refused
-from tests.sync_world import ME, World, Worlds
-from tests.verbs_world import text, texts
+from tests.northbound_harness import PATIENCE, Client, Endpoint, Refused, ruled_endpoint
+from tests.sync_world import World, Worlds
+from tests.verbs_world import ask, text, texts
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +36,8 @@ def world(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 @pytest_asyncio.fixture
 async def served(world: World, northbound_models: Models) -> AsyncIterator[Endpoint]:
-    rules = [SetDocument(module, xml) for module, xml in first_documents().items()]
-    change(world.database, ME, rules)
-    async with Endpoint(Northbound(world.database, northbound_models)) as endpoint:
+    async with ruled_endpoint(world.database, northbound_models) as endpoint:
         yield endpoint
-
-
-def ask(name: str, body: str = "") -> str:
-    return f'<{name} xmlns="{verbs.NAMESPACE}">{body}</{name}>'
 
 
 EVENTS = '<{} xmlns="urn:casm:yang:casm-events"/>'
