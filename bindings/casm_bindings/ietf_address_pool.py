@@ -897,7 +897,7 @@ class yc_address_pool_entries_ietf_address_pool__address_pools_address_pool_addr
 
   YANG Description: The pool's address space.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__ipv4_address_range','__warning_threshold_v4','__ipv6_prefix','__warning_threshold_v6',)
+  __slots__ = ('_path_helper', '_extmethods', '__ipv4_address_range','__warning_threshold_v4','__ipv6_prefix','__warning_threshold_v6','__normal_threshold_v4','__normal_threshold_v6',)
 
   _yang_name = 'address-pool-entries'
   _yang_namespace = 'urn:ietf:params:xml:ns:yang:ietf-address-pool'
@@ -913,6 +913,8 @@ class yc_address_pool_entries_ietf_address_pool__address_pools_address_pool_addr
     self.__warning_threshold_v4 = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="warning-threshold-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:ietf:params:xml:ns:yang:ietf-address-pool', defining_module='ietf-address-pool', yang_type='percent', is_config=True)
     self.__ipv6_prefix = YANGDynClass(base=YANGListType("ipv6_prefix_name",yc_ipv6_prefix_ietf_address_pool__address_pools_address_pool_address_pool_entries_ipv6_prefix, yang_name="ipv6-prefix", parent=self, is_container='list', user_ordered=False, path_helper=self._path_helper, yang_keys='ipv6-prefix-name', extensions=None), is_container='list', yang_name="ipv6-prefix", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, extensions=None, namespace='urn:ietf:params:xml:ns:yang:ietf-address-pool', defining_module='ietf-address-pool', yang_type='list', is_config=True)
     self.__warning_threshold_v6 = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="warning-threshold-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:ietf:params:xml:ns:yang:ietf-address-pool', defining_module='ietf-address-pool', yang_type='percent', is_config=True)
+    self.__normal_threshold_v4 = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="normal-threshold-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-pool:percent', is_config=True)
+    self.__normal_threshold_v6 = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="normal-threshold-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-pool:percent', is_config=True)
 
     load = kwargs.pop("load", None)
     if args:
@@ -1092,13 +1094,97 @@ warns.
   def _unset_warning_threshold_v6(self):
     self.__warning_threshold_v6 = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="warning-threshold-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:ietf:params:xml:ns:yang:ietf-address-pool', defining_module='ietf-address-pool', yang_type='percent', is_config=True)
 
+
+  def _get_normal_threshold_v4(self):
+    """
+    Getter method for normal_threshold_v4, mapped from YANG variable /address_pools/address_pool/address_pool_entries/normal_threshold_v4 (address-pool:percent)
+
+    YANG Description: Below which share of used IPv4 addresses the device tells
+that the pool is relieved. Where it is absent, that is
+warning-threshold-v4.
+    """
+    return self.__normal_threshold_v4
+      
+  def _set_normal_threshold_v4(self, v, load=False):
+    """
+    Setter method for normal_threshold_v4, mapped from YANG variable /address_pools/address_pool/address_pool_entries/normal_threshold_v4 (address-pool:percent)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_normal_threshold_v4 is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_normal_threshold_v4() directly.
+
+    YANG Description: Below which share of used IPv4 addresses the device tells
+that the pool is relieved. Where it is absent, that is
+warning-threshold-v4.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="normal-threshold-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-pool:percent', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """normal_threshold_v4 must be of a type compatible with address-pool:percent""",
+          'defined-type': "address-pool:percent",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="normal-threshold-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-pool:percent', is_config=True)""",
+        })
+
+    self.__normal_threshold_v4 = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_normal_threshold_v4(self):
+    self.__normal_threshold_v4 = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="normal-threshold-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-pool:percent', is_config=True)
+
+
+  def _get_normal_threshold_v6(self):
+    """
+    Getter method for normal_threshold_v6, mapped from YANG variable /address_pools/address_pool/address_pool_entries/normal_threshold_v6 (address-pool:percent)
+
+    YANG Description: Below which share of used IPv6 space the device tells that
+the pool is relieved. Where it is absent, that is
+warning-threshold-v6.
+    """
+    return self.__normal_threshold_v6
+      
+  def _set_normal_threshold_v6(self, v, load=False):
+    """
+    Setter method for normal_threshold_v6, mapped from YANG variable /address_pools/address_pool/address_pool_entries/normal_threshold_v6 (address-pool:percent)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_normal_threshold_v6 is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_normal_threshold_v6() directly.
+
+    YANG Description: Below which share of used IPv6 space the device tells that
+the pool is relieved. Where it is absent, that is
+warning-threshold-v6.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="normal-threshold-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-pool:percent', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """normal_threshold_v6 must be of a type compatible with address-pool:percent""",
+          'defined-type': "address-pool:percent",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="normal-threshold-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-pool:percent', is_config=True)""",
+        })
+
+    self.__normal_threshold_v6 = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_normal_threshold_v6(self):
+    self.__normal_threshold_v6 = YANGDynClass(base=RestrictedClassType(base_type=RestrictedClassType(base_type=int, restriction_dict={'range': ['0..255']}, int_size=8), restriction_dict={'range': ['0 .. 100']}), is_leaf=True, yang_name="normal-threshold-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-pool:percent', is_config=True)
+
   ipv4_address_range = __builtin__.property(_get_ipv4_address_range, _set_ipv4_address_range)
   warning_threshold_v4 = __builtin__.property(_get_warning_threshold_v4, _set_warning_threshold_v4)
   ipv6_prefix = __builtin__.property(_get_ipv6_prefix, _set_ipv6_prefix)
   warning_threshold_v6 = __builtin__.property(_get_warning_threshold_v6, _set_warning_threshold_v6)
+  normal_threshold_v4 = __builtin__.property(_get_normal_threshold_v4, _set_normal_threshold_v4)
+  normal_threshold_v6 = __builtin__.property(_get_normal_threshold_v6, _set_normal_threshold_v6)
 
 
-  _pyangbind_elements = OrderedDict([('ipv4_address_range', ipv4_address_range), ('warning_threshold_v4', warning_threshold_v4), ('ipv6_prefix', ipv6_prefix), ('warning_threshold_v6', warning_threshold_v6), ])
+  _pyangbind_elements = OrderedDict([('ipv4_address_range', ipv4_address_range), ('warning_threshold_v4', warning_threshold_v4), ('ipv6_prefix', ipv6_prefix), ('warning_threshold_v6', warning_threshold_v6), ('normal_threshold_v4', normal_threshold_v4), ('normal_threshold_v6', normal_threshold_v6), ])
 
 
 class yc_address_pool_ietf_address_pool__address_pools_address_pool(PybindBase):
@@ -2616,7 +2702,7 @@ class yc_address_pool_ietf_address_pool__address_pool_status_address_pool(Pybind
 
   YANG Description: The usage of the pool of that name in address-pools.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__address_pool_name','__address_pool_service','__status','__address_pool_entries','__addresses_used','__addresses_total','__addresses_peak','__sampled_at',)
+  __slots__ = ('_path_helper', '_extmethods', '__address_pool_name','__address_pool_service','__status','__address_pool_entries','__addresses_used','__addresses_total','__addresses_peak','__sampled_at','__requests_refused_v4','__requests_refused_v6','__counters_since',)
 
   _yang_name = 'address-pool'
   _yang_namespace = 'urn:ietf:params:xml:ns:yang:ietf-address-pool'
@@ -2636,6 +2722,9 @@ class yc_address_pool_ietf_address_pool__address_pool_status_address_pool(Pybind
     self.__addresses_total = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})'}), is_leaf=True, yang_name="addresses-total", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-count', is_config=False)
     self.__addresses_peak = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,38})'}), is_leaf=True, yang_name="addresses-peak", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='address-count', is_config=False)
     self.__sampled_at = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="sampled-at", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)
+    self.__requests_refused_v4 = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,19})'}), is_leaf=True, yang_name="requests-refused-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='request-count', is_config=False)
+    self.__requests_refused_v6 = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,19})'}), is_leaf=True, yang_name="requests-refused-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='request-count', is_config=False)
+    self.__counters_since = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="counters-since", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)
 
     load = kwargs.pop("load", None)
     if args:
@@ -2970,6 +3059,143 @@ started, or since the entry was made.
   def _unset_sampled_at(self):
     self.__sampled_at = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="sampled-at", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)
 
+
+  def _get_requests_refused_v4(self):
+    """
+    Getter method for requests_refused_v4, mapped from YANG variable /address_pool_status/address_pool/requests_refused_v4 (request-count)
+
+    YANG Description: How many requests for an IPv4 address of the pool were
+refused because none was free. A client that asks again is
+counted again.
+
+The counter begins at 0 at counters-since. It is no count
+of subscribers, and nothing is refused on behalf of who
+did not ask.
+    """
+    return self.__requests_refused_v4
+      
+  def _set_requests_refused_v4(self, v, load=False):
+    """
+    Setter method for requests_refused_v4, mapped from YANG variable /address_pool_status/address_pool/requests_refused_v4 (request-count)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_requests_refused_v4 is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_requests_refused_v4() directly.
+
+    YANG Description: How many requests for an IPv4 address of the pool were
+refused because none was free. A client that asks again is
+counted again.
+
+The counter begins at 0 at counters-since. It is no count
+of subscribers, and nothing is refused on behalf of who
+did not ask.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,19})'}), is_leaf=True, yang_name="requests-refused-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='request-count', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """requests_refused_v4 must be of a type compatible with request-count""",
+          'defined-type': "casm-address-pool-ext:request-count",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,19})'}), is_leaf=True, yang_name="requests-refused-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='request-count', is_config=False)""",
+        })
+
+    self.__requests_refused_v4 = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_requests_refused_v4(self):
+    self.__requests_refused_v4 = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,19})'}), is_leaf=True, yang_name="requests-refused-v4", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='request-count', is_config=False)
+
+
+  def _get_requests_refused_v6(self):
+    """
+    Getter method for requests_refused_v6, mapped from YANG variable /address_pool_status/address_pool/requests_refused_v6 (request-count)
+
+    YANG Description: How many requests for an IPv6 address or prefix of the
+pool were refused because none was free; else as
+requests-refused-v4.
+    """
+    return self.__requests_refused_v6
+      
+  def _set_requests_refused_v6(self, v, load=False):
+    """
+    Setter method for requests_refused_v6, mapped from YANG variable /address_pool_status/address_pool/requests_refused_v6 (request-count)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_requests_refused_v6 is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_requests_refused_v6() directly.
+
+    YANG Description: How many requests for an IPv6 address or prefix of the
+pool were refused because none was free; else as
+requests-refused-v4.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,19})'}), is_leaf=True, yang_name="requests-refused-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='request-count', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """requests_refused_v6 must be of a type compatible with request-count""",
+          'defined-type': "casm-address-pool-ext:request-count",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,19})'}), is_leaf=True, yang_name="requests-refused-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='request-count', is_config=False)""",
+        })
+
+    self.__requests_refused_v6 = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_requests_refused_v6(self):
+    self.__requests_refused_v6 = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '(0|[1-9][0-9]{0,19})'}), is_leaf=True, yang_name="requests-refused-v6", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='request-count', is_config=False)
+
+
+  def _get_counters_since(self):
+    """
+    Getter method for counters_since, mapped from YANG variable /address_pool_status/address_pool/counters_since (yang:date-and-time)
+
+    YANG Description: The last discontinuity of the pool's counters of requests:
+when the device started, or later, when the pool was made
+or its counters were cleared. A client takes the
+difference of two values only where this leaf is the same
+at both; else what was refused between is unknown, and the
+newer value is the least that it can be.
+    """
+    return self.__counters_since
+      
+  def _set_counters_since(self, v, load=False):
+    """
+    Setter method for counters_since, mapped from YANG variable /address_pool_status/address_pool/counters_since (yang:date-and-time)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_counters_since is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_counters_since() directly.
+
+    YANG Description: The last discontinuity of the pool's counters of requests:
+when the device started, or later, when the pool was made
+or its counters were cleared. A client takes the
+difference of two values only where this leaf is the same
+at both; else what was refused between is unknown, and the
+newer value is the least that it can be.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="counters-since", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """counters_since must be of a type compatible with yang:date-and-time""",
+          'defined-type': "yang:date-and-time",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="counters-since", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)""",
+        })
+
+    self.__counters_since = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_counters_since(self):
+    self.__counters_since = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="counters-since", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)
+
   address_pool_name = __builtin__.property(_get_address_pool_name)
   address_pool_service = __builtin__.property(_get_address_pool_service)
   status = __builtin__.property(_get_status)
@@ -2978,9 +3204,12 @@ started, or since the entry was made.
   addresses_total = __builtin__.property(_get_addresses_total)
   addresses_peak = __builtin__.property(_get_addresses_peak)
   sampled_at = __builtin__.property(_get_sampled_at)
+  requests_refused_v4 = __builtin__.property(_get_requests_refused_v4)
+  requests_refused_v6 = __builtin__.property(_get_requests_refused_v6)
+  counters_since = __builtin__.property(_get_counters_since)
 
 
-  _pyangbind_elements = OrderedDict([('address_pool_name', address_pool_name), ('address_pool_service', address_pool_service), ('status', status), ('address_pool_entries', address_pool_entries), ('addresses_used', addresses_used), ('addresses_total', addresses_total), ('addresses_peak', addresses_peak), ('sampled_at', sampled_at), ])
+  _pyangbind_elements = OrderedDict([('address_pool_name', address_pool_name), ('address_pool_service', address_pool_service), ('status', status), ('address_pool_entries', address_pool_entries), ('addresses_used', addresses_used), ('addresses_total', addresses_total), ('addresses_peak', addresses_peak), ('sampled_at', sampled_at), ('requests_refused_v4', requests_refused_v4), ('requests_refused_v6', requests_refused_v6), ('counters_since', counters_since), ])
 
 
 class yc_address_pool_status_ietf_address_pool__address_pool_status(PybindBase):
@@ -2992,7 +3221,7 @@ class yc_address_pool_status_ietf_address_pool__address_pool_status(PybindBase):
 
   YANG Description: How the configured pools are used.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__address_pool',)
+  __slots__ = ('_path_helper', '_extmethods', '__address_pool','__started_at',)
 
   _yang_name = 'address-pool-status'
   _yang_namespace = 'urn:ietf:params:xml:ns:yang:ietf-address-pool'
@@ -3005,6 +3234,7 @@ class yc_address_pool_status_ietf_address_pool__address_pool_status(PybindBase):
 
     self._extmethods = False
     self.__address_pool = YANGDynClass(base=YANGListType("address_pool_name",yc_address_pool_ietf_address_pool__address_pool_status_address_pool, yang_name="address-pool", parent=self, is_container='list', user_ordered=False, path_helper=self._path_helper, yang_keys='address-pool-name', extensions=None), is_container='list', yang_name="address-pool", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, extensions=None, namespace='urn:ietf:params:xml:ns:yang:ietf-address-pool', defining_module='ietf-address-pool', yang_type='list', is_config=False)
+    self.__started_at = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="started-at", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)
 
     load = kwargs.pop("load", None)
     if args:
@@ -3069,10 +3299,56 @@ class yc_address_pool_status_ietf_address_pool__address_pool_status(PybindBase):
   def _unset_address_pool(self):
     self.__address_pool = YANGDynClass(base=YANGListType("address_pool_name",yc_address_pool_ietf_address_pool__address_pool_status_address_pool, yang_name="address-pool", parent=self, is_container='list', user_ordered=False, path_helper=self._path_helper, yang_keys='address-pool-name', extensions=None), is_container='list', yang_name="address-pool", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, extensions=None, namespace='urn:ietf:params:xml:ns:yang:ietf-address-pool', defining_module='ietf-address-pool', yang_type='list', is_config=False)
 
+
+  def _get_started_at(self):
+    """
+    Getter method for started_at, mapped from YANG variable /address_pool_status/started_at (yang:date-and-time)
+
+    YANG Description: When the part of the device that gives out addresses last
+started. What it counts began then: who had an address
+before may have it still, and not be counted yet. A client
+that finds another value here than before knows that
+counts which fell did not fall because subscribers left.
+    """
+    return self.__started_at
+      
+  def _set_started_at(self, v, load=False):
+    """
+    Setter method for started_at, mapped from YANG variable /address_pool_status/started_at (yang:date-and-time)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_started_at is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_started_at() directly.
+
+    YANG Description: When the part of the device that gives out addresses last
+started. What it counts began then: who had an address
+before may have it still, and not be counted yet. A client
+that finds another value here than before knows that
+counts which fell did not fall because subscribers left.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="started-at", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """started_at must be of a type compatible with yang:date-and-time""",
+          'defined-type': "yang:date-and-time",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="started-at", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)""",
+        })
+
+    self.__started_at = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_started_at(self):
+    self.__started_at = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[\\+\\-]\\d{2}:\\d{2})'}), is_leaf=True, yang_name="started-at", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=True, namespace='urn:casm:yang:casm-address-pool-ext', defining_module='casm-address-pool-ext', yang_type='yang:date-and-time', is_config=False)
+
   address_pool = __builtin__.property(_get_address_pool)
+  started_at = __builtin__.property(_get_started_at)
 
 
-  _pyangbind_elements = OrderedDict([('address_pool', address_pool), ])
+  _pyangbind_elements = OrderedDict([('address_pool', address_pool), ('started_at', started_at), ])
 
 
 class ietf_address_pool(PybindBase):
@@ -3224,9 +3500,11 @@ class casm_address_pool_ext(PybindBase):
   YANG type.
 
   YANG Description: What the CASM controller needs of a device beyond the module
-ietf-address-pool: that a range can be drained, and counts of
+ietf-address-pool: that a range can be drained; counts of
 addresses instead of shares, because only a count of zero
-proves that nobody uses a range.
+proves that nobody uses a range; how many requests were
+refused; when the device started; and notifications when a
+pool fills up, runs out of addresses or is relieved.
 
 The module is YANG 1.0, since the devices that load
 ietf-address-pool may know nothing newer.

@@ -48,6 +48,8 @@ class AddressPoolEntries:
     warning_threshold_v4: int | None = None
     ipv6_prefix: tuple[Ipv6Prefix, ...] = ()
     warning_threshold_v6: int | None = None
+    normal_threshold_v4: int | None = None
+    normal_threshold_v6: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ class AddressPoolUsage:
     addresses_total: str | None = None
     addresses_peak: str | None = None
     sampled_at: str | None = None
+    requests_refused_v4: str | None = None
+    requests_refused_v6: str | None = None
+    counters_since: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,7 @@ class AddressPoolStatus:
     """The container `address-pool-status` of a device."""
 
     address_pool: tuple[AddressPoolUsage, ...] = ()
+    started_at: str | None = None
 
 
 # --- casm-pools: what the operator owns -------------------------------------------------------------

@@ -85,6 +85,8 @@ PAYLOADS: dict[str, Payload] = {
                     80,
                     (Ipv6Prefix("None", "2001:db8::/32", instance="dhcp"),),
                     100,
+                    normal_threshold_v4=0,
+                    normal_threshold_v6=60,
                 ),
             ),
             AddressPool("ü"),
@@ -100,8 +102,12 @@ PAYLOADS: dict[str, Payload] = {
                     (Ipv6PrefixStatus("p", addresses_used=str(2**128)),),
                 ),
                 addresses_total="0",
+                requests_refused_v4="0",
+                requests_refused_v6=str(2**64),
+                counters_since="2026-11-23T09:00:00Z",
             ),
-        )
+        ),
+        started_at="2026-11-23T09:00:00Z",
     ),
     "spaces": AddressSpaces((AddressSpace("internet", "the outside"), AddressSpace("1.0"))),
     "pools": Pools(
