@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import asyncssh
 
@@ -16,6 +17,10 @@ from casm_ctrl.northbound.ssh.listening import Address, SshNorthbound
 from casm_ctrl.service.users import add_user
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
+from tests.northbound_harness import PATIENCE
+
+if TYPE_CHECKING:
+    from ncclient.manager import Manager
 
 USER, PASSWORD = "admin", "correct horse"
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
@@ -66,6 +71,21 @@ class SshServed:
             known_hosts=None,
             agent_path=None,
             config=None,
+        )
+
+    def ncclient(self) -> Manager:
+        """A session of ncclient, by password. It blocks: from a thread only."""
+        from ncclient import manager  # few tests need it, and all import this module
+
+        return manager.connect(
+            host=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            hostkey_verify=False,
+            allow_agent=False,
+            look_for_keys=False,
+            timeout=PATIENCE,
         )
 
 

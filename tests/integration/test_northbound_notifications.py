@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ncclient import manager
-
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.netconf.names import NOTIFICATION, Element, local_name
 from casm_ctrl.northbound.models import Models
@@ -19,7 +17,7 @@ from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, A
 from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author, Event, record
 from tests.northbound_harness import PATIENCE, Client, Endpoint
-from tests.northbound_ssh import USER, SshServed
+from tests.northbound_ssh import SshServed
 
 EVENTS = "urn:casm:yang:casm-events"
 ME = Author("tester")
@@ -61,16 +59,7 @@ async def test_an_allocation_of_the_command_line_is_seen_by_ncclient(ssh_northbo
     furnish(database)
 
     def session() -> str:
-        with manager.connect(
-            host=ssh_northbound.host,
-            port=ssh_northbound.port,
-            username=USER,
-            password=ssh_northbound.password,
-            hostkey_verify=False,
-            allow_agent=False,
-            look_for_keys=False,
-            timeout=PATIENCE,
-        ) as client:
+        with ssh_northbound.ncclient() as client:
             client.create_subscription(
                 filter=("xpath", ({"e": EVENTS}, "/e:block-transition")),
             )

@@ -8,12 +8,11 @@ from typing import TypeVar
 
 import pytest
 from lxml import etree
-from ncclient import manager
 from ncclient.manager import Manager
 from ncclient.operations.retrieve import WithDefaultsError
 
 from casm_ctrl.netconf.names import BASE
-from tests.northbound_ssh import USER, SshServed
+from tests.northbound_ssh import SshServed
 from tests.retrieval_world import CONTENT, DEFAULT, NMDA, ORIGIN, POOLS
 
 T = TypeVar("T")
@@ -22,16 +21,7 @@ QUARANTINE = f".//{{{POOLS}}}quarantine"
 
 def asked(served: SshServed, ask: Callable[[Manager], T]) -> T:
     """What `ask` does in a session, with the content running."""
-    with manager.connect(
-        host=served.host,
-        port=served.port,
-        username=USER,
-        password=served.password,
-        hostkey_verify=False,
-        allow_agent=False,
-        look_for_keys=False,
-        timeout=30,
-    ) as client:
+    with served.ncclient() as client:
         client.edit_config(f'<config xmlns="{BASE}">{CONTENT}</config>', target="candidate")
         client.commit()
         return ask(client)

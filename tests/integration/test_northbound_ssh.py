@@ -10,7 +10,6 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from ncclient import manager
 
 from casm_ctrl.netconf.framing import END_OF_MESSAGE
 from casm_ctrl.netconf.messages import build_hello, parse_hello
@@ -47,16 +46,7 @@ def audit(served: SshServed) -> list[tuple[str, str]]:
 
 async def test_ncclient_reads_over_ssh(ssh_northbound: SshServed) -> None:
     def session() -> str:
-        with manager.connect(
-            host=ssh_northbound.host,
-            port=ssh_northbound.port,
-            username=USER,
-            password=ssh_northbound.password,
-            hostkey_verify=False,
-            allow_agent=False,
-            look_for_keys=False,
-            timeout=PATIENCE,
-        ) as client:
+        with ssh_northbound.ncclient() as client:
             return str(client.get_config("running").data_xml)
 
     assert "nacm" in await asyncio.to_thread(session)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from ncclient import manager
 from ncclient.operations import RPCError
 from ncclient.xml_ import to_ele
 
@@ -30,26 +29,13 @@ SPACE_AND_POOL = f"""
 </config>"""
 
 
-def connect(served: SshServed) -> manager.Manager:
-    return manager.connect(
-        host=served.host,
-        port=served.port,
-        username=USER,
-        password=served.password,
-        hostkey_verify=False,
-        allow_agent=False,
-        look_for_keys=False,
-        timeout=PATIENCE,
-    )
-
-
 def text(element: Element, name: str) -> list[str]:
     return [found.text or "" for found in element.iter("{*}" + name)]
 
 
 async def test_a_client_edits_commits_allocates_and_is_told(ssh_northbound: SshServed) -> None:
     def session() -> tuple[list[str], list[str], list[str], str]:
-        with connect(ssh_northbound) as listener, connect(ssh_northbound) as client:
+        with ssh_northbound.ncclient() as listener, ssh_northbound.ncclient() as client:
             listener.create_subscription()
             with client.locked("candidate"):
                 client.edit_config(SPACE_AND_POOL, target="candidate")
@@ -81,7 +67,7 @@ async def test_what_the_store_refuses_is_an_error_with_a_path(ssh_northbound: Ss
     )
 
     def session() -> tuple[str | None, str | None, list[str]]:
-        with connect(ssh_northbound) as client:
+        with ssh_northbound.ncclient() as client:
             client.edit_config(bad, target="candidate")
             try:
                 client.commit()
@@ -97,10 +83,10 @@ async def test_what_the_store_refuses_is_an_error_with_a_path(ssh_northbound: Ss
 
 async def test_a_lock_is_released_when_its_session_hangs_up(ssh_northbound: SshServed) -> None:
     def session() -> None:
-        first = connect(ssh_northbound)
+        first = ssh_northbound.ncclient()
         first.lock("running")
         first._session._transport.close()
-        with connect(ssh_northbound) as second:
+        with ssh_northbound.ncclient() as second:
             for _ in range(300):
                 try:
                     second.lock("running")
