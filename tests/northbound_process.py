@@ -18,22 +18,19 @@ from pathlib import Path
 
 import asyncssh
 
-from casm_ctrl.base.passwords import hash_password
 from casm_ctrl.netconf import framing
 from casm_ctrl.netconf.framing import END_OF_MESSAGE, Decoder, Framing
 from casm_ctrl.netconf.messages import build_hello, parse_document
 from casm_ctrl.netconf.names import BASE, BASE_1_0, BASE_1_1, Element, nc
 from casm_ctrl.service.configuration import change
 from casm_ctrl.service.space_edits import AddSpace
-from casm_ctrl.service.users import add_user
 from casm_ctrl.store.database import open_database
 from casm_ctrl.store.events import Author
-from tests.northbound_ssh import HOST_KEY, USER, USER_KEY, public_line
+from tests.northbound_ssh import HOST_KEY, PASSWORD, USER, USER_KEY, add_administrator
 
 PATIENCE = 30.0
 """Seconds in which a good client is served, whatever others do."""
 MALLORY = "mallory"
-PASSWORD = "correct horse"
 MEBIBYTE = 1 << 20
 
 
@@ -42,14 +39,7 @@ def fill(store: Path | str, spaces: int = 0) -> None:
     database = open_database(str(store))
     try:
         for name in (USER, MALLORY):
-            add_user(
-                database,
-                Author("fixture"),
-                name,
-                groups=["admin"],
-                keys=[public_line(USER_KEY)],
-                password_hash=hash_password(PASSWORD, cost=4),
-            )
+            add_administrator(database, name)
         if spaces:
             change(
                 database, Author("fixture"), [AddSpace(f"s{number}", "x" * 8000) for number in range(spaces)]

@@ -33,6 +33,18 @@ def public_line(key: asyncssh.SSHKey) -> str:
     return " ".join(key.export_public_key().decode().split()[:2])
 
 
+def add_administrator(database: Database, name: str) -> None:
+    """A user who may do everything, with the key and the password."""
+    add_user(
+        database,
+        Author("fixture"),
+        name,
+        groups=["admin"],
+        keys=[public_line(USER_KEY)],
+        password_hash=hash_password(PASSWORD, cost=4),
+    )
+
+
 @dataclass(frozen=True)
 class SshServed:
     """A server that listens."""
@@ -94,14 +106,7 @@ async def served_over_ssh(
     database: Database, models: Models | None = None, limits: Limits | None = None
 ) -> AsyncIterator[SshServed]:
     """The server on `database`, to which the user is added."""
-    add_user(
-        database,
-        Author("fixture"),
-        USER,
-        groups=["admin"],
-        keys=[public_line(USER_KEY)],
-        password_hash=hash_password(PASSWORD, cost=4),
-    )
+    add_administrator(database, USER)
     address = Address(HOST_KEY, "127.0.0.1", 0, (public_line(USER_CA),))
     async with SshNorthbound(Northbound(database, models, limits), address) as listening:
         yield SshServed(listening)
