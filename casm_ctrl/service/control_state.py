@@ -1,0 +1,173 @@
+"""Which controller watches which device, and the breaker: the verbs of the loop's own state.
+
+Several controllers on one store share the devices evenly. Each renews one row; the devices of one that is late are
+taken by the others at their next round, and a change that a late one still tries is refused in its transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from casm_ctrl.base.clock import Micros, to_rfc3339
+from casm_ctrl.service.verb import Document, perform
+from casm_ctrl.store import control_state as store
+from casm_ctrl.store import decisions, devices
+from casm_ctrl.store.control_state import WatchRow
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author, Event, record
+from casm_ctrl.store.transaction import Transaction
+
+HOLD = 30
+"""Seconds that a controller is believed to be there after it said so."""
+_HOUR = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a controller watches: by the device's name. `controller`: its number, another one where its row was gone."""
+
+    controller: int
+    devices: dict[str, WatchRow]
+
+
+def begin(database: Database) -> int:
+    """Say that this process runs the loop. Returns its number."""
+    return database.run(_begin)
+
+
+def _begin(tx: Transaction) -> int:
+    return store.add_controller(tx, f"process {os.getpid()} on {socket.gethostname()}", HOLD)
+
+
+def keep(database: Database, controller: int) -> Watched:
+    """Say that it is still there, take its share of what nobody watches, leave what is more than that to others,
+    and tell what it watches now. To be repeated well within HOLD."""
+
+    def body(tx: Transaction) -> Watched:
+        number = controller if store.keep_controller(tx, controller, HOLD) else _begin(tx)
+        store.add_watches(tx)
+        live = len(store.list_controllers(tx, live=True))
+        share = -(-store.count_watches(tx) // max(live, 1))
+        mine = len(store.watched_by(tx, number))
+        if mine < share:
+            store.claim_watches(tx, number, share - mine)
+        elif mine > share:
+            store.give_up_watches(tx, number, mine - share)
+        store.forget_controllers(tx)
+        return Watched(number, dict(store.watched_by(tx, number)))
+
+    return database.run(body)
+
+
+def end(database: Database, controller: int) -> None:
+    """It ends: others may take what it watched at once."""
+    database.run(lambda tx: store.end_controller(tx, controller))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a look at a device went: when the next is due, whether a pool is near its mark, when the device started."""
+
+    next_poll: Micros
+    hot: bool = False
+    booted_at: Micros | None = None
+    restarted: bool = False
+
+
+def note_look(tx: Transaction, device_id: int, look: Look, *, gap: int) -> None:
+    """After a reading was recorded, in its transaction or another. `gap`: as store.control_state.note_look."""
+    store.note_look(
+        tx,
+        device_id,
+        next_poll=look.next_poll,
+        hot=look.hot,
+        booted_at=look.booted_at,
+        restarted=look.restarted,
+        gap=gap,
+    )
+
+
+def note_failed_look(database: Database, device: str, next_poll: Micros, error: str) -> int:
+    """A look at the device failed. Returns how often one did since the last that succeeded; 0 where it is gone."""
+
+    def body(tx: Transaction) -> int:
+        row = devices.find_device(tx, device)
+        return 0 if row is None else store.note_failed_look(tx, row.id, next_poll=next_poll, error=error)
+
+    return database.run(body)
+
+
+# --- The breaker ----------------------------------------------------------------------------------
+
+
+def stop(database: Database, reason: str) -> bool:
+    """Open the breaker: no automatic change any more. False where it was open."""
+
+    def body(tx: Transaction) -> bool:
+        if store.lock_breaker(tx).open:
+            return False
+        store.open_breaker(tx, reason)
+        record(tx, Author("controller"), [Event("control-stop", "store", 1, "automation", reason=reason)])
+        return True
+
+    return database.run(body)
+
+
+def resume(database: Database, author: Author) -> Document:
+    """Close the breaker: automatic changes go on. Nothing where it is closed."""
+
+    def body(tx: Transaction) -> Document:
+        before = store.lock_breaker(tx)
+        if before.open:
+            store.close_breaker(tx)
+            words = author.reason or f"it was open: {before.reason}"
+            record(tx, author, [Event("control-resume", "store", 1, "automation", reason=words)])
+        return {"control": {"breaker": breaker_document(tx)}}
+
+    return perform(database, author, "control-resume", {}, body)
+
+
+def breaker_document(tx: Transaction) -> Document:
+    breaker = store.get_breaker(tx)
+    if not breaker.open or breaker.opened_at is None:
+        return {"state": "closed"}
+    return {"state": "open", "since": to_rfc3339(breaker.opened_at), "reason": breaker.reason or ""}
+
+
+# --- What it looks like ---------------------------------------------------------------------------
+
+
+def status(database: Database) -> Document:
+    """Who watches what, when it was looked at and will be, and what was done in the last hour."""
+    with database.read() as tx:
+        names = {row.id: row.name for row in devices.list_devices(tx)}
+        live = store.list_controllers(tx, live=True)
+        who = {row.id: row.who for row in live}
+        watches = sorted(store.list_watches(tx), key=lambda row: names[row.device_id])
+        return {
+            "control": {
+                "controller": [
+                    {"name": row.who, "started": to_rfc3339(row.started), "expires": to_rfc3339(row.expires)}
+                    for row in live
+                ],
+                "breaker": breaker_document(tx),
+                "decision": [
+                    {"action": action, "count": count}
+                    for action, count in sorted(decisions.counts_since(tx, tx.now - _HOUR).items())
+                ],
+                "device": [
+                    {
+                        "name": names[row.device_id],
+                        **({"watched-by": who[row.controller_id]} if row.controller_id in who else {}),
+                        **({} if row.polled_at is None else {"last-poll": to_rfc3339(row.polled_at)}),
+                        "next-poll": to_rfc3339(row.next_poll),
+                        "hot": row.hot,
+                        **({"failures": row.failures, "error": row.error} if row.failures else {}),
+                        **({} if row.booted_at is None else {"started-at": to_rfc3339(row.booted_at)}),
+                    }
+                    for row in watches
+                ],
+            }
+        }
