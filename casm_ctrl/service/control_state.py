@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from casm_ctrl.base.clock import Micros, to_rfc3339
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import control_state as store
-from casm_ctrl.store import decisions, devices
-from casm_ctrl.store.control_state import WatchRow
+from casm_ctrl.store import decisions, devices, watches
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.watches import WatchRow
 
 HOLD = 30
 """Seconds that a controller is believed to be there after it said so."""
@@ -38,7 +38,7 @@ def begin(database: Database) -> int:
 
 
 def _begin(tx: Transaction) -> int:
-    return store.add_controller(tx, f"process {os.getpid()} on {socket.gethostname()}", HOLD)
+    return watches.add_controller(tx, f"process {os.getpid()} on {socket.gethostname()}", HOLD)
 
 
 def keep(database: Database, controller: int) -> Watched:
@@ -46,24 +46,24 @@ def keep(database: Database, controller: int) -> Watched:
     and tell what it watches now. To be repeated well within HOLD."""
 
     def body(tx: Transaction) -> Watched:
-        number = controller if store.keep_controller(tx, controller, HOLD) else _begin(tx)
-        store.add_watches(tx)
-        live = len(store.list_controllers(tx, live=True))
-        share = -(-store.count_watches(tx) // max(live, 1))
-        mine = len(store.watched_by(tx, number))
+        number = controller if watches.keep_controller(tx, controller, HOLD) else _begin(tx)
+        watches.add_watches(tx)
+        live = len(watches.list_controllers(tx, live=True))
+        share = -(-watches.count_watches(tx) // max(live, 1))
+        mine = len(watches.watched_by(tx, number))
         if mine < share:
-            store.claim_watches(tx, number, share - mine)
+            watches.claim_watches(tx, number, share - mine)
         elif mine > share:
-            store.give_up_watches(tx, number, mine - share)
-        store.forget_controllers(tx)
-        return Watched(number, dict(store.watched_by(tx, number)))
+            watches.give_up_watches(tx, number, mine - share)
+        watches.forget_controllers(tx)
+        return Watched(number, dict(watches.watched_by(tx, number)))
 
     return database.run(body)
 
 
 def end(database: Database, controller: int) -> None:
     """It ends: others may take what it watched at once."""
-    database.run(lambda tx: store.end_controller(tx, controller))
+    database.run(lambda tx: watches.end_controller(tx, controller))
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Look:
     restarted: bool = False
 
 
-def note_look(tx: Transaction, device_id: int, look: Look, *, gap: int) -> None:
-    """After a reading was recorded, in its transaction or another. `gap`: as store.control_state.note_look."""
-    store.note_look(
+def note_look(tx: Transaction, device_id: int, look: Look, *, gap: int, gentle: int) -> None:
+    """After a reading was recorded, in its transaction or another. `gap`, `gentle`: as in store.watches."""
+    watches.note_look(
         tx,
         device_id,
         next_poll=look.next_poll,
@@ -86,6 +86,7 @@ def note_look(tx: Transaction, device_id: int, look: Look, *, gap: int) -> None:
         booted_at=look.booted_at,
         restarted=look.restarted,
         gap=gap,
+        gentle=gentle,
     )
 
 
@@ -94,7 +95,7 @@ def note_failed_look(database: Database, device: str, next_poll: Micros, error: 
 
     def body(tx: Transaction) -> int:
         row = devices.find_device(tx, device)
-        return 0 if row is None else store.note_failed_look(tx, row.id, next_poll=next_poll, error=error)
+        return 0 if row is None else watches.note_failed_look(tx, row.id, next_poll=next_poll, error=error)
 
     return database.run(body)
 
@@ -121,7 +122,7 @@ def resume(database: Database, author: Author) -> Document:
     def body(tx: Transaction) -> Document:
         before = store.lock_breaker(tx)
         if before.open:
-            store.close_breaker(tx)
+            store.close_breaker(tx, tried=False)
             words = author.reason or f"it was open: {before.reason}"
             record(tx, author, [Event("control-resume", "store", 1, "automation", reason=words)])
         return {"control": {"breaker": breaker_document(tx)}}
@@ -143,9 +144,9 @@ def status(database: Database) -> Document:
     """Who watches what, when it was looked at and will be, and what was done in the last hour."""
     with database.read() as tx:
         names = {row.id: row.name for row in devices.list_devices(tx)}
-        live = store.list_controllers(tx, live=True)
+        live = watches.list_controllers(tx, live=True)
         who = {row.id: row.who for row in live}
-        watches = sorted(store.list_watches(tx), key=lambda row: names[row.device_id])
+        watched = sorted(watches.list_watches(tx), key=lambda row: names[row.device_id])
         return {
             "control": {
                 "controller": [
@@ -167,7 +168,7 @@ def status(database: Database) -> Document:
                         **({"failures": row.failures, "error": row.error} if row.failures else {}),
                         **({} if row.booted_at is None else {"started-at": to_rfc3339(row.booted_at)}),
                     }
-                    for row in watches
+                    for row in watched
                 ],
             }
         }

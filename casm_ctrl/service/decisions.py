@@ -88,26 +88,13 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True, default=str)
 
 
-def settle(database: Database, number: int, outcome: str, words: str) -> None:
-    """What came of a decision that was acted on. One that is settled already stays as it is."""
-
-    def body(tx: Transaction) -> None:
-        row = store.find_decision(tx, number)
-        if row is not None and row.outcome == PENDING:
-            store.set_outcome(tx, number, outcome, words)
-
-    database.run(body)
-
-
-def note(database: Database, number: int, words: str) -> None:
-    """Why a decision is still pending."""
-
-    def body(tx: Transaction) -> None:
-        row = store.find_decision(tx, number)
-        if row is not None and row.outcome == PENDING and row.words != words:
-            store.set_outcome(tx, number, PENDING, words)
-
-    database.run(body)
+def settle(tx: Transaction, number: int, outcome: str, words: str, *, unfinished: bool = False) -> None:
+    """What came of a decision that was acted on. `unfinished`: devices do not show it yet, and it is tried again."""
+    row = store.find_decision(tx, number)
+    if row is None or row.outcome is None:
+        return
+    if (row.outcome, row.words, row.unfinished) != (outcome, words, unfinished):
+        store.set_outcome(tx, number, outcome, words, unfinished=unfinished)
 
 
 def forget_old(database: Database) -> int:

@@ -15,7 +15,7 @@ from casm_ctrl.store.transaction import Row, Transaction
 class DecisionRow:
     """`would`: it was not done, for the policy only observes. `first_at` to `last_at` the same was decided `times`
     times, and `because`, `inputs` and `candidates` are of the last. `acted_at`: when it was done; `outcome` is
-    pending, done, failed or reversed, with `words`."""
+    pending, done, failed or reversed, with `words`. `unfinished`: devices do not show it yet."""
 
     id: int
     device_pool_id: int
@@ -34,12 +34,13 @@ class DecisionRow:
     acted_at: Micros | None
     outcome: str | None
     outcome_at: Micros | None
+    unfinished: bool
     words: str
 
 
 _COLUMNS = (
     "id, device_pool_id, device_pool, device_id, action, rule, because, blocked_by, would, inputs, candidates,"
-    " first_at, last_at, times, acted_at, outcome, outcome_at, words"
+    " first_at, last_at, times, acted_at, outcome, outcome_at, unfinished, words"
 )
 
 
@@ -47,6 +48,7 @@ def _decision(row: Row) -> DecisionRow:
     values = list(row)
     values[8] = bool(values[8])
     values[9], values[10] = json.loads(values[9]), json.loads(values[10])
+    values[17] = bool(values[17])
     return DecisionRow(*values)
 
 
@@ -68,9 +70,9 @@ def insert_decision(
     """`inputs` and `candidates` are JSON. `acted`: it is done in this transaction, and its outcome is pending."""
     return tx.insert(
         "INSERT INTO decision (device_pool_id, device_pool, device_id, action, rule, because, blocked_by, would,"
-        " inputs, candidates, first_at, last_at, times, acted_at, outcome) VALUES (:device_pool_id, :device_pool,"
-        " :device_id, :action, :rule, :because, :blocked_by, :would, :inputs, :candidates, :now, :now, 1, :acted,"
-        " :outcome) RETURNING id",
+        " inputs, candidates, first_at, last_at, times, acted_at, outcome, unfinished)"
+        " VALUES (:device_pool_id, :device_pool, :device_id, :action, :rule, :because, :blocked_by, :would,"
+        " :inputs, :candidates, :now, :now, 1, :acted, :outcome, :unfinished) RETURNING id",
         device_pool_id=device_pool_id,
         device_pool=device_pool,
         device_id=device_id,
@@ -84,6 +86,7 @@ def insert_decision(
         now=tx.now,
         acted=tx.now if acted else None,
         outcome="pending" if acted else None,
+        unfinished=int(acted),
     )
 
 
@@ -108,13 +111,15 @@ def add_blocks(tx: Transaction, number: int, blocks: Iterable[tuple[int, int]]) 
     )
 
 
-def set_outcome(tx: Transaction, number: int, outcome: str, words: str) -> None:
+def set_outcome(tx: Transaction, number: int, outcome: str, words: str, *, unfinished: bool) -> None:
     """What came of it, so far."""
     tx.run(
-        "UPDATE decision SET outcome = :outcome, outcome_at = :now, words = :words WHERE id = :id",
+        "UPDATE decision SET outcome = :outcome, outcome_at = :now, words = :words, unfinished = :unfinished"
+        " WHERE id = :id",
         outcome=outcome,
         now=tx.now,
         words=words,
+        unfinished=int(unfinished),
         id=number,
     )
 
@@ -158,11 +163,10 @@ def decisions_of_block(tx: Transaction, block_id: int, most: int) -> list[Decisi
     return [_decision(row) for row in rows]
 
 
-def pending_decisions(tx: Transaction, device_id: int) -> list[DecisionRow]:
+def unfinished_decisions(tx: Transaction, device_id: int) -> list[DecisionRow]:
     """What was done of the device pools of a device and is not seen there yet, in order."""
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM decision WHERE outcome = 'pending' AND device_id = :id ORDER BY id",
-        id=device_id,
+        f"SELECT {_COLUMNS} FROM decision WHERE unfinished = 1 AND device_id = :id ORDER BY id", id=device_id
     )
     return [_decision(row) for row in rows]
 
@@ -179,10 +183,11 @@ def changes_since(tx: Transaction, moment: int) -> list[tuple[str, int, int, int
 
 
 def outcomes_since(tx: Transaction, moment: int, most: int) -> list[tuple[str, str, str]]:
-    """(outcome, device pool, words) of the last automatic changes since `moment` that ended, the newest first."""
+    """(outcome, device pool, words) of the automatic changes since `moment` that ended or failed, those whose outcome
+    is the newest first."""
     rows = tx.all(
         "SELECT outcome, device_pool, words FROM decision WHERE acted_at > :moment AND outcome != 'pending'"
-        " ORDER BY acted_at DESC, id DESC LIMIT :most",
+        " ORDER BY outcome_at DESC, id DESC LIMIT :most",
         moment=moment,
         most=most,
     )
@@ -201,7 +206,7 @@ def forget_decisions(tx: Transaction, idle_before: int, before: int, most: int) 
     """Forget up to `most` decisions: where nothing was done before `idle_before`, others before `before`."""
     return tx.run(
         "DELETE FROM decision WHERE id IN (SELECT id FROM decision WHERE last_at < :idle"
-        " AND (acted_at IS NULL OR last_at < :before) AND (outcome IS NULL OR outcome != 'pending')"
+        " AND (acted_at IS NULL OR last_at < :before) AND unfinished = 0"
         " ORDER BY last_at LIMIT :most)",
         idle=idle_before,
         before=before,

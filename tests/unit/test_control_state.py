@@ -7,10 +7,11 @@ from casm_ctrl.service import control_state
 from casm_ctrl.service.configuration import RemoveDevice, RemoveDevicePool, change
 from casm_ctrl.service.control_state import HOLD, Look
 from casm_ctrl.store import control_state as store
-from casm_ctrl.store.control_state import WatchRow
+from casm_ctrl.store import watches
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import find_device
 from casm_ctrl.store.events import Author
+from casm_ctrl.store.watches import WatchRow
 
 ME = Author("tester", reason="why not")
 
@@ -27,13 +28,13 @@ def look(
 ) -> None:
     number = number_of(database, device)
     done = Look(Micros(next_poll), restarted=restarted)
-    database.run(lambda tx: control_state.note_look(tx, number, done, gap=gap))
+    database.run(lambda tx: control_state.note_look(tx, number, done, gap=gap, gentle=600))
 
 
 def watch_of(database: Database, device: str) -> WatchRow:
     number = number_of(database, device)
     with database.read() as tx:
-        row = store.find_watch(tx, number)
+        row = watches.find_watch(tx, number)
         assert row is not None
         return row
 
@@ -66,8 +67,8 @@ def test_the_devices_of_one_that_is_late_are_taken(network: Database, clock: Man
     second = control_state.begin(network)
     assert list(control_state.keep(network, second).devices) == ["bng1", "bng2"]
     with network.read() as tx:
-        assert not store.is_watched_by(tx, number_of(network, "bng1"), first)
-        assert store.is_watched_by(tx, number_of(network, "bng1"), second)
+        assert not watches.is_watched_by(tx, number_of(network, "bng1"), first)
+        assert watches.is_watched_by(tx, number_of(network, "bng1"), second)
     again = control_state.keep(network, first)  # it comes back, under another number, and gets a share later
     assert again.controller != first
     assert again.devices == {}
@@ -98,9 +99,11 @@ def test_after_a_gap_watching_begins_anew(network: Database, clock: ManualClock)
     clock.advance(3600)
     look(network, "bng1")
     assert watch_of(network, "bng1").since == began
+    assert watch_of(network, "bng1").gentle_until is None
     clock.advance(3601)
     look(network, "bng1", restarted=True)
     assert watch_of(network, "bng1").since == clock.now() == watch_of(network, "bng1").restarted_at
+    assert watch_of(network, "bng1").gentle_until == clock.now() + 600 * SECOND
 
 
 def test_failures_are_counted_until_a_look_succeeds(network: Database) -> None:

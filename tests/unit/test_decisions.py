@@ -49,33 +49,46 @@ def test_what_was_done_is_always_another_row(network: Database) -> None:
     assert record(network, GROW, acted=True) != record(network, GROW, acted=True)
 
 
-def test_it_is_pending_until_it_is_settled_once(network: Database) -> None:
+def settle(database: Database, number: int, outcome: str, words: str, *, unfinished: bool = False) -> None:
+    database.run(lambda tx: decisions.settle(tx, number, outcome, words, unfinished=unfinished))
+
+
+def test_it_is_unfinished_until_devices_show_it(network: Database) -> None:
     number = record(network, GROW, acted=True)
-    decisions.note(network, number, "bng1 did not answer")
+    settle(network, number, decisions.FAILED, "bng1 did not answer", unfinished=True)
     with network.read() as tx:
-        assert [row.words for row in store.pending_decisions(tx, 1)] == ["bng1 did not answer"]
-        assert store.pending_decisions(tx, 2) == []
-    decisions.settle(network, number, decisions.DONE, "seen in running")
-    decisions.settle(network, number, decisions.FAILED, "too late")
+        assert [row.words for row in store.unfinished_decisions(tx, 1)] == ["bng1 did not answer"]
+        assert store.unfinished_decisions(tx, 2) == []
+        assert store.outcomes_since(tx, 0, 10) == [("failed", "bng1/internet", "bng1 did not answer")]
+    settle(network, number, decisions.DONE, "seen in running")
     with network.read() as tx:
         row = store.find_decision(tx, number)
         assert row is not None
         assert (row.outcome, row.words) == ("done", "seen in running")
-        assert store.pending_decisions(tx, 1) == []
+        assert store.unfinished_decisions(tx, 1) == []
         assert [found.id for found in store.decisions_of_block(tx, 7, 10)] == [number]
         assert store.changes_since(tx, 0) == [("grow", 1, 1, 1, 1)]
         assert store.outcomes_since(tx, 0, 10) == [("done", "bng1/internet", "seen in running")]
 
 
+def test_what_was_not_done_has_no_outcome(network: Database) -> None:
+    number = record(network, IDLE)
+    settle(network, number, decisions.DONE, "")
+    with network.read() as tx:
+        row = store.find_decision(tx, number)
+        assert row is not None
+        assert row.outcome is None
+
+
 def test_they_are_forgotten_after_their_time(network: Database, clock: ManualClock) -> None:
     record(network, IDLE)
     done = record(network, GROW, acted=True)
-    decisions.settle(network, done, decisions.DONE, "")
+    settle(network, done, decisions.DONE, "")
     record(network, replace(GROW, device_pool_id=2), acted=True)  # pending: kept for as long as it is
     clock.advance(KEPT_IDLE + 1)
     assert decisions.forget_old(network) == 1
     clock.advance(KEPT)
     assert decisions.forget_old(network) == 1
     with network.read() as tx:
-        assert len(store.pending_decisions(tx, 1)) == 1
+        assert len(store.unfinished_decisions(tx, 1)) == 1
         assert tx.all("SELECT COUNT(*) FROM decision_block") == [(1,)]

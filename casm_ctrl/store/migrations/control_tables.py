@@ -53,28 +53,35 @@ CREATE TABLE device_watch (
     failures INTEGER NOT NULL DEFAULT 0,
     error TEXT,
     booted_at INTEGER,
-    restarted_at INTEGER
+    restarted_at INTEGER,
+    gentle_until INTEGER
 );
 CREATE INDEX device_watch_controller ON device_watch (controller_id);
 
 -- What the loop last changed of a device pool. generation: of its automatic changes; who makes one says which it saw.
+-- loss: its subscribers were gone at once, and what was in use before.
 CREATE TABLE device_pool_control (
     device_pool_id INTEGER PRIMARY KEY REFERENCES device_pool ON DELETE CASCADE,
     generation INTEGER NOT NULL,
     grown_at INTEGER,
-    shrunk_at INTEGER
+    shrunk_at INTEGER,
+    loss_at INTEGER,
+    loss_cause TEXT,
+    loss_before TEXT
 );
 
--- The breaker that stops all automatic changes; closed where closed_at is set or there is no row.
+-- The breaker that stops all automatic changes; closed where closed_at is set or there is no row. tried: nobody closed
+-- it, its time was over.
 CREATE TABLE control_breaker (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     opened_at INTEGER,
     reason TEXT,
-    closed_at INTEGER
+    closed_at INTEGER,
+    tried INTEGER NOT NULL DEFAULT 0 CHECK (tried IN (0, 1))
 );
 
 -- What was decided of a device pool, by change of mind: the same once more is counted. acted_at: when it was done,
--- where it was, and outcome says what came of that.
+-- where it was, and outcome says what came of that. unfinished: devices do not show it yet.
 CREATE TABLE decision (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     device_pool_id INTEGER NOT NULL,
@@ -93,12 +100,13 @@ CREATE TABLE decision (
     acted_at INTEGER,
     outcome TEXT CHECK (outcome IN ('pending', 'done', 'failed', 'reversed')),
     outcome_at INTEGER,
+    unfinished INTEGER NOT NULL DEFAULT 0 CHECK (unfinished IN (0, 1)),
     words TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX decision_of ON decision (device_pool_id, id);
 CREATE INDEX decision_last ON decision (last_at);
 CREATE INDEX decision_acted ON decision (acted_at) WHERE acted_at IS NOT NULL;
-CREATE INDEX decision_pending ON decision (device_id) WHERE outcome = 'pending';
+CREATE INDEX decision_unfinished ON decision (device_id) WHERE unfinished = 1;
 
 -- The blocks that a decision was about: those that it added, drains or gives back, and from which pool.
 CREATE TABLE decision_block (
@@ -109,15 +117,18 @@ CREATE TABLE decision_block (
 ) WITHOUT ROWID;
 CREATE INDEX decision_block_of ON decision_block (block_id, decision_id);
 
--- Blocks that the loop drains: until the block is kept again, or gone. overdue_at: when its deadline was told.
-CREATE TABLE control_drain (
+-- Blocks that the loop added or drains, by the decisions to do so. used: a reading found a subscriber in it.
+-- overdue_at: when it was told that its drain is late.
+CREATE TABLE control_block (
     block_id INTEGER PRIMARY KEY REFERENCES block ON DELETE CASCADE,
     device_pool_id INTEGER NOT NULL REFERENCES device_pool ON DELETE CASCADE,
-    decision_id INTEGER NOT NULL,
-    began INTEGER NOT NULL,
+    added_by INTEGER,
+    used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+    drained_by INTEGER,
+    drained_at INTEGER,
     overdue_at INTEGER
 );
-CREATE INDEX control_drain_of ON control_drain (device_pool_id);
+CREATE INDEX control_block_of ON control_block (device_pool_id);
 
 -- Samples of usage, packed (store.sample_rows). What one answer of a device said, for a day.
 CREATE TABLE usage_poll (
