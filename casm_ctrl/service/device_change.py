@@ -6,10 +6,13 @@ keeps its address space while blocks are in it, since that is where their addres
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from casm_ctrl.base.errors import InUse, InvalidValue
+from casm_ctrl.base.polling import EVERYWHERE, Polling, check_polling
 from casm_ctrl.service.device_edits import (
     check_client,
     check_credential,
@@ -25,15 +28,15 @@ from casm_ctrl.service.device_pool_edits import network_instance
 from casm_ctrl.service.device_pool_fit import check_fit
 from casm_ctrl.service.edits import Done, refuse_twice
 from casm_ctrl.service.lookup import the_device, the_space
-from casm_ctrl.store import configuration_changes, devices, holdings, owners, pools
+from casm_ctrl.store import automation, configuration_changes, devices, holdings, owners, pools
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
 class ChangeDevice:
-    """What is None stays as it is; of `deadlines` those that are named change, and None is the default again.
-    `instances` and `labels` are all that it is to have."""
+    """What is None stays as it is; of `deadlines` and `polling` those that are named change, and None is the
+    default again. `instances` and `labels` are all that it is to have."""
 
     name: str
     client: str | None = None
@@ -51,6 +54,8 @@ class ChangeDevice:
     host_key: str | None = None
     forget_host_key: bool = False
     """No key is known then: the next session needs one that is."""
+    polling: tuple[tuple[str, int | None], ...] = ()
+    """By the names of the fields of Polling."""
 
 
 def change_device(tx: Transaction, edit: ChangeDevice) -> Done:
@@ -60,6 +65,7 @@ def change_device(tx: Transaction, edit: ChangeDevice) -> Done:
             f"nothing of device '{edit.name}' was to be changed", "say what, as --host 192.0.2.1"
         )
     deadlines = _deadlines(device, edit)
+    polling = _polling(device, edit)
     _check(edit)
     driver = edit.driver or device.driver
     if driver != device.driver:
@@ -87,6 +93,8 @@ def change_device(tx: Transaction, edit: ChangeDevice) -> Done:
         configuration_changes.set_instances(tx, device.id, instances)
     if edit.labels is not None:
         configuration_changes.set_device_labels(tx, device.id, dict(edit.labels))
+    if polling != device.polling:
+        automation.put_polling(tx, device.id, polling)
     other = any(
         value is not None for value in (edit.driver, edit.host, edit.port, edit.space, edit.instances)
     )
@@ -106,6 +114,16 @@ def _deadlines(device: DeviceRow, edit: ChangeDevice) -> dict[str, float]:
     check_deadlines(edit.deadlines)
     merged = {**device.deadlines, **dict(edit.deadlines)}
     return {phase: seconds for phase, seconds in merged.items() if seconds is not None}
+
+
+def _polling(device: DeviceRow, edit: ChangeDevice) -> Polling:
+    """What it becomes; whether its parts fit is looked at when all are made."""
+    defaults = vars(EVERYWHERE)
+    for name, _ in edit.polling:
+        if name not in defaults:
+            raise InvalidValue(f"'{name}' is nothing of polling", f"use {', '.join(defaults)}")
+    said: dict[str, Any] = {name: defaults[name] if value is None else value for name, value in edit.polling}
+    return dataclasses.replace(device.polling, **said)
 
 
 def _check(edit: ChangeDevice) -> None:
@@ -160,6 +178,7 @@ def _check_later(
         if now is None:
             return
         refuse_second_address(tx, now.name, now.host, now.port)
+        check_polling(now.polling)
         if now.host_key is not None and now.host_key != device.host_key:
             refuse_second_identity(tx, now.name, now.id, now.host_key)
         for row in owners.device_pools_on(tx, now.id):
@@ -188,6 +207,7 @@ def _words(edit: ChangeDevice, deadlines: dict[str, float]) -> str:
         parts.append(f"deadlines: {shown}")
     if edit.on_drift is not None:
         parts.append(f"on drift: {edit.on_drift}")
+    parts += [f"{name.replace('_', '-')} {_said(value)}" for name, value in edit.polling]
     for what, pairs in (("network instances", edit.instances), ("labels", edit.labels)):
         if pairs is not None:
             parts.append(f"{what}: {', '.join(f'{name}={value}' for name, value in pairs) or 'none'}")
@@ -196,3 +216,9 @@ def _words(edit: ChangeDevice, deadlines: dict[str, float]) -> str:
     if edit.forget_host_key:
         parts.append("host key forgotten")
     return ", ".join(parts)
+
+
+def _said(value: int | None) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "the default" if value is None else f"{value} s"

@@ -10,10 +10,11 @@ from casm_ctrl.base.clients import CLIENTS, DEFAULT_CLIENT
 from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue
 from casm_ctrl.base.identifiers import check_name
+from casm_ctrl.base.polling import EVERYWHERE, Polling, check_polling
 from casm_ctrl.service.edits import Done, refuse_twice
 from casm_ctrl.service.holding import release_held
 from casm_ctrl.service.lookup import the_device, the_space
-from casm_ctrl.store import configuration_changes, devices, quotas
+from casm_ctrl.store import automation, configuration_changes, devices, quotas
 from casm_ctrl.store.transaction import Transaction
 
 ON_DRIFT = ("report", "restore")
@@ -41,6 +42,7 @@ class AddDevice:
     client: str = DEFAULT_CLIENT
     on_drift: str = "report"
     labels: tuple[tuple[str, str], ...] = ()
+    polling: Polling = EVERYWHERE
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def add_device(tx: Transaction, edit: AddDevice) -> Done:
     refuse_twice("label", [name for name, _ in edit.labels])
     space = the_space(tx, edit.space)
     check_on_drift(edit.on_drift)
+    check_polling(edit.polling)
     instances = {name: the_space(tx, target).id for name, target in edit.instances}
     number = devices.insert_device(
         tx,
@@ -92,6 +95,7 @@ def add_device(tx: Transaction, edit: AddDevice) -> Done:
     )
     devices.insert_instances(tx, number, instances)
     configuration_changes.set_device_labels(tx, number, dict(edit.labels))
+    automation.put_polling(tx, number, edit.polling)
 
     def check(tx: Transaction) -> None:
         refuse_second_address(tx, edit.name, edit.host, edit.port)

@@ -10,12 +10,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from casm_ctrl.base import automation
 from casm_ctrl.base.errors import InUse, InvalidValue, NotSupported
 from casm_ctrl.service.device_pool_edits import AddDevicePool, check_device_pool, owner_of
 from casm_ctrl.service.device_pool_fit import as_it_is
 from casm_ctrl.service.edits import Done
 from casm_ctrl.service.lookup import the_device_pool
 from casm_ctrl.store import devices, holdings, pools
+from casm_ctrl.store.automation import put_automation
 from casm_ctrl.store.device_pool_changes import update_device_pool
 from casm_ctrl.store.devices import DevicePoolRow
 from casm_ctrl.store.pools import PoolRow
@@ -40,13 +42,15 @@ OPTIONAL = (
     "route-tag",
     "usage-high",
     "usage-low",
+    *(name.replace("_", "-") for name in automation.NAMES),
 )
 """What may be taken away (`unset`)."""
 
 
 @dataclass(frozen=True)
 class ChangeDevicePool:
-    """`values` are those of AddDevicePool that are to be other; `unset` names of OPTIONAL to be taken away."""
+    """`values` are those of AddDevicePool, and of its automation, that are to be other; `unset` names of OPTIONAL
+    to be taken away."""
 
     name: str
     values: tuple[tuple[str, Any], ...] = ()
@@ -56,7 +60,7 @@ class ChangeDevicePool:
 def change_device_pool(tx: Transaction, edit: ChangeDevicePool) -> Done:
     row = the_device_pool(tx, edit.name)
     before = as_it_is(tx, row)
-    after = dataclasses.replace(before, **_changes(edit))
+    after = _after(before, _changes(edit))
     words = _differences(before, after)
     device = devices.get_device(tx, row.device_id)
     _, holders = owner_of(tx, after, device)
@@ -66,6 +70,8 @@ def change_device_pool(tx: Transaction, edit: ChangeDevicePool) -> Done:
     update_device_pool(
         tx, row.id, vars(after), pool_ids=[pool.id for pool in sources], services=after.services
     )
+    if after.automation != before.automation:
+        put_automation(tx, row.id, after.automation)
     return Done("device-pool-change", "device-pool", row.id, edit.name, words)
 
 
@@ -93,13 +99,20 @@ def _changes(edit: ChangeDevicePool) -> dict[str, Any]:
     return values
 
 
+def _after(before: AddDevicePool, values: dict[str, Any]) -> AddDevicePool:
+    """The device pool with `values`, of which some are its automation's."""
+    own = {name: values.pop(name) for name in automation.NAMES if name in values}
+    return dataclasses.replace(before, **values, automation=dataclasses.replace(before.automation, **own))
+
+
 def _differences(before: AddDevicePool, after: AddDevicePool) -> str:
     """What becomes other, in words for the audit."""
-    parts = []
-    for field in dataclasses.fields(before):
-        old, new = getattr(before, field.name), getattr(after, field.name)
-        if old != new:
-            parts.append(f"{field.name.replace('_', '-')} {_word(old)} → {_word(new)}")
+    old, new = ({**vars(one), **vars(one.automation)} for one in (before, after))
+    parts = [
+        f"{name.replace('_', '-')} {_word(old[name])} → {_word(new[name])}"
+        for name in old
+        if name != "automation" and old[name] != new[name]
+    ]
     return ", ".join(parts) or "nothing"
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from casm_ctrl.addressing.prefix import Family, parse_address
 from casm_ctrl.addressing.strategy import STRATEGIES
+from casm_ctrl.base.automation import UNSET, Automation, check_automation
 from casm_ctrl.base.clock import parse_duration
 from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue
 from casm_ctrl.base.identifiers import split_device_pool
 from casm_ctrl.service.edits import Done, refuse_twice
 from casm_ctrl.service.lookup import the_device, the_device_pool, the_group, the_pool
-from casm_ctrl.store import blocks, devices, owners, pools
+from casm_ctrl.store import automation, blocks, devices, owners, pools
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
@@ -54,6 +55,7 @@ class AddDevicePool:
     usage_high: int | None = None
     """Percent in use at which the device should tell."""
     usage_low: int | None = None
+    automation: Automation = UNSET
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def add_device_pool(tx: Transaction, edit: AddDevicePool) -> Done:
         pool_ids=[pool.id for pool in sources],
         services=edit.services,
     )
+    automation.put_automation(tx, number, edit.automation)
     return Done("device-pool-add", "device-pool", number, edit.name, f"from {', '.join(edit.pools)}")
 
 
@@ -144,6 +147,7 @@ def check_device_pool(
     check_withdraw(edit.withdraw_when_unknown)
     check_announcement(edit.announcement, edit.next_hop, edit.route_tag, family)
     check_usage_marks(edit.usage_high, edit.usage_low)
+    check_automation(edit.automation, device.role, edit.usage_high)
     return sources
 
 

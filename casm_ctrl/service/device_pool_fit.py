@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casm_ctrl.base.errors import AlreadyExists
 from casm_ctrl.service.device_pool_edits import AddDevicePool, check_device_pool, owner_of
-from casm_ctrl.store import devices, owners, pools
+from casm_ctrl.store import automation, devices, owners, pools
 from casm_ctrl.store.devices import DevicePoolRow
 from casm_ctrl.store.transaction import Transaction
 
@@ -35,6 +35,7 @@ def as_it_is(tx: Transaction, row: DevicePoolRow) -> AddDevicePool:
         route_tag=row.route_tag,
         usage_high=row.usage_high,
         usage_low=row.usage_low,
+        automation=automation.get_automation(tx, row.id),
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from casm_ctrl.addressing.ports import port_ranges
 from casm_ctrl.addressing.prefix import Family, Prefix, format_address
+from casm_ctrl.base.automation import Automation
 from casm_ctrl.base.clock import Micros, to_rfc3339
 from casm_ctrl.service.sizes import size_document
 from casm_ctrl.service.usage import pool_usage, usage_document
 from casm_ctrl.service.verb import Document
-from casm_ctrl.store import devices, owners, pools
+from casm_ctrl.store import automation, devices, owners, pools
 from casm_ctrl.store.adoptions import PieceRow
 from casm_ctrl.store.block_listing import list_spans
 from casm_ctrl.store.block_members import MemberRow
@@ -171,6 +172,7 @@ def device_document(device: DeviceRow, instances: dict[str, str], labels: dict[s
         document["host-key"] = device.host_key
     if device.deadlines:
         document["deadlines"] = deadlines_document(device.deadlines)
+    document["polling"] = {name.replace("_", "-"): value for name, value in vars(device.polling).items()}
     return document
 
 
@@ -229,7 +231,17 @@ def device_pool_document(tx: Transaction, row: DevicePoolRow) -> Document:
         document["gateway-mask"] = row.gateway_mask
     if row.access is not None:
         document["access"] = row.access
-    return document
+    held = automation_document(automation.get_automation(tx, row.id))
+    return document | ({"automation": held} if held else {})
+
+
+def automation_document(held: Automation) -> Document:
+    """What was set; counts of addresses are decimal strings."""
+    values = {name: value for name, value in vars(held).items() if value is not None}
+    return {
+        name.replace("_", "-"): str(value) if name.endswith("_free") else value
+        for name, value in values.items()
+    }
 
 
 def event_document(event: EventRow) -> Document:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from casm_ctrl.base.clock import Micros
+from casm_ctrl.base.polling import EVERYWHERE, Polling
 from casm_ctrl.store.transaction import Transaction
 
 
@@ -39,6 +40,7 @@ class DeviceRow:
     sync_state: str
     seen_at: Micros | None
     error: str | None
+    polling: Polling = EVERYWHERE
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class DevicePoolRow:
 
 _DEVICE = (
     "device.id, device.name, owner_id, role, driver, host, port, username, credential, host_key,"
-    " device.space_id, space.name, deadlines, client, on_drift, edit_generation, sync_state, seen_at, error"
+    " device.space_id, space.name, deadlines, client, on_drift, edit_generation, sync_state, seen_at, error,"
+    " poll_interval, hot_interval, notifications"
     " FROM device JOIN space ON space.id = device.space_id"
 )
 _DEVICE_POOL = (
@@ -108,10 +111,10 @@ _DEVICE_POOL = (
 )
 
 
-def _device(row: Sequence[object]) -> DeviceRow:
-    values = list(row)
+def _device(row: Sequence[Any]) -> DeviceRow:
+    *values, interval, hot_interval, notifications = row
     values[12] = json.loads(str(values[12]))
-    return DeviceRow(*values)  # type: ignore[arg-type]
+    return DeviceRow(*values, polling=Polling(interval, hot_interval, bool(notifications)))  # type: ignore[misc]
 
 
 def _device_pool(row: Sequence[Any]) -> DevicePoolRow:

@@ -17,9 +17,11 @@ from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.netconf.trees import describe_difference
 from casm_ctrl.northbound.configuration.edits import edits_between
+from casm_ctrl.service.documents import automation_document
 from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, GROUP, POOL, QUOTA, SPACE, Entry
 from casm_ctrl.store.database import Database
 from casm_ctrl.yang.engine import engine_for, forest
+from tests.automation_world import automations, pollings
 from tests.configuration_world import MODULES, SCHEMA, commit, config, config_of, running
 from tests.stores import SqliteStores
 
@@ -171,6 +173,9 @@ def _device(draw: st.DrawFn, name: str, number: int, spaces: list[str]) -> Entry
         ),
     }
     if draw(st.booleans()):
+        polling = draw(pollings)
+        values |= {name.replace("_", "-"): value for name, value in vars(polling).items()}
+    if draw(st.booleans()):
         values["tcp"] = draw(st.sampled_from(("1.5", "2.0")))
     if draw(st.booleans()):
         values["commit"] = draw(st.sampled_from((30, 90)))
@@ -203,6 +208,8 @@ def _device_pool(draw: st.DrawFn, label: str, fitting: list[Entry], grouped: boo
     ):
         if draw(st.booleans()):
             values[name] = value
+    if draw(st.booleans()):
+        values |= automation_document(draw(automations()))
     if grouped and draw(st.booleans()):
         values["owner-group"] = "g"
     return Entry(DEVICE_POOL, label, {name: value for name, value in values.items() if value != ()})

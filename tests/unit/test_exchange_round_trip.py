@@ -32,6 +32,7 @@ from casm_ctrl.service.configuration import (
 from casm_ctrl.service.exchange.nouns import What
 from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.yang.engine import engine_for
+from tests.automation_world import automations, pollings
 from tests.exchange_world import AUTHOR, counts, give, take
 
 _IDS = re.compile(r'"id": "b[0-9]+"|,b[0-9]+,')
@@ -132,6 +133,7 @@ def networks(draw: st.DrawFn) -> tuple[list[Edit], list[str]]:
                 instances=instances,
                 deadlines=tuple(draw(st.dictionaries(st.sampled_from(["tcp", "rpc"]), _deadline)).items()),
                 client=draw(st.sampled_from(CLIENTS)),
+                polling=draw(pollings),
             )
         )
         served = {space, *(other for _, other in instances)}
@@ -162,6 +164,8 @@ def _device_pool(draw: st.DrawFn, label: str, pool: AddPool, role: str) -> AddDe
         draw(_odd),
         min_blocks=draw(st.integers(0, 2)),
         max_blocks=draw(st.sampled_from([None, 100])),
+        usage_high=draw(st.sampled_from([None, 60, 90])),
+        automation=draw(automations()),
     )
 
 

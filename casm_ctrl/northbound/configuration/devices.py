@@ -19,7 +19,7 @@ from casm_ctrl.service.configuration import (
     RemoveDevicePool,
 )
 from casm_ctrl.service.device_pool_change import FIXED, OPTIONAL
-from casm_ctrl.service.exchange.edits import edits_of
+from casm_ctrl.service.exchange.edits import automation_value, edits_of
 from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, Entry, Leaf
 from casm_ctrl.service.exchange.values import number
 from casm_ctrl.sync.admission import admit_device, canonical_key, check_driver
@@ -66,6 +66,8 @@ def _device_edit(now: Entry, leaf: Leaf) -> ChangeDevice:
     if leaf.inside == "deadlines":
         seconds = None if value is None else number(value)
         return ChangeDevice(now.key, deadlines=((leaf.name, seconds),))
+    if leaf.inside == "polling":
+        return ChangeDevice(now.key, polling=((leaf.name.replace("-", "_"), value),))
     if leaf.name == "host-key":
         if value is None:
             return ChangeDevice(now.key, forget_host_key=True)
@@ -99,7 +101,7 @@ def _change_device_pool(steps: Steps, was: Entry, now: Entry) -> None:
     unset: list[str] = []
     for leaf in others:
         field = _FIELDS.get(leaf.name, leaf.name.replace("-", "_"))
-        value = now.get(leaf.name)
+        value = automation_value(now, field) if leaf.inside else now.get(leaf.name)
         if field in FIXED:
             error = NotSupported(
                 f"the {leaf.name} of device pool '{now.key}' cannot change: {FIXED[field]}",

@@ -13,7 +13,9 @@ from casm_ctrl.netconf.trees import canonical, text_of
 
 _HARMLESS = {
     "pool": frozenset({"description", "label", "policy"}),
-    "device-pool": frozenset({"description", "usage-high", "usage-low", "withdraw-when-unknown"}),
+    "device-pool": frozenset(
+        {"description", "usage-high", "usage-low", "withdraw-when-unknown", "automation"}
+    ),
     "device": frozenset(
         {
             "device-pool",
@@ -24,6 +26,7 @@ _HARMLESS = {
             "host-key",
             "client",
             "on-drift",
+            "polling",
             "deadlines",
             "label",
         }

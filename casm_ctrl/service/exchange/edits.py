@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from casm_ctrl.addressing.prefix import parse_prefix
+from casm_ctrl.base.automation import NAMES, Automation
 from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.base.polling import Polling
 from casm_ctrl.service.configuration import (
     AddDevice,
     AddDevicePool,
@@ -103,6 +105,7 @@ def _device(entry: Entry) -> list[Edit]:
             client=get("client"),
             on_drift=get("on-drift"),
             deadlines=_deadlines(entry),
+            polling=Polling(get("interval"), get("hot-interval"), get("notifications")),
             labels=get("label"),
         )
     ]
@@ -146,8 +149,15 @@ def _device_pool(entry: Entry) -> list[Edit]:
             route_tag=get("route-tag"),
             usage_high=get("usage-high"),
             usage_low=get("usage-low"),
+            automation=Automation(**{name: automation_value(entry, name) for name in NAMES}),
         )
     ]
+
+
+def automation_value(entry: Entry, name: str) -> Any:
+    """What an entry says of a field of Automation: counts of addresses are numbers there."""
+    value = entry.get(name.replace("_", "-"))
+    return int(value) if name.endswith("_free") and value is not None else value
 
 
 def _quota(entry: Entry) -> list[Edit]:

@@ -112,6 +112,9 @@ DEVICE = Noun(
         Leaf("address-space", required=True),
         Leaf("network-instance", Kind.MAP, pair=("name", "address-space")),
         Leaf("on-drift", default="report"),
+        Leaf("interval", Kind.NUMBER, default=300, inside="polling"),
+        Leaf("hot-interval", Kind.NUMBER, default=30, inside="polling"),
+        Leaf("notifications", Kind.FLAG, default=True, inside="polling"),
         Leaf("label", Kind.MAP, pair=("name", "value")),
     ),
     ignored=frozenset({"device-pool", "sync"}),
@@ -120,6 +123,26 @@ DEVICE = Noun(
 GROUP = Noun(
     "owner-group", "owner group", (Leaf("member", Kind.MAP, required=True, pair=("device", "role")),)
 )
+
+_AUTOMATION = (
+    ("grow", Kind.TEXT),
+    ("shrink", Kind.TEXT),
+    ("grow-at", Kind.NUMBER),
+    ("grow-at-free", Kind.COUNT),
+    ("shrink-at", Kind.NUMBER),
+    ("shrink-at-free", Kind.COUNT),
+    ("reserve", Kind.NUMBER),
+    ("hold-down", Kind.NUMBER),
+    ("history", Kind.NUMBER),
+    ("reclaim-from", Kind.TEXT),
+    ("reclaim-until", Kind.TEXT),
+    ("reclaim-zone", Kind.TEXT),
+    ("priority", Kind.NUMBER),
+    ("drain-deadline", Kind.NUMBER),
+    ("force-after", Kind.NUMBER),
+    ("scarcity", Kind.TEXT),
+)
+"""All may be absent: the role's default holds then."""
 
 DEVICE_POOL = Noun(
     "device-pool",
@@ -147,6 +170,7 @@ DEVICE_POOL = Noun(
         Leaf("route-tag", Kind.NUMBER),
         Leaf("usage-high", Kind.NUMBER),
         Leaf("usage-low", Kind.NUMBER),
+        *(Leaf(name, kind, inside="automation") for name, kind in _AUTOMATION),
     ),
     ignored=frozenset({"block"}),
 )

@@ -7,7 +7,12 @@ from typing import Any
 
 from casm_ctrl.addressing.prefix import Family
 from casm_ctrl.base.clock import to_rfc3339
-from casm_ctrl.service.documents import deadlines_document, prefix_document, used_document
+from casm_ctrl.service.documents import (
+    automation_document,
+    deadlines_document,
+    prefix_document,
+    used_document,
+)
 from casm_ctrl.service.exchange.nouns import (
     BLOCK,
     DEVICE,
@@ -19,7 +24,7 @@ from casm_ctrl.service.exchange.nouns import (
     Entry,
     Noun,
 )
-from casm_ctrl.store import blocks, configuration_changes, devices, owners, pools, quotas, spaces
+from casm_ctrl.store import automation, blocks, configuration_changes, devices, owners, pools, quotas, spaces
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.owners import GroupRow
@@ -97,6 +102,9 @@ def device_entry(tx: Transaction, row: DeviceRow) -> Entry:
             "host-key": row.host_key,
             "client": row.client,
             "on-drift": row.on_drift,
+            "interval": row.polling.interval,
+            "hot-interval": row.polling.hot_interval,
+            "notifications": row.polling.notifications,
             "label": tuple(configuration_changes.device_labels(tx, row.id).items()),
             **deadlines_document(row.deadlines),
             "address-space": row.space,
@@ -139,6 +147,7 @@ def device_pool_entry(tx: Transaction, row: DevicePoolRow) -> Entry:
             "route-tag": row.route_tag,
             "usage-high": row.usage_high,
             "usage-low": row.usage_low,
+            **automation_document(automation.get_automation(tx, row.id)),
         },
     )
 
