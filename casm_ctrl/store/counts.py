@@ -35,22 +35,32 @@ def note_counts(tx: Transaction, device_id: int, counts: Mapping[int, int]) -> N
 
     The block gets the sum over its members, with the time of the oldest of their counts.
     """
-    for number, used in sorted(counts.items()):
-        kept = tx.run(
-            "UPDATE block_member SET used = :used, used_at = :now WHERE block_id = :block AND device_id = :device",
-            used=str(used),
-            now=tx.now,
-            block=number,
-            device=device_id,
-        )
-        if kept:
-            known = member_counts(tx, number)
-            tx.run(
-                "UPDATE block SET used = :used, used_at = :at WHERE id = :id",
-                used=str(sum(count.used for count in known)),
-                at=min(count.at for count in known),
-                id=number,
-            )
+    tx.run_many(
+        "UPDATE block_member SET used = :used, used_at = :now WHERE block_id = :block AND device_id = :device",
+        (
+            {"used": str(used), "now": tx.now, "block": number, "device": device_id}
+            for number, used in sorted(counts.items())
+        ),
+    )
+    known: dict[int, list[Count]] = {}
+    for block, *count in tx.all(
+        "SELECT every.block_id, every.device_id, every.used, every.used_at FROM block_member AS mine"
+        " JOIN block_member AS every ON every.block_id = mine.block_id"
+        " WHERE mine.device_id = :device AND every.used IS NOT NULL",
+        device=device_id,
+    ):
+        known.setdefault(block, []).append(Count(count[0], int(count[1]), count[2]))
+    tx.run_many(
+        "UPDATE block SET used = :used, used_at = :at WHERE id = :id",
+        (
+            {
+                "used": str(sum(count.used for count in known[number])),
+                "at": min(count.at for count in known[number]),
+                "id": number,
+            }
+            for number in sorted(counts.keys() & known.keys())
+        ),
+    )
 
 
 def member_counts(tx: Transaction, number: int) -> list[Count]:
