@@ -32,7 +32,8 @@ from casm_ctrl.netconf.client import operations
 from casm_ctrl.netconf.client.calls import Client
 from casm_ctrl.netconf.client.host_keys import HostKey
 from casm_ctrl.netconf.client.opening import open_session
-from casm_ctrl.netconf.client.session import CLIENTS, Session, Target
+from casm_ctrl.netconf.client.session import CLIENTS, Missed, Session, SubscribingSession, Target
+from casm_ctrl.netconf.client.subscriptions import create_subscription
 from casm_ctrl.netconf.names import BASE, Element
 
 POOLS = "urn:ietf:params:xml:ns:yang:ietf-address-pool"
@@ -79,7 +80,7 @@ def client_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def session(peer: Peer, client_name: str) -> AsyncIterator[Session]:
+async def session(peer: Peer, client_name: str) -> AsyncIterator[SubscribingSession]:
     async with await open_session(peer.target, client_name) as opened:
         yield opened
 
@@ -305,6 +306,73 @@ class SessionContract:
             with contextlib.suppress(asyncio.CancelledError):
                 await (await task).close()
         await settle(before)
+
+
+class NotificationContract:
+    """Of servers with notifications (RFC 5277). Inherit it, give the fixture `peer`, and say how to make the server
+    tell something in the stream NETCONF."""
+
+    async def provoke(self, other: Session) -> None:
+        """Make the server tell something."""
+        raise NotImplementedError
+
+    async def test_what_happens_is_told_in_its_order(
+        self, session: SubscribingSession, other: Session
+    ) -> None:
+        await session.subscribe(create_subscription())
+        listening = session.notifications()
+        times = []
+        for _ in range(2):
+            await self.provoke(other)
+            async with asyncio.timeout(30):
+                told = await anext(listening)
+            assert not isinstance(told, Missed)
+            assert told.event_time is not None
+            times.append(told.event_time)
+        assert times == sorted(times)
+
+    async def test_a_stream_that_is_not_there_is_refused(self, session: SubscribingSession) -> None:
+        with pytest.raises(DeviceRefused):
+            await session.subscribe(create_subscription(stream="no-such-stream"))
+        with pytest.raises(InvalidValue, match="subscribe first"):
+            await anext(session.notifications())
+        await session.subscribe(create_subscription())
+
+    async def test_whoever_listens_is_told_of_the_end(
+        self, session: SubscribingSession, other: Session
+    ) -> None:
+        await session.subscribe(create_subscription())
+        listening = asyncio.create_task(drained(session))
+        await Client(other).kill_session(session.session_id)
+        with pytest.raises(SessionLost):
+            await asyncio.wait_for(listening, 30)
+
+    async def test_closing_ends_the_listening(self, session: SubscribingSession) -> None:
+        await session.subscribe(create_subscription())
+        listening = asyncio.create_task(drained(session))
+        await session.close()
+        with pytest.raises(SessionLost):
+            await asyncio.wait_for(listening, 30)
+
+    async def test_listening_may_be_cancelled_and_taken_up_again(
+        self, session: SubscribingSession, other: Session
+    ) -> None:
+        await session.subscribe(create_subscription())
+        for _ in range(3):
+            listening = asyncio.create_task(drained(session))
+            await asyncio.sleep(0)
+            listening.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await listening
+        await self.provoke(other)
+        async with asyncio.timeout(30):
+            assert not isinstance(await anext(session.notifications()), Missed)
+
+
+async def drained(session: SubscribingSession) -> None:
+    """Take what is told, for ever."""
+    async for _ in session.notifications():
+        pass
 
 
 def resources() -> tuple[set[str], int]:

@@ -20,7 +20,6 @@ from casm_ctrl.netconf.names import (
     BASE_1_0,
     BASE_1_1,
     DEFAULT_BASE,
-    NOTIFICATION,
     Element,
     local_name,
     nc,
@@ -340,8 +339,3 @@ def read_reply(root: Element) -> Reply:
         rpc_error.to_peer_error(rpc_error.from_xml(element)) for element in root.iterfind(nc("rpc-error"))
     )
     return Reply(root.get("message-id"), root, errors)
-
-
-def is_notification(root: Element) -> bool:
-    """True for a notification of RFC 5277, which may come between any two replies."""
-    return bool(root.tag == f"{{{NOTIFICATION}}}notification")

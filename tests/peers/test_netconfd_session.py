@@ -23,13 +23,14 @@ from casm_ctrl.base.errors import DeadlineExceeded, DeviceRefused, ProtocolViola
 from casm_ctrl.netconf.client.calls import Client
 from casm_ctrl.netconf.client.opening import open_session
 from casm_ctrl.netconf.client.operations import get_config, get_nothing
-from casm_ctrl.netconf.client.session import Target
+from casm_ctrl.netconf.client.session import Session, Target
 from casm_ctrl.netconf.framing import END_OF_MESSAGE
 from casm_ctrl.netconf.messages import build_hello, build_rpc
 from casm_ctrl.netconf.names import BASE_1_0, nc
 from tests.peers.netconfd import Netconfd
 from tests.session_contract import (
     FILTER,
+    NotificationContract,
     Peer,
     SessionContract,
     client_name,
@@ -69,6 +70,15 @@ def peer(shared_netconfd: Netconfd, tmp_path: Path) -> Peer:
 
 class TestContract(SessionContract):
     """All of it."""
+
+
+class TestNotificationContract(NotificationContract):
+    """All of it."""
+
+    async def provoke(self, other: Session) -> None:
+        """netconfd tells of sessions that begin."""
+        async with await open_session(other.target):
+            pass
 
 
 # --- When the server stops answering --------------------------------------------------------------

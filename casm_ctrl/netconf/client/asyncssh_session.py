@@ -20,7 +20,7 @@ from casm_ctrl.netconf.client.conversation import Conversation
 from casm_ctrl.netconf.client.credentials import Password, PrivateKey, unusable_key
 from casm_ctrl.netconf.client.host_keys import HostKey, Trust
 from casm_ctrl.netconf.client.phases import GRACE
-from casm_ctrl.netconf.client.rpc_session import OnEnd, OnReply, RpcSession, open_over
+from casm_ctrl.netconf.client.rpc_session import OnEnd, OnMessage, RpcSession, open_over
 from casm_ctrl.netconf.client.session import Target, no_ssh, not_authenticated, outdated_ssh, session_lost
 from casm_ctrl.netconf.ssh_packets import SparingConnection
 
@@ -74,10 +74,12 @@ def silence() -> None:
 class _Transport:
     """`Transport` over one asyncssh connection."""
 
-    def __init__(self, target: Target, connection: socket.socket, on_reply: OnReply, on_end: OnEnd) -> None:
+    def __init__(
+        self, target: Target, connection: socket.socket, on_message: OnMessage, on_end: OnEnd
+    ) -> None:
         self._target = target
         self._socket: socket.socket | None = connection
-        self._on_reply = on_reply
+        self._on_message = on_message
         self._on_end = on_end
         self._client: _Client | None = None
         self._connection: _PromptConnection | None = None
@@ -144,8 +146,8 @@ class _Transport:
         if self._ended:
             return
         try:
-            for reply in self.conversation.receive(data):
-                self._on_reply(reply)
+            for message in self.conversation.receive(data):
+                self._on_message(message)
         except CasmError as error:
             self.end(error)
         else:

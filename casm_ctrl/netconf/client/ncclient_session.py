@@ -13,7 +13,7 @@ from casm_ctrl.netconf.client.credentials import Password, PrivateKey
 from casm_ctrl.netconf.client.host_keys import HostKey, Trust
 from casm_ctrl.netconf.client.ncclient_transport import NcclientTransport
 from casm_ctrl.netconf.client.phases import in_thread
-from casm_ctrl.netconf.client.rpc_session import OnEnd, OnReply, RpcSession, open_over
+from casm_ctrl.netconf.client.rpc_session import OnEnd, OnMessage, RpcSession, open_over
 from casm_ctrl.netconf.client.session import Target
 
 
@@ -25,9 +25,11 @@ async def open_ncclient(target: Target) -> RpcSession:
 class _Bridge:
     """`Transport` over `NcclientTransport`. What its thread hands over is taken on the event loop."""
 
-    def __init__(self, target: Target, connection: socket.socket, on_reply: OnReply, on_end: OnEnd) -> None:
+    def __init__(
+        self, target: Target, connection: socket.socket, on_message: OnMessage, on_end: OnEnd
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._blocking = NcclientTransport(target, connection, self._post(on_reply), self._post(on_end))
+        self._blocking = NcclientTransport(target, connection, self._post(on_message), self._post(on_end))
 
     @property
     def conversation(self) -> Conversation:

@@ -27,11 +27,11 @@ from ncclient.devices.default import DefaultDeviceHandler
 from ncclient.transport.ssh import SSHSession
 
 from casm_ctrl.base.errors import InvalidValue, ProtocolViolation
-from casm_ctrl.netconf.client.conversation import OURS, Conversation
+from casm_ctrl.netconf.client.conversation import OURS, Conversation, Message
 from casm_ctrl.netconf.client.credentials import Password, PrivateKey, unusable_key
 from casm_ctrl.netconf.client.host_keys import HostKey, Trust
 from casm_ctrl.netconf.client.session import Target, no_ssh, not_authenticated, outdated_ssh, session_lost
-from casm_ctrl.netconf.messages import Reply, build_hello
+from casm_ctrl.netconf.messages import build_hello
 
 _READ = 1 << 16
 _SOCKET_TICK = 1.0
@@ -78,13 +78,13 @@ class _PromptSocket(socket.socket):
 
 
 class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no types
-    """One SSH connection with the subsystem netconf. `on_reply` and `on_end` are called on its thread."""
+    """One SSH connection with the subsystem netconf. `on_message` and `on_end` are called on its thread."""
 
     def __init__(
         self,
         target: Target,
         connection: socket.socket,
-        on_reply: Callable[[Reply], None],
+        on_message: Callable[[Message], None],
         on_end: Callable[[Exception], None],
     ) -> None:
         silence()
@@ -92,7 +92,7 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
         self.name = f"casm-ncclient-{target.device}"
         self.target = target
         self.host_key: HostKey | None = None
-        self._on_reply = on_reply
+        self._on_message = on_message
         self._on_end = on_end
         self.conversation = Conversation()
         self._socket = _PromptSocket(fileno=connection.detach())
@@ -230,10 +230,10 @@ class NcclientTransport(SSHSession):  # type: ignore[misc]  # ncclient has no ty
 
     def _receive(self, data: bytes) -> None:
         greeted = self.conversation.hello is not None
-        for reply in self.conversation.receive(data):
+        for message in self.conversation.receive(data):
             self._tell_greeted(greeted)
             greeted = True
-            self._on_reply(reply)
+            self._on_message(message)
         self._tell_greeted(greeted)
 
     def _tell_greeted(self, before: bool) -> None:

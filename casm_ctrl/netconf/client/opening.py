@@ -6,11 +6,11 @@ import asyncio
 
 from casm_ctrl.base.errors import DeviceRefused, InvalidValue, SessionLost
 from casm_ctrl.netconf.client.operations import get_nothing
-from casm_ctrl.netconf.client.session import CLIENTS, Session, Target
+from casm_ctrl.netconf.client.session import CLIENTS, Session, SubscribingSession, Target
 from casm_ctrl.netconf.names import Element
 
 
-async def open_session(target: Target, client: str | None = None) -> Session:
+async def open_session(target: Target, client: str | None = None) -> SubscribingSession:
     """Open a session within the target's deadlines, with `client` in place of the target's own.
 
     One that ends while it is probed (`Target.pause_after_hello`) is opened once more: nothing was asked of
@@ -33,7 +33,7 @@ async def open_session(target: Target, client: str | None = None) -> Session:
     raise AssertionError("the second try returns or raises")
 
 
-async def _open(target: Target, client: str) -> Session:
+async def _open(target: Target, client: str) -> SubscribingSession:
     # Imported here: a client's libraries are loaded by those who use it.
     if client == "asyncssh":
         from casm_ctrl.netconf.client.asyncssh_session import open_asyncssh

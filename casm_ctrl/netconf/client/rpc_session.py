@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from casm_ctrl.base.errors import CasmError, DeadlineExceeded, ProtocolViolation, SessionLost
-from casm_ctrl.netconf.client.conversation import Conversation
+from casm_ctrl.base.errors import CasmError, DeadlineExceeded, InvalidValue, ProtocolViolation, SessionLost
+from casm_ctrl.netconf.client.conversation import Conversation, Message
 from casm_ctrl.netconf.client.credentials import Password, PrivateKey, read_credential
 from casm_ctrl.netconf.client.host_keys import HostKey, KnownHosts, Trust
+from casm_ctrl.netconf.client.inbox import Inbox
+from casm_ctrl.netconf.client.notification import Missed, Notification
 from casm_ctrl.netconf.client.operations import close_session
 from casm_ctrl.netconf.client.phases import connect_tcp, phase
 from casm_ctrl.netconf.client.session import Capabilities, Target, check_reply, failure_of
@@ -26,12 +28,12 @@ from casm_ctrl.netconf.names import Element, local_name
 _FAREWELL = 2.0
 """Seconds for the answer to close-session."""
 
-OnReply = Callable[[Reply], None]
+OnMessage = Callable[[Message], None]
 OnEnd = Callable[[Exception], None]
 
 
 class Transport(Protocol):
-    """One SSH connection with the subsystem netconf. It tells of replies and of its end on the event loop."""
+    """One SSH connection with the subsystem netconf. It tells of what comes and of its end on the event loop."""
 
     @property
     def conversation(self) -> Conversation: ...
@@ -63,7 +65,7 @@ class Transport(Protocol):
 
 
 async def open_over(
-    start: Callable[[Target, socket.socket, OnReply, OnEnd], Transport], target: Target
+    start: Callable[[Target, socket.socket, OnMessage, OnEnd], Transport], target: Target
 ) -> RpcSession:
     """Open a session over the transport that `start` makes of a connected socket, which it then owns."""
     credential = read_credential(target.credential)
@@ -94,7 +96,7 @@ class RpcSession:
     def __init__(
         self,
         target: Target,
-        start: Callable[[Target, socket.socket, OnReply, OnEnd], Transport],
+        start: Callable[[Target, socket.socket, OnMessage, OnEnd], Transport],
         connection: socket.socket,
     ) -> None:
         self.target = target
@@ -104,7 +106,8 @@ class RpcSession:
         self._dropped: set[str] = set()
         self._end: Exception | None = None
         self._closing: asyncio.Task[None] | None = None
-        self.transport = start(target, connection, self._on_reply, self._finish)
+        self._inbox: Inbox | None = None
+        self.transport = start(target, connection, self._on_message, self._finish)
 
     @property
     def host_key(self) -> str:
@@ -150,6 +153,28 @@ class RpcSession:
             self._waiting.pop(message_id, None)
         return check_reply(self.target, name, reply)
 
+    async def subscribe(self, operation: Element, *, deadline: float | None = None) -> Element:
+        before = self._inbox
+        if before is None:
+            self._inbox = Inbox()  # before the reply is read: notifications may come right behind it
+        try:
+            return await self.rpc(operation, deadline=deadline)
+        except BaseException:
+            self._inbox = before
+            raise
+
+    async def notifications(self) -> AsyncIterator[Notification | Missed]:
+        if self._inbox is None:
+            raise InvalidValue(
+                f"nothing was subscribed to on the session with {self.target}", "subscribe first"
+            )
+        while True:
+            try:
+                told = await self._inbox.take()
+            except _Ended as ended:
+                raise failure_of(self.target, "a subscription", ended.cause) from None
+            yield told
+
     async def close(self) -> None:
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
@@ -177,12 +202,16 @@ class RpcSession:
             self.transport.abort()  # also where the loop is being shut down, and this task cancelled
         await self.discard()
 
-    def _on_reply(self, reply: Reply) -> None:
-        message_id = reply.message_id or ""
+    def _on_message(self, message: Message) -> None:
+        if not isinstance(message, Reply):
+            if self._inbox is not None:  # else some devices tell what nobody asked for
+                self._inbox.put(message)
+            return
+        message_id = message.message_id or ""
         answer = self._waiting.pop(message_id, None)
         if answer is not None:
             if not answer.done():
-                answer.set_result(reply)
+                answer.set_result(message)
         elif message_id in self._dropped:
             self._dropped.remove(message_id)
         else:
@@ -196,3 +225,5 @@ class RpcSession:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(_Ended(self._end))
+        if self._inbox is not None:
+            self._inbox.end(_Ended(self._end))

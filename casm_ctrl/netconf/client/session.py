@@ -7,7 +7,7 @@ late reply must not be taken for the answer to another question.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
@@ -25,6 +25,8 @@ from casm_ctrl.base.errors import (
     ProtocolViolation,
     SessionLost,
 )
+from casm_ctrl.netconf.client.notification import Missed as Missed
+from casm_ctrl.netconf.client.notification import Notification as Notification
 from casm_ctrl.netconf.messages import Hello, Reply
 from casm_ctrl.netconf.names import Element
 
@@ -135,6 +137,25 @@ class Session(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class SubscribingSession(Session, Protocol):
+    """A session on which a device may be asked to tell by itself. Every client of ours gives such."""
+
+    async def subscribe(self, operation: Element, *, deadline: float | None = None) -> Element:
+        """Send an operation of `subscriptions` and wait for its reply; from then on notifications are kept.
+
+        Errors are those of `rpc`. Some servers answer nothing but `close-session` on a session with a subscription
+        (RFC 5277 without `:interleave`): it is a session of its own.
+        """
+        ...
+
+    def notifications(self) -> AsyncIterator[Notification | Missed]:
+        """What the device tells, in its order, for one task. A bounded number waits: `Missed` stands where some were
+        dropped, or could not be read. Never ends by itself: SessionLost, ProtocolViolation or DeadlineExceeded once
+        the session has ended and all that came was taken; InvalidValue where nothing was subscribed to.
+        """
+        ...
 
 
 # --- What all clients say in the same words -------------------------------------------------------
