@@ -528,7 +528,7 @@ async def test_closing_is_bounded_where_nothing_answers(client_name: str) -> Non
     [
         b"\x00\xff<<< this is not NETCONF >>>" + END_OF_MESSAGE,
         b"<rpc-reply" + END_OF_MESSAGE,
-        b"<notification/>" + END_OF_MESSAGE,  # in no namespace
+        b"<notifications/>" + END_OF_MESSAGE,
         OK.encode().replace(b"%s", b"another") + END_OF_MESSAGE,
         OK.encode().replace(b' message-id="%s"', b"") + END_OF_MESSAGE,
     ],
