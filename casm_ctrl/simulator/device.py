@@ -17,6 +17,7 @@ from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
 from casm_ctrl.netconf.server.conversation import ServerSession
 from casm_ctrl.netconf.server.serving import Channel, NoAnswer, serve
 from casm_ctrl.netconf.server.ssh_server import SshListener
+from casm_ctrl.simulator.crowd import Crowd
 from casm_ctrl.simulator.faults import GARBAGE, Fault, FaultKind, Faults, filler
 from casm_ctrl.simulator.flash import Flash, Saved
 from casm_ctrl.simulator.journal import Entry, Journal, Moment, names_of
@@ -24,7 +25,7 @@ from casm_ctrl.simulator.machine import SOMEBODY, Machine
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
 
 
-class SimulatedDevice:
+class SimulatedDevice(Crowd):
     """`async with SimulatedDevice(options) as device:` listens until the block ends."""
 
     def __init__(
@@ -35,6 +36,7 @@ class SimulatedDevice:
         flash: Flash | None = None,
     ) -> None:
         """`flash` keeps configuration and host key from one process to the next; memory does where None."""
+        super().__init__()
         self.options = options or SimulatedDeviceOptions()
         clock = clock or SystemClock()
         self.faults = Faults()
@@ -77,21 +79,23 @@ class SimulatedDevice:
         self._save()
 
     async def stop(self) -> None:
-        """End all sessions and the timer."""
+        """End all sessions, the timers, and what subscribers do by themselves."""
+        await self.disperse()
         await self._listener.close()
         self._release_held()
-        self._machine.disarm()
+        self._machine.stop()
 
     async def reboot(self, configuration: bytes | None = None, *, downtime: float = 0.0) -> None:
         """Lose every session and come up with what was saved, or with `configuration` (an old startup).
 
-        No connection is taken for `downtime` seconds. Subscribers are gone, faults stay in force.
+        No connection is taken for `downtime` seconds. Subscribers are gone; those who had logged in do so again when
+        the device is up. Faults stay in force.
         """
         self._down = True
         self.journal.happen("reboot")
         await self._listener.drop_connections()
         self._release_held()
-        self._machine.restart(configuration)
+        self._machine.restart(configuration, downtime)
         self._save()
         await asyncio.sleep(downtime)
         self._down = False
@@ -169,8 +173,9 @@ class SimulatedDevice:
         self._machine.datastores.unlock(SOMEBODY, datastore)
 
     def expire_due(self) -> None:
-        """Undo an unconfirmed commit whose time is over: for tests that move the clock themselves."""
+        """Undo an unconfirmed commit and let clients ask again, if it is time: for tests that move the clock."""
         self._machine.expire_due()
+        self._machine.settle()
 
     def vanish(self, seconds: float = 0.0) -> None:
         """Leave every connection of now half-open, as the fault `half-open` does; new ones are good."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping, Sequence
 
 from lxml import etree
 
-from casm_ctrl.base.clock import SECOND, Clock
+from casm_ctrl.base.clock import SECOND, Clock, Micros
 from casm_ctrl.base.errors import InvalidValue, ProtocolViolation
 from casm_ctrl.netconf.datastores.memory import Datastores
 from casm_ctrl.netconf.messages import Answer, Output, Rpc, parse_document
@@ -16,14 +17,17 @@ from casm_ctrl.netconf.server.dispatch import Operation, Operations
 from casm_ctrl.netconf.server.monitoring import netconf_state
 from casm_ctrl.netconf.server.sessions import Sessions
 from casm_ctrl.simulator.hardware import HARDWARE_MODULE, chassis
+from casm_ctrl.simulator.logins import Asked, LoginCounts, Logins
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
 from casm_ctrl.simulator.platform import load_platform
 from casm_ctrl.simulator.subscribers import Circumstances, Served, Subscribers, find_range
-from casm_ctrl.simulator.usage import Answers, answers_of, served_by, usage_state
+from casm_ctrl.simulator.usage import Answers, answers_of, served_by, serving, usage_state
 
 LARGE = 64 * 1024
 """Octets from which on a message, and all work after it, is done on a thread: below, the change to the
 thread and back costs more than the work."""
+SOON = 0.02
+"""Seconds in which clients that ask again are taken together: each of thousands has a moment of its own."""
 _MAY_BE_LONG = {
     nc(name) for name in ("get", "get-config", "edit-config", "copy-config", "commit", "validate")
 }
@@ -50,6 +54,7 @@ class Machine:
         self.platform = load_platform(options.modules, options.search)
         self.capabilities = (*options.protocol_capabilities, *self.platform.capabilities)
         self.subscribers = Subscribers()
+        self.logins = Logins(self.subscribers, self._serving, random.Random(options.name))  # noqa: S311
         self.serial = options.serial
         self.sessions = Sessions(clock, self._session_ended, first_id=options.first_session_id)
         self._clock = clock
@@ -57,6 +62,7 @@ class Machine:
         self._rolled_back = rolled_back
         self._rollback_delay = rollback_delay
         self._timer: asyncio.TimerHandle | None = None
+        self._clients: asyncio.TimerHandle | None = None
         self._turn = asyncio.Lock()
         self._large = False
         self._on_thread = False
@@ -69,6 +75,8 @@ class Machine:
             with_startup=options.startup,
             confirmed_commit="1.0" if options.confirmed_commit == "1.0" else "1.1",
         )
+        self._followed = self._read = self.datastores.running
+        self._served = serving(self._read)
         if startup is not None and options.startup:
             self.datastores.copy_config(SOMEBODY, "startup", self._parse(startup))
         self._operations = Operations(
@@ -91,12 +99,14 @@ class Machine:
                 # Its locks are released already: what it takes now nobody would release.
                 raise ConnectionAbortedError(f"session {session_id} was killed")
             self.expire_due()
+            self.settle()
             try:
                 if self._large and rpc.operation.tag in _MAY_BE_LONG:
                     return await self._call_on_thread(session_id, rpc.operation)
                 return self._operations.call(session_id, rpc.operation)
             finally:
                 self._arm()
+                self.settle()
 
     async def _call_on_thread(self, session_id: int, operation: Element) -> Answer:
         self._on_thread = True
@@ -114,7 +124,7 @@ class Machine:
     def _state(self) -> Sequence[Element]:
         modules = frozenset(module.name for module in self.platform.modules)
         self.subscribers.follow(served_by(self.datastores.running))
-        about = Circumstances(self._clock.now(), self._booted, modules)
+        about = Circumstances(self._clock.now(), self._booted, modules, self.logins.refused)
         return [
             *usage_state(self.datastores.running, self.subscribers, about),
             *(chassis(self.serial) if self.platform.has(HARDWARE_MODULE) and self.serial else ()),
@@ -130,6 +140,55 @@ class Machine:
             )
 
         return {tag: does(answer) for tag, answer in answers_of(modules).items()}
+
+    # --- Subscribers ------------------------------------------------------------------------------
+
+    def now(self) -> Micros:
+        return self._clock.now()
+
+    def log_in(self, asked: Asked, count: int, protocol: str) -> int:
+        """Let so many ask for the first time; how many are refused."""
+        self.settle()
+        refused = self.logins.log_in(asked, count, self._clock.now(), protocol)
+        self.settle()
+        return refused
+
+    def log_out(self, asked: Asked, count: int) -> int:
+        """Let so many leave; how many did."""
+        left = self.logins.log_out(asked, count)
+        self.settle()
+        return left
+
+    def count_logins(self, asked: Asked) -> LoginCounts:
+        self.settle()
+        return self.logins.counts(asked, self._clock.now())
+
+    def settle(self) -> None:
+        """Let clients whose time has come ask again, and cut off those who stand on what is not served any more."""
+        if self._on_thread:
+            self._deferred.append(self.settle)
+            return
+        now = self._clock.now()
+        self.logins.advance(now)
+        if self._followed is not self.datastores.running:
+            self._followed = self.datastores.running
+            self.logins.follow(now)
+        self._arm_clients(now)
+
+    def _serving(self, asked: Asked) -> Sequence[Served]:
+        if self._read is not self.datastores.running:
+            self._read = self.datastores.running
+            self._served = serving(self._read)
+        return self._served.get(asked, ())
+
+    def _arm_clients(self, now: Micros) -> None:
+        if self._clients is not None:
+            self._clients.cancel()
+            self._clients = None
+        due = self.logins.next_due
+        if due is not None:
+            seconds = max(SOON, (due - now) / SECOND)
+            self._clients = asyncio.get_running_loop().call_later(seconds, self.settle)
 
     # --- What happens by itself -------------------------------------------------------------------
 
@@ -163,6 +222,7 @@ class Machine:
         action()
         if pending and not self.commit_pending:
             self._rolled_back()
+            self.settle()
 
     def _arm(self) -> None:
         """Set the timer to the end of the confirmed commit that is pending, if one is."""
@@ -179,6 +239,13 @@ class Machine:
             self._timer.cancel()
             self._timer = None
 
+    def stop(self) -> None:
+        """Let nothing happen by itself any more."""
+        self.disarm()
+        if self._clients is not None:
+            self._clients.cancel()
+            self._clients = None
+
     # --- What other people do ---------------------------------------------------------------------
 
     def edit(self, datastore: str, configuration: bytes, default_operation: str = "merge") -> None:
@@ -186,6 +253,7 @@ class Machine:
         self.datastores.edit_config(
             SOMEBODY, datastore, parse_configuration(configuration), default_operation
         )
+        self.settle()
 
     def find_served(self, addresses: str) -> Served:
         """What serves exactly these addresses; InvalidValue and NotFound as `find_range` says."""
@@ -204,12 +272,16 @@ class Machine:
         """A datastore's top-level elements."""
         return b"".join(etree.tostring(node) for node in self.datastores.get_config(datastore))
 
-    def restart(self, configuration: bytes | None) -> None:
-        """Start again: from `configuration` (which becomes the startup too) or from what it had saved."""
-        self.disarm()
-        self.subscribers.clear()
+    def restart(self, configuration: bytes | None, downtime: float = 0.0) -> None:
+        """Start again: from `configuration` (which becomes the startup too) or from what it had saved. Subscribers that
+        had logged in ask again when it is up, after `downtime` seconds."""
+        self.stop()
         self._booted = self._clock.now()
+        self.logins.restart(self._booted, Micros(self._booted + round(downtime * SECOND)))
+        self.subscribers.clear()
         self.datastores.reboot(None if configuration is None else self._parse(configuration))
+        self._followed = self.datastores.running
+        self._arm_clients(self._booted)
 
     def _parse(self, configuration: bytes) -> Element:
         self._large = self._large or len(configuration) > LARGE

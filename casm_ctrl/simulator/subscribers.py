@@ -7,8 +7,8 @@ What a model calls a range, a network, a section or a pool of prefixes is a `Ser
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.errors import InvalidValue, NotFound
@@ -67,13 +67,19 @@ class Circumstances:
     booted: Micros
     modules: frozenset[str]
     """The names of those that it has."""
+    refused: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """Requests that were refused since it started, by the pool's name and 4 or 6."""
 
 
 class Subscribers:
-    """How many addresses of each Served are in use, and the most that ever were."""
+    """How many addresses of each Served are in use, and the most that ever were.
+
+    Some are there because somebody said so (`set`), others because they logged in (`change`): both count.
+    """
 
     def __init__(self) -> None:
         self._used: dict[tuple[str, str], int] = {}
+        self._logged_in: dict[tuple[str, str], int] = {}
         self._peak: dict[tuple[str, str], int] = {}
         self._served: set[tuple[str, str]] = set()
 
@@ -90,19 +96,39 @@ class Subscribers:
         if used < 0:
             raise InvalidValue(f"{used} addresses cannot be in use", "give 0 or more")
         self._used[pool, entry] = used
-        self._peak[pool, entry] = max(used, self._peak.get((pool, entry), 0))
+        self._note_peak((pool, entry))
+
+    def change(self, pool: str, entry: str, by: int) -> None:
+        """So many more addresses of a range are in use by subscribers that log in; fewer where it is below 0."""
+        after = self._logged_in.get((pool, entry), 0) + by
+        if after:
+            self._logged_in[pool, entry] = after
+        else:
+            self._logged_in.pop((pool, entry), None)
+        self._note_peak((pool, entry))
 
     def clear(self) -> None:
-        """All subscribers leave and the peaks are forgotten, as after a restart."""
+        """All whom somebody put there leave and the peaks are forgotten, as after a restart."""
         self._used.clear()
         self._peak.clear()
 
     def used(self, pool: str, entry: str) -> int:
+        """As `set` said."""
         return self._used.get((pool, entry), 0)
+
+    def logged_in(self, pool: str, entry: str) -> int:
+        """As `change` said."""
+        return self._logged_in.get((pool, entry), 0)
 
     def count(self, served: Served) -> Count:
         key, total = (served.pool, served.entry), served.total
-        return Count(min(self._used.get(key, 0), total), total, min(self._peak.get(key, 0), total))
+        return Count(min(self._both(key), total), total, min(self._peak.get(key, 0), total))
+
+    def _both(self, key: tuple[str, str]) -> int:
+        return self._used.get(key, 0) + self._logged_in.get(key, 0)
+
+    def _note_peak(self, key: tuple[str, str]) -> None:
+        self._peak[key] = max(self._both(key), self._peak.get(key, 0))
 
 
 def find_range(all_served: Iterable[Served], text: str) -> Served:

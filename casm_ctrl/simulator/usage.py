@@ -27,6 +27,8 @@ class UsageModel:
     tell: Callable[[Element, Told, Circumstances], Element | None] | None
     """Given a copy of the top node with everything it serves: the top node of the state, which is either a
     new one or the one that was given, with state in it. None where the model has no state of usage."""
+    names: Callable[[Element], Mapping[str, Sequence[str]]] = lambda top: {}
+    """The pools behind names that AAA uses: those that are no pool's own, or stand for more than that one."""
 
 
 def _of(shapes: Sequence[Shape]) -> Callable[[Element], Iterator[Served]]:
@@ -35,12 +37,12 @@ def _of(shapes: Sequence[Shape]) -> Callable[[Element], Iterator[Served]]:
 
 MODELS = (
     UsageModel(ietf.POOLS_TOP, _of(ietf.POOL_SHAPES), ietf.tell_pools),
-    UsageModel(ietf.NAT_TOP, _of(ietf.NAT_SHAPES), ietf.tell_nat),
+    UsageModel(ietf.NAT_TOP, _of(ietf.NAT_SHAPES), ietf.tell_nat, ietf.name_instances),
     UsageModel(ietf.DHCP_TOP, _of(ietf.DHCP_SHAPES), ietf.tell_dhcp),
     UsageModel(vendors.DAPS_TOP, _of(vendors.DAPS_SHAPES), vendors.tell_daps),
-    UsageModel(vendors.BRAS4_TOP, _of(vendors.BRAS4_SHAPES), vendors.tell_sections),
+    UsageModel(vendors.BRAS4_TOP, _of(vendors.BRAS4_SHAPES), vendors.tell_sections, vendors.name_groups),
     UsageModel(vendors.BRAS6_TOP, vendors.read_bras6, vendors.tell_ipv6_pools),
-    UsageModel(vendors.JUNOS_TOP, _of(vendors.JUNOS_SHAPES), None),
+    UsageModel(vendors.JUNOS_TOP, _of(vendors.JUNOS_SHAPES), None, vendors.name_chains),
 )
 
 
@@ -49,6 +51,21 @@ def served_by(running: Element) -> Iterator[Served]:
     for model in MODELS:
         for top in running.iterchildren(model.top):
             yield from model.served(top)
+
+
+def serving(running: Element) -> Mapping[tuple[str, int], Sequence[Served]]:
+    """What serves subscribers who ask for a pool: by the name that AAA uses for it, and 4 or 6."""
+    found: dict[tuple[str, int], list[Served]] = {}
+    for model in MODELS:
+        for top in running.iterchildren(model.top):
+            own: dict[str, list[Served]] = {}
+            for one in model.served(top):
+                own.setdefault(one.pool, []).append(one)
+            pools = {**{name: [name] for name in own}, **model.names(top)}
+            for name, members in pools.items():
+                for one in (served for member in members for served in own.get(member, ())):
+                    found.setdefault((name, one.version), []).append(one)
+    return found
 
 
 def usage_state(running: Element, subscribers: Subscribers, about: Circumstances) -> list[Element]:

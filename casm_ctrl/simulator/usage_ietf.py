@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from lxml import etree
@@ -78,7 +78,17 @@ def tell_pools(top: Element, told: Told, about: Circumstances) -> Element | None
         state.text = "active" if every.used else "idle"
         if counts:
             _add_counts(seen, every, about.now)
+            for version in (4, 6):
+                refused = about.refused.get((name or "", version), 0)
+                _extend(seen, f"requests-refused-v{version}", str(refused))
+            _extend(seen, "counters-since", to_rfc3339(about.booted))
+    if counts:
+        _extend(status, "started-at", to_rfc3339(about.booted))
     return status if len(status) else None
+
+
+def _extend(parent: Element, name: str, text: str) -> None:
+    etree.SubElement(parent, f"{{{EXTENSION}}}{name}").text = text
 
 
 def _columns(line: tuple[object, Count]) -> tuple[int, int, int]:
@@ -88,8 +98,8 @@ def _columns(line: tuple[object, Count]) -> tuple[int, int, int]:
 
 def _add_counts(parent: Element, count: Count, now: Micros) -> None:
     for name, value in (("used", count.used), ("total", count.total), ("peak", count.peak)):
-        etree.SubElement(parent, f"{{{EXTENSION}}}addresses-{name}").text = str(value)
-    etree.SubElement(parent, f"{{{EXTENSION}}}sampled-at").text = to_rfc3339(now)
+        _extend(parent, f"addresses-{name}", str(value))
+    _extend(parent, "sampled-at", to_rfc3339(now))
 
 
 def _pool(name: str) -> str:
@@ -115,6 +125,18 @@ NAT_SHAPES = (
         "external-ip-pool",
     ),
 )
+
+
+def name_instances(top: Element) -> Mapping[str, Sequence[str]]:
+    """The policies that serve who asks for an instance by its name, and each of them alone as `NAME/POLICY`."""
+    names: dict[str, Sequence[str]] = {}
+    for instance in top.iterfind("{*}instances/{*}instance"):
+        number = text_at(instance, "id") or ""
+        name = text_at(instance, "name") or number
+        policies = [text_at(policy, "id") or "" for policy in instance.iterfind("{*}policy")]
+        names[name] = [f"{number}/{policy}" for policy in policies]
+        names |= {f"{name}/{policy}": [f"{number}/{policy}"] for policy in policies}
+    return names
 
 
 def tell_nat(top: Element, told: Told, about: Circumstances) -> Element | None:

@@ -138,6 +138,16 @@ def tell_sections(top: Element, told: Told, about: Circumstances) -> Element | N
     return top
 
 
+def name_groups(top: Element) -> Mapping[str, Sequence[str]]:
+    """The pools of each pool group, which is what AAA names."""
+    return {
+        text_at(group, "name") or "": [
+            (pool.text or "").strip() for pool in group.iterfind("{*}bind-pools/{*}pool-name")
+        ]
+        for group in top.iterfind("{*}pool-groups/{*}pool-group")
+    }
+
+
 def read_bras6(top: Element) -> Iterator[Served]:
     """Prefixes, each by the pool that binds it: the pool is what gives out, is locked and counts."""
     prefixes = {served.pool: served for served in read_served(top, _PREFIXES)}
@@ -184,20 +194,32 @@ JUNOS_SHAPES = tuple(
 )
 
 
+def name_chains(top: Element) -> Mapping[str, Sequence[str]]:
+    """The pools that serve who asks for one: itself, and those that it links to."""
+    links = {
+        text_at(pool, "name") or "": text_at(pool, "link")
+        for pool in top.iterfind("{*}access/{*}address-assignment/{*}pool")
+    }
+    chains = {}
+    for name in links:
+        chain: list[str] = []
+        follows: str | None = name
+        while follows in links and follows not in chain:
+            chain.append(follows)
+            follows = links[follows]
+        chains[name] = chain
+    return chains
+
+
 def answer_pool_statistics(running: Element, told: Told, operation: Element) -> Sequence[Element]:
     """get-address-assignment-pool-statistics: a pool and those that it links to, and all of them together."""
     name = text_at(operation, "get-address-assignment-pool-table-specific") or ""
-    links = {
-        text_at(pool, "name") or "": text_at(pool, "link")
-        for pool in running.iterfind(f"{JUNOS_TOP}/{{*}}access/{{*}}address-assignment/{{*}}pool")
-    }
-    if name not in links:
+    chains: dict[str, Sequence[str]] = {}
+    for top in running.iterchildren(JUNOS_TOP):
+        chains |= name_chains(top)
+    if name not in chains:
         raise rpc_error.invalid_value(f"there is no pool '{name}'", layer="application")
-    chain: list[str] = []
-    follows: str | None = name
-    while follows in links and follows not in chain:
-        chain.append(follows)
-        follows = links[follows]
+    chain = chains[name]
     counts: Mapping[str, Count] = {served.pool: count for served, count in told}
     lines = [(pool, counts.get(pool, Count(0, 0, 0))) for pool in chain]
     statistics = _top(_JUNOS_REPLY, "aaa-module-statistics")
