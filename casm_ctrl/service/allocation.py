@@ -85,8 +85,7 @@ def allocate(
     check(request)
 
     def body(tx: Transaction) -> Document:
-        sweep(tx)
-        return _allocate(tx, author, request)
+        return allocate_in(tx, author, request)
 
     if author.request_id is not None and not dry_run:
         answer = single.allocate_one(database, author, "allocate", request.arguments, request)
@@ -144,7 +143,9 @@ class _Cutting:
         return self.strategy or self.row.strategy or pool.strategy
 
 
-def _allocate(tx: Transaction, author: Author, request: Request) -> Document:
+def allocate_in(tx: Transaction, author: Author, request: Request) -> Document:
+    """`allocate` in a transaction of the caller's, of a request that was checked."""
+    sweep(tx)
     check_untouched(tx, request.device_pool, request.pools)
     row = the_device_pool(tx, request.device_pool)
     sources = choose_pools(tx, row, request)

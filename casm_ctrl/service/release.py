@@ -39,15 +39,22 @@ def release(
     """
 
     def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
-        if block.wanted is Wanted.ABSENT or block.state not in HELD:
-            return block
-        refuse_unmanaged(tx, block, "be released")
-        after = take_back(tx, author, block, "release", author.reason)
-        if not below_minimum:
-            check_minimum(tx, block)
-        return after
+        return release_block(tx, author, block, below_minimum=below_minimum)
 
     return each_block(database, author, "release", names, space, one, {"below-minimum": below_minimum})
+
+
+def release_block(
+    tx: Transaction, author: Author, block: BlockRow, *, below_minimum: bool = False
+) -> BlockRow | None:
+    """`release` of one block, in a transaction of the caller's. None where it became free at once."""
+    if block.wanted is Wanted.ABSENT or block.state not in HELD:
+        return block
+    refuse_unmanaged(tx, block, "be released")
+    after = take_back(tx, author, block, "release", author.reason)
+    if not below_minimum:
+        check_minimum(tx, block)
+    return after
 
 
 def take_back(tx: Transaction, author: Author, block: BlockRow, verb: str, reason: str) -> BlockRow | None:
@@ -88,14 +95,18 @@ def force_release(
 def drain(database: Database, author: Author, names: Sequence[str], *, space: str | None = None) -> Document:
     """Ask that the blocks serve who is there, and nobody new; sent with the next apply."""
 
-    def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
-        _refuse_leaving(block, "be drained")
-        refuse_unmanaged(tx, block, "be drained")
-        if block.wanted is Wanted.DRAINED:
-            return block
-        return blocks.set_wanted(tx, author, block, Wanted.DRAINED, "drain")
+    return each_block(
+        database, author, "drain", names, space, lambda tx, block: drain_block(tx, author, block)
+    )
 
-    return each_block(database, author, "drain", names, space, one)
+
+def drain_block(tx: Transaction, author: Author, block: BlockRow) -> BlockRow:
+    """`drain` of one block, in a transaction of the caller's."""
+    _refuse_leaving(block, "be drained")
+    refuse_unmanaged(tx, block, "be drained")
+    if block.wanted is Wanted.DRAINED:
+        return block
+    return blocks.set_wanted(tx, author, block, Wanted.DRAINED, "drain")
 
 
 def cancel_drain(
@@ -103,21 +114,25 @@ def cancel_drain(
 ) -> Document:
     """Take a drain or a release back, as long as no removal may have been sent."""
 
-    def one(tx: Transaction, block: BlockRow) -> BlockRow | None:
-        if block.state not in HELD:
-            _refuse_leaving(block, "be kept: a removal may have been sent")
-        if block.wanted is Wanted.PRESENT:
-            return block
-        refuse_unmanaged(tx, block, "be changed")
-        if block.expires_at is not None and block.expires_at <= tx.now:
-            raise IllegalTransition(
-                f"{block.label} cannot be kept: its lifetime ended at {to_rfc3339(block.expires_at)}",
-                f"give it a new one first, with 'casm renew {block.name}'",
-            )
-        routes.forget_gone(tx, block.id)
-        return blocks.set_wanted(tx, author, block, Wanted.PRESENT, "cancel-drain")
+    return each_block(
+        database, author, "cancel-drain", names, space, lambda tx, block: keep_block(tx, author, block)
+    )
 
-    return each_block(database, author, "cancel-drain", names, space, one)
+
+def keep_block(tx: Transaction, author: Author, block: BlockRow) -> BlockRow:
+    """`cancel_drain` of one block, in a transaction of the caller's."""
+    if block.state not in HELD:
+        _refuse_leaving(block, "be kept: a removal may have been sent")
+    if block.wanted is Wanted.PRESENT:
+        return block
+    refuse_unmanaged(tx, block, "be changed")
+    if block.expires_at is not None and block.expires_at <= tx.now:
+        raise IllegalTransition(
+            f"{block.label} cannot be kept: its lifetime ended at {to_rfc3339(block.expires_at)}",
+            f"give it a new one first, with 'casm renew {block.name}'",
+        )
+    routes.forget_gone(tx, block.id)
+    return blocks.set_wanted(tx, author, block, Wanted.PRESENT, "cancel-drain")
 
 
 def _refuse_leaving(block: BlockRow, what: str) -> None:

@@ -186,7 +186,7 @@ def outcomes_since(tx: Transaction, moment: int, most: int) -> list[tuple[str, s
     """(outcome, device pool, words) of the automatic changes since `moment` that ended or failed, those whose outcome
     is the newest first."""
     rows = tx.all(
-        "SELECT outcome, device_pool, words FROM decision WHERE acted_at > :moment AND outcome != 'pending'"
+        "SELECT outcome, device_pool, words FROM decision WHERE acted_at >= :moment AND outcome != 'pending'"
         " ORDER BY outcome_at DESC, id DESC LIMIT :most",
         moment=moment,
         most=most,

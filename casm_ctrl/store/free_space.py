@@ -129,6 +129,18 @@ def free_stock(tx: Transaction, pool_id: int, family: Family) -> FreeStock:
     return FreeStock(addresses, rows[0][0] if rows else None)
 
 
+def free_lengths(tx: Transaction, pool_id: int, longest: int, most: int) -> dict[int, int]:
+    """How many free prefixes of each length up to `longest` there are, of the `most` largest that anybody may have."""
+    rows = tx.all(
+        "SELECT length, COUNT(*) FROM (SELECT length FROM free_block WHERE pool_id = :pool AND tenant = 0"
+        " AND length <= :longest ORDER BY length LIMIT :most) AS largest GROUP BY length",
+        pool=pool_id,
+        longest=longest,
+        most=most,
+    )
+    return {row[0]: int(row[1]) for row in rows}
+
+
 def largest_free_length(tx: Transaction, pool_id: int) -> int | None:
     """The length of the largest free prefix that anybody may have, or None where there is none."""
     row = tx.first(

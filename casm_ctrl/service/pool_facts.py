@@ -1,0 +1,196 @@
+"""All that the store knows of the device pools of one device, in one snapshot: what decisions about them are made from.
+
+What it costs depends on the device's own blocks and samples, and not on how much else the store holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from casm_ctrl.addressing.capacity import gateway_address, parse_gateway, served_addresses
+from casm_ctrl.addressing.prefix import Family
+from casm_ctrl.base.automation import Automation
+from casm_ctrl.base.clock import SECOND, Micros
+from casm_ctrl.base.limits import DEFAULT_LIMITS, Limits
+from casm_ctrl.base.readings import Sample
+from casm_ctrl.service import samples
+from casm_ctrl.service.lookup import the_device
+from casm_ctrl.service.usage import pool_usage
+from casm_ctrl.store import (
+    adoptions,
+    automation,
+    blocks,
+    control_state,
+    decisions,
+    devices,
+    owners,
+    pools,
+    watches,
+)
+from casm_ctrl.store.blocks import BlockRow
+from casm_ctrl.store.control_state import BreakerRow, ControlledBlock, PoolControlRow
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.decisions import DecisionRow
+from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
+from casm_ctrl.store.free_space import free_lengths
+from casm_ctrl.store.pools import PoolRow
+from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.store.watches import WatchRow
+
+HOUR = 3600 * SECOND
+_DAY = 86_400 * SECOND
+_COUNTED = 1000
+"""So many free prefixes of a pool are counted by length, the largest; what else is free is counted in one sum."""
+
+
+@dataclass(frozen=True)
+class BlockFacts:
+    """A block of a device pool. `controlled`: what the loop knows of it. `capacity`: how many subscribers it serves
+    by its configuration. `managed`: it was not adopted, or somebody took it over."""
+
+    row: BlockRow
+    controlled: ControlledBlock | None
+    capacity: int
+    managed: bool
+
+
+@dataclass(frozen=True)
+class StockFacts:
+    """What is free of a pool: prefixes by length, and values in all. Both, and `size`, on the scale of `family`."""
+
+    pool: PoolRow
+    size: int
+    free: Mapping[int, int]
+    total_free: int
+
+
+@dataclass(frozen=True)
+class PoolFacts:
+    """A device pool. `samples` are those since `since` of `device_facts`, oldest first."""
+
+    row: DevicePoolRow
+    family: Family
+    automation: Automation
+    blocks: tuple[BlockFacts, ...]
+    samples: tuple[Sample, ...]
+    stock: tuple[StockFacts, ...]
+    control: PoolControlRow
+    held: str | None
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """A device, at one time. `changes` are the automatic ones of the last hour everywhere, as
+    store.decisions.changes_since tells them; `drains`: how many of the loop's go on here."""
+
+    now: Micros
+    device: DeviceRow
+    watch: WatchRow | None
+    limits: Limits
+    breaker: BreakerRow
+    changes: Sequence[tuple[str, int, int, int, int]]
+    drains: int
+    pools: tuple[PoolFacts, ...]
+    unfinished: tuple[DecisionRow, ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """Of a device pool: when its samples begin, and the peak of each of its last days that is over, oldest first."""
+
+    first_sample: Micros | None
+    peaks: tuple[int, ...]
+
+
+def device_facts(database: Database, device: str, *, back: int) -> DeviceFacts:
+    """What is known of `device` now, with the samples of the last `back` seconds. NotFound."""
+    with database.read() as tx:
+        return read_facts(tx, the_device(tx, device), back=back)
+
+
+def read_facts(tx: Transaction, device: DeviceRow, *, back: int) -> DeviceFacts:
+    adopted = {piece.block for piece in adoptions.pieces_on(tx, device.id)}
+    return DeviceFacts(
+        now=tx.now,
+        device=device,
+        watch=watches.find_watch(tx, device.id),
+        limits=DEFAULT_LIMITS,
+        breaker=control_state.get_breaker(tx),
+        changes=decisions.changes_since(tx, tx.now - HOUR),
+        drains=control_state.count_drains(tx, device.id),
+        pools=tuple(
+            _pool_facts(tx, row, adopted, tx.now - back * SECOND)
+            for row in owners.device_pools_on(tx, device.id)
+        ),
+        unfinished=tuple(decisions.unfinished_decisions(tx, device.id)),
+    )
+
+
+def _pool_facts(tx: Transaction, row: DevicePoolRow, adopted: set[int], since: int) -> PoolFacts:
+    known = control_state.blocks_of(tx, row.id)
+    sources = [pools.get_pool(tx, number) for number in devices.device_pool_sources(tx, row.id)]
+    by_id = {pool.id: pool for pool in sources}
+    return PoolFacts(
+        row=row,
+        family=sources[0].family,
+        automation=automation.get_automation(tx, row.id),
+        blocks=tuple(
+            BlockFacts(
+                block,
+                known.get(block.id),
+                block_capacity(row, by_id.get(block.pool_id) or pools.get_pool(tx, block.pool_id), block),
+                block.id not in adopted,
+            )
+            for block in blocks.list_blocks(tx, device_pool_id=row.id)
+        ),
+        samples=tuple(samples.recent(tx, row.id, since)),
+        stock=tuple(_stock(tx, pool, row) for pool in sources),
+        control=control_state.get_pool_control(tx, row.id),
+        held=held_by(tx, row, sources),
+    )
+
+
+def block_capacity(row: DevicePoolRow, pool: PoolRow, block: BlockRow) -> int:
+    """How many subscribers a block serves: addresses without gateway and edges, delegated prefixes, or one by port
+    set."""
+    if block.prefix.psid is not None:
+        return 1
+    if pool.delegated_length is not None:
+        return 1 << (pool.delegated_length - block.prefix.length)
+    kind, address, _ = parse_gateway(row.gateway)
+    return served_addresses(block.prefix, gateway_address(block.prefix, kind, address), row.serve_edges)
+
+
+def _stock(tx: Transaction, pool: PoolRow, row: DevicePoolRow) -> StockFacts:
+    longest = max(row.length, row.first_length or 0, row.next_length or 0)
+    usage = pool_usage(tx, pool)
+    shift = usage.scale.width - pool.family.width
+    free = free_lengths(tx, pool.id, longest, _COUNTED)
+    return StockFacts(pool, usage.total >> shift, free, usage.free >> shift)
+
+
+def held_by(tx: Transaction, row: DevicePoolRow, sources: Sequence[PoolRow]) -> str | None:
+    """What a person holds back from automatic changes of a device pool, and why, in words; None: nothing."""
+    subjects = [
+        ("all", 0, "all automatic changes"),
+        ("device", row.device_id, f"device {row.device}"),
+        ("device-pool", row.id, f"device pool {row.label}"),
+        *(("pool", pool.id, f"pool {pool.name}") for pool in sources),
+    ]
+    for kind, number, words in subjects:
+        hold = control_state.find_hold(tx, kind, number)
+        if hold is not None:
+            return f"{words} by {hold[0]}: {hold[1]}"
+    return None
+
+
+def history(database: Database, device_pool_id: int, days: int) -> History:
+    """The last `days` days of a device pool, and today. It reads rows for each day: not for every decision."""
+    with database.read() as tx:
+        today = tx.now - tx.now % _DAY
+        since = today - days * _DAY
+        hours = samples.hours(tx, device_pool_id, since)
+        spans = samples.days(tx, device_pool_id, since)
+        peaks = tuple(span.peak for span in spans if span.begin < today)
+        return History(hours[0].begin if hours else None, peaks)
