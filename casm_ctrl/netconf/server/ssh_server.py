@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncssh
 
 from casm_ctrl.netconf.server.serving import Channel
-from casm_ctrl.netconf.server.ssh_connection import accept_connection
+from casm_ctrl.netconf.server.ssh_connection import ServerConnection, accept_connection
 from casm_ctrl.netconf.server.ssh_gate import Authenticator, Gate, GatedServer
 from casm_ctrl.netconf.server.ssh_guard import MOST_AT_ONCE
 from casm_ctrl.netconf.server.ssh_session import SshSession
@@ -73,7 +73,7 @@ class SshListener:
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._connections: set[ServerConnection] = set()
         self._more_host_keys = more_host_keys
         self.host_key = host_key
 
@@ -135,9 +135,10 @@ class SshListener:
         """End every connection at once, with a reason where one is given, and go on listening, as a device does
         that restarts."""
         for connection in list(self._connections):
-            if reason is not None:
-                connection.disconnect(asyncssh.DISC_BY_APPLICATION, reason)
-            connection.abort()
+            if reason is None:
+                connection.abort()
+            else:
+                connection.end(reason)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
