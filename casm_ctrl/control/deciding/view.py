@@ -37,7 +37,7 @@ class BlockView:
     """A reading since it was allocated found a subscriber in it."""
     allocated_at: int = 0
     drained_at: int | None = None
-    """When its drain was asked for."""
+    """Since when the device was seen to drain it (state draining); None before that."""
     automatic_drain: bool = False
     """The loop asked for the drain: a person's drains are left alone."""
     managed: bool = True
@@ -74,10 +74,17 @@ class Stock:
     """Of the whole pool, in values of its family (a /24 of IPv4 has 256)."""
     free: Mapping[int, int]
     """How many free prefixes of which length there are, as they lie: two free halves of a block are not one."""
+    width: int = 32
+    """The bits of its family: 32, 128, or 48 for port sets."""
 
     def count(self, length: int) -> int:
         """How many blocks of `length` can be cut."""
         return sum(number << (length - have) for have, number in self.free.items() if have <= length)
+
+    @property
+    def left(self) -> int:
+        """What of `size` is free."""
+        return sum(number << (self.width - have) for have, number in self.free.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +133,10 @@ class PoolView:
     first_sample: int | None = None
     """When its history begins."""
     peaks: tuple[int, ...] = ()
-    """The highest usage of each of the last days that has samples, newest last; today is not among them."""
+    """The highest usage of each of the last days that has samples, newest last: the last one is today's so far."""
     expected_peak: int | None = None
-    """The most that its pattern of day and week lets expect in the next `drain_deadline` seconds or day, the
-    shorter; None: not known. What a pool gives back when the stock is scarce is measured by it."""
+    """The most that its pattern of day and week lets expect in the next hours; None: not known. What a device pool
+    gives back when the stock is scarce is measured by it."""
     last_grow: int | None = None
     last_shrink: int | None = None
     """When a drain or a return was last begun; one that was cancelled counts."""
