@@ -18,6 +18,7 @@ from casm_ctrl.cli import (
     exchange,
     failures,
     group,
+    hold,
     init,
     inspect_network,
     pool,
@@ -99,6 +100,7 @@ app.add_typer(route.app, name="route", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")
 inspect_network.register(app, "Devices")
 adopt.register(app, "Devices")
+hold.register(app, "Automation")
 serve.register(app, "Server")
 app.add_typer(access.app, name="access", rich_help_panel="Server")
 app.add_typer(user.app, name="user", rich_help_panel="Server")

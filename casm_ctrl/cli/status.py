@@ -85,6 +85,10 @@ def _show(found: Document) -> Iterable[RenderableType]:
     yield from _in_the_way(found)
     if found["clock-held"]:
         yield "The clock jumped: no block leaves quarantine until it was looked at; see 'casm accept-clock --help'."
+    if found["hold"]:
+        from casm_ctrl.cli.hold import hold_table
+
+        yield from titled("Held from automatic changes", hold_table(found["hold"]))
     if found["pool"]:
         rows = (
             (

@@ -14,7 +14,7 @@ from casm_ctrl.base.polling import EVERYWHERE, Polling, check_polling
 from casm_ctrl.service.edits import Done, refuse_twice
 from casm_ctrl.service.holding import release_held
 from casm_ctrl.service.lookup import the_device, the_space
-from casm_ctrl.store import automation, configuration_changes, devices, quotas
+from casm_ctrl.store import automation, configuration_changes, devices, holds, quotas
 from casm_ctrl.store.transaction import Transaction
 
 ON_DRIFT = ("report", "restore")
@@ -199,5 +199,6 @@ def remove_device(tx: Transaction, edit: RemoveDevice) -> Done:
         )
     release_held(tx, device.id, [])
     quotas.delete_quotas_on(tx, "device", device.id)
+    holds.delete_hold(tx, "device", device.id)
     devices.delete_device(tx, device)
     return Done("device-remove", "device", device.id, edit.name)

@@ -13,7 +13,7 @@ from casm_ctrl.base.errors import AlreadyExists, InUse, InvalidValue
 from casm_ctrl.base.identifiers import split_device_pool
 from casm_ctrl.service.edits import Done, refuse_twice
 from casm_ctrl.service.lookup import the_device, the_device_pool, the_group, the_pool
-from casm_ctrl.store import automation, blocks, devices, owners, pools
+from casm_ctrl.store import automation, blocks, devices, holds, owners, pools
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
@@ -308,5 +308,6 @@ def remove_device_pool(tx: Transaction, edit: RemoveDevicePool) -> Done:
             f"device pool '{edit.name}' still has {len(held)} block(s): {listed}",
             "release them, apply, and wait until their quarantine has ended",
         )
+    holds.delete_hold(tx, "device-pool", row.id)
     devices.delete_device_pool(tx, row.id)
     return Done("device-pool-remove", "device-pool", row.id, edit.name)

@@ -14,7 +14,7 @@ from casm_ctrl.service.holding import hold_seen
 from casm_ctrl.service.lookup import the_pool, the_space
 from casm_ctrl.service.occupancy import not_free
 from casm_ctrl.service.reservations import check_inside
-from casm_ctrl.store import blocks, free_space, pools, quotas
+from casm_ctrl.store import blocks, free_space, holds, pools, quotas
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
 
@@ -131,6 +131,7 @@ def remove_pool(tx: Transaction, edit: RemovePool) -> Done:
     for carve in cut:
         pools.delete_carve(tx, carve)
     quotas.delete_quotas_on(tx, "pool", pool.id)
+    holds.delete_hold(tx, "pool", pool.id)
     pools.delete_pool(tx, pool.id)
     for carve in cut:
         free_space.give(tx, carve.pool_id, carve.prefix)

@@ -109,6 +109,7 @@ def begin(casm: Casm) -> None:
         "quota set q4 --pool p4 --addresses 4096",
         "pool reserve p4 198.51.100.32/28 --reason kept",
         "device change bng1 --deadline tcp=2.5 --deadline commit=120",
+        "hold --device-pool bng1/home --reason later",
     ):
         assert casm(*line.split()).status == 0
 
@@ -190,6 +191,12 @@ ANSWERS = (
     ("release", "release b2"),
     ("release", "release b1 --force --reason dead"),
     ("accept-clock", "accept-clock"),
+    ("hold", "hold --reason maintenance"),
+    ("hold", "hold --device bng1 --reason maintenance"),
+    ("hold", "hold --pool p4 --reason maintenance"),
+    ("hold", "hold --device-pool bng1/home --reason maintenance"),
+    ("unhold", "unhold --device-pool bng1/home"),
+    ("holds", "holds"),
     ("pool-remove", "pool remove p6"),
 )
 

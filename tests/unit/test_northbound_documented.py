@@ -72,6 +72,8 @@ ANSWERS = {
     "manage-blocks": ("block-manage", ()),
     "confirm-routes": ("route-confirm", ()),
     "accept-clock": ("accept-clock", ("clock",)),
+    "hold": ("hold", ()),
+    "unhold": ("unhold", ()),
     "replace-device": ("device-replace", ()),
     "trace": ("trace", ("trace",)),
     "read-audit": ("audit", ()),

@@ -35,6 +35,8 @@ STORE_VERBS: Mapping[str, StoreVerb] = {
     "manage-blocks": store_verbs.manage_blocks,
     "confirm-routes": store_verbs.confirm_routes,
     "accept-clock": store_verbs.accept_clock,
+    "hold": store_verbs.hold,
+    "unhold": store_verbs.unhold,
     "replace-device": store_verbs.replace,
     "trace": store_verbs.trace,
     "read-audit": store_verbs.read_audit,

@@ -8,8 +8,9 @@ from casm_ctrl.base.errors import StoreFault
 from casm_ctrl.netconf.client.host_keys import HostKey
 from casm_ctrl.northbound.access.questions import Questions
 from casm_ctrl.northbound.verbs.context import Given, VerbContext
-from casm_ctrl.service import allocation, lifetime, management, release, rest, routes, sealing, views
+from casm_ctrl.service import allocation, holds, lifetime, management, release, rest, routes, sealing, views
 from casm_ctrl.service import trace as tracing
+from casm_ctrl.service.holds import KINDS
 from casm_ctrl.service.replacement import ReplaceDevice, replace_device
 from casm_ctrl.service.verb import Document
 
@@ -84,6 +85,22 @@ def confirm_routes(context: VerbContext, given: Given) -> Document:
 
 def accept_clock(context: VerbContext, given: Given) -> Document:
     return rest.accept_clock(context.database, given.author)
+
+
+def hold(context: VerbContext, given: Given) -> Document:
+    kind, subject = _held(given)
+    return holds.hold(context.database, given.author, kind, subject)
+
+
+def unhold(context: VerbContext, given: Given) -> Document:
+    kind, subject = _held(given)
+    return holds.unhold(context.database, given.author, kind, subject)
+
+
+def _held(given: Given) -> tuple[str, str | None]:
+    """What is named: its kind, and its name where it has one."""
+    kind = next(name for name in KINDS if name in given.values)
+    return kind, None if kind == "all" else given.values[kind]
 
 
 def replace(context: VerbContext, given: Given) -> Document:
