@@ -111,8 +111,11 @@ def cancel_drain(database: Database, made: Made, warrant: Warrant, block: int) -
     return _act(database, made, warrant, change, shrunk=True)
 
 
-def give_back(database: Database, made: Made, warrant: Warrant, block: int) -> Acted | Kept:
-    """Release a drained block: it goes with the next apply, once counts prove it empty.
+def give_back(
+    database: Database, made: Made, warrant: Warrant, block: int, *, forced: bool = False
+) -> Acted | Kept:
+    """Release a drained block: it goes with the next apply, once counts prove it empty; `forced`: also with the
+    subscribers that are still in it, as the operator's force-after says.
 
     LimitReached where its device pool would keep too few.
     """
@@ -121,6 +124,8 @@ def give_back(database: Database, made: Made, warrant: Warrant, block: int) -> A
         row = _the_block(tx, made, block)
         if row.wanted is Wanted.ABSENT:
             raise Superseded
+        if forced:
+            control_state.force(tx, block)
         after = release_block(tx, author, row)
         return (row if after is None else after,)
 

@@ -13,6 +13,7 @@ from casm_ctrl.store import (
     adoptions,
     block_numbers,
     blocks,
+    control_state,
     counts,
     devices,
     leases,
@@ -70,6 +71,8 @@ class Desired:
     """By block, where routes to it must be proven."""
     adopted: tuple[PieceRow, ...] = ()
     """Blocks that were adopted here and that nobody manages, with their objects: they are not rendered."""
+    forced: frozenset[int] = frozenset()
+    """Released blocks whose drain took longer than their device pool's force-after: they go with their subscribers."""
 
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
@@ -102,6 +105,7 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         findings=tuple(observations.list_findings(tx, device_id=device.id)),
         adopted=tuple(adoptions.pieces_on(tx, device.id)),
         pending=leases.get_pending(tx, device.id),
+        forced=control_state.forced_blocks(tx, device.id),
         last_block=block_numbers.last_block_number(tx),
         counted_elsewhere=counts.counted_elsewhere(
             tx, (b.id for held in by_pool.values() for b in held if b.wanted is Wanted.ABSENT), device.id

@@ -40,14 +40,14 @@ class BreakerRow:
 @dataclass(frozen=True)
 class ControlledBlock:
     """A block that the loop added (by decision `added_by`) or drains (by `drained_by`, since `drained_at`). `used`: a
-    reading found a subscriber in it. `overdue_at`: when it was told that the drain is late."""
+    reading found a subscriber in it. `forced`: its drain took too long, and it goes with its subscribers."""
 
     block_id: int
     added_by: int | None
     used: bool
     drained_by: int | None
     drained_at: Micros | None
-    overdue_at: Micros | None
+    forced: bool
 
 
 # --- Device pools ---------------------------------------------------------------------------------
@@ -138,11 +138,13 @@ def close_breaker(tx: Transaction, *, tried: bool) -> None:
 def blocks_of(tx: Transaction, device_pool_id: int) -> dict[int, ControlledBlock]:
     """What the loop knows of the blocks of a device pool, by number."""
     rows = tx.all(
-        "SELECT block_id, added_by, used, drained_by, drained_at, overdue_at FROM control_block"
+        "SELECT block_id, added_by, used, drained_by, drained_at, forced FROM control_block"
         " WHERE device_pool_id = :id",
         id=device_pool_id,
     )
-    return {row[0]: ControlledBlock(row[0], row[1], bool(row[2]), *row[3:]) for row in rows}
+    return {
+        row[0]: ControlledBlock(row[0], row[1], bool(row[2]), row[3], row[4], bool(row[5])) for row in rows
+    }
 
 
 def add_block(tx: Transaction, block_id: int, device_pool_id: int, decision_id: int) -> None:
@@ -160,7 +162,7 @@ def begin_drain(tx: Transaction, block_id: int, device_pool_id: int, decision_id
     tx.run(
         "INSERT INTO control_block (block_id, device_pool_id, used, drained_by, drained_at)"
         " VALUES (:block, :pool, 1, :decision, :now) ON CONFLICT (block_id) DO UPDATE SET"
-        " drained_by = :decision, drained_at = :now, overdue_at = NULL",
+        " drained_by = :decision, drained_at = :now, forced = 0",
         block=block_id,
         pool=device_pool_id,
         decision=decision_id,
@@ -174,14 +176,25 @@ def note_blocks(tx: Transaction, device_pool_id: int, used: Iterable[int]) -> No
         "UPDATE control_block SET used = 1 WHERE block_id = :block AND used = 0", ({"block": n} for n in used)
     )
     tx.run(
-        "UPDATE control_block SET drained_by = NULL, drained_at = NULL, overdue_at = NULL WHERE device_pool_id = :id"
+        "UPDATE control_block SET drained_by = NULL, drained_at = NULL, forced = 0 WHERE device_pool_id = :id"
         " AND drained_by IS NOT NULL AND block_id IN (SELECT id FROM block WHERE wanted = 'present')",
         id=device_pool_id,
     )
 
 
-def note_overdue(tx: Transaction, block_id: int) -> None:
-    tx.run("UPDATE control_block SET overdue_at = :now WHERE block_id = :id", now=tx.now, id=block_id)
+def force(tx: Transaction, block_id: int) -> None:
+    """It goes with the subscribers that are still in it."""
+    tx.run("UPDATE control_block SET forced = 1 WHERE block_id = :id", id=block_id)
+
+
+def forced_blocks(tx: Transaction, device_id: int) -> frozenset[int]:
+    """The blocks on a device that go with their subscribers."""
+    rows = tx.all(
+        "SELECT control_block.block_id FROM control_block JOIN block_member"
+        " ON block_member.block_id = control_block.block_id WHERE device_id = :id AND forced = 1",
+        id=device_id,
+    )
+    return frozenset(row[0] for row in rows)
 
 
 def count_drains(tx: Transaction, device_id: int) -> int:

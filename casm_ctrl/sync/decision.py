@@ -92,6 +92,13 @@ def _take_back(
         decision.removed.append(block)
     elif count is not None and abilities.usage is UsageKind.COUNT:
         elsewhere = desired.counted_elsewhere.get(block.id, 0)
+        if block.id in desired.forced and block.state is State.DRAINING and count + elsewhere:
+            decision.removed.append(block)
+            decision.warnings.append(
+                f"{block.label} is withdrawn with {count + elsewhere:,} of its addresses in use: its drain took longer"
+                " than drain-deadline and force-after"
+            )
+            return
         _take_back_counted(decision, block, count, elsewhere, abilities.drain)
     else:
         _take_back_unknown(decision, pool, block, desired.now, abilities.drain)

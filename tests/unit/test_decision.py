@@ -179,6 +179,17 @@ def test_a_count_of_many_is_told() -> None:
     assert found.waiting == {1: "b1 10.0.1.0/24 drains: 1,234 of its addresses are still in use"}
 
 
+def test_a_drain_that_is_forced_ends_with_subscribers_in_it() -> None:
+    """But it is not proven empty, and a block that is not drained yet is drained first."""
+    row = block(Wanted.ABSENT, State.DRAINING)
+    found = decide(dataclasses.replace(desired(row), forced=frozenset({1})), frozenset({1}), {1: 7}, BOTH)
+    assert outcome(found) == "removed"
+    assert "withdrawn with 7 of its addresses in use" in found.warnings[0]
+    row = block(Wanted.ABSENT, State.INSTALLED)
+    found = decide(dataclasses.replace(desired(row), forced=frozenset({1})), frozenset({1}), {1: 7}, BOTH)
+    assert outcome(found) == "drained, waits"
+
+
 def test_subscribers_that_are_cut_off_are_told_of() -> None:
     row = block(Wanted.ABSENT, State.INSTALLED)
     found = decide(desired(row), frozenset({1}), {1: 7}, COUNTS_ONLY)

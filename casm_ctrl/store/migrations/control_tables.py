@@ -118,7 +118,7 @@ CREATE TABLE decision_block (
 CREATE INDEX decision_block_of ON decision_block (block_id, decision_id);
 
 -- Blocks that the loop added or drains, by the decisions to do so. used: a reading found a subscriber in it.
--- overdue_at: when it was told that its drain is late.
+-- forced: its drain took too long, and it goes with its subscribers.
 CREATE TABLE control_block (
     block_id INTEGER PRIMARY KEY REFERENCES block ON DELETE CASCADE,
     device_pool_id INTEGER NOT NULL REFERENCES device_pool ON DELETE CASCADE,
@@ -126,7 +126,7 @@ CREATE TABLE control_block (
     used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
     drained_by INTEGER,
     drained_at INTEGER,
-    overdue_at INTEGER
+    forced INTEGER NOT NULL DEFAULT 0 CHECK (forced IN (0, 1))
 );
 CREATE INDEX control_block_of ON control_block (device_pool_id);
 
