@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casm_ctrl.control.deciding.demand import measure
-from casm_ctrl.control.deciding.grow import grow, is_stale, why_enough
+from casm_ctrl.control.deciding.grow import grow, is_stale, leave_at_mark
 from casm_ctrl.control.deciding.shrink import follow_drain, shrink
 from casm_ctrl.control.deciding.view import NONE, Decision, PoolView
 from casm_ctrl.control.deciding.words import last, leave
@@ -26,8 +26,5 @@ def decide(view: PoolView, now: int) -> Decision:
         return leave(
             view, demand, "stale", f"its last reading is {ago} old: nothing is known of what it needs"
         )
-    found = follow_drain(view, demand, now)
-    if found is not None:
-        return found
-    enough = why_enough(view, demand, now)
-    return shrink(view, demand, now) if enough is None else leave(view, demand, *enough)
+    found = follow_drain(view, demand, now) or leave_at_mark(view, demand, now)
+    return shrink(view, demand, now) if found is None else found

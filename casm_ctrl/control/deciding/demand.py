@@ -155,7 +155,8 @@ def _refusing(readings: Sequence[Reading]) -> bool:
 def _rate(readings: Sequence[Reading], level: int) -> float:
     """Logins less logouts per second, at least, over both windows; 0 while no two readings are so far apart.
 
-    A device that is full and does not tell whom it refuses shows no more than it has: then the faster counts.
+    A device that is full and does not tell whom it refuses shows no more than it has: then the faster counts. Where
+    it told that it refused some, it is known what they need, and what came with them is no rate.
     """
     last = readings[-1]
     rates: list[float] = []
@@ -163,6 +164,8 @@ def _rate(readings: Sequence[Reading], level: int) -> float:
         for index in range(len(readings) - 2, -1, -1):
             apart = last.at - readings[index].at
             if apart >= window:
+                if readings[index].refused != last.refused:
+                    return 0.0
                 rates.append((level - _level(readings, index)) * SECOND / apart)
                 break
     if not rates:

@@ -163,28 +163,30 @@ def is_scarce(view: PoolView) -> bool:
     return sum(stock.left for stock in view.stock) * 100 < view.limits.scarce_at * size
 
 
-def why_enough(view: PoolView, demand: Demand, now: int) -> tuple[str, str] | None:
-    """(rule, words) of why a device pool that is at its mark gets nothing; None where it is not at its mark."""
+def leave_at_mark(view: PoolView, demand: Demand, now: int) -> Decision | None:
+    """Why a device pool that is at its mark gets nothing; None where it is not at its mark."""
     policy = view.policy
     total = demand.capacity + demand.coming
     if not crosses(policy, demand.serving, demand.capacity, demand.capacity + 1):
         return None
     full = f"{use(demand.serving, demand.capacity)}, {grow_mark(policy)}"
     if not crosses(policy, demand.serving, total, total + 1):
-        return "on-its-way", f"{full}, and blocks for {demand.coming} more are on their way"
+        return leave(
+            view, demand, "on-its-way", f"{full}, and blocks for {demand.coming} more are on their way"
+        )
     block = block_capacity(view, policy.next_length or policy.length)
     room = total - demand.serving
     if not crosses(policy, demand.serving, total, block) and demand.expected <= total:
         words = f"{full}, but {room} are free, as many as a block has, and {demand.expected} are expected at the most"
-        return "enough-free", words
+        return leave(view, demand, "enough-free", words)
     if not _agree(view, total, block if demand.expected <= total else 0, now):
         wanted = max(2, view.limits.gentle_readings) if is_gentle(view, now) else 2
-        return "one-reading", f"{full}, but not in {wanted} readings"
+        return leave(view, demand, "one-reading", f"{full}, but not in {wanted} readings")
     words = (
         f"{full}, but less than {view.limits.scarce_at} % of the stock is left, and the {demand.expected} that are "
         "expected fit"
     )
-    return "enough-while-scarce", words
+    return leave(view, demand, "enough-while-scarce", words, alarm=POOL_LOW)
 
 
 def _drain_to_cancel(view: PoolView) -> BlockView | None:
