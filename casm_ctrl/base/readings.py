@@ -29,7 +29,8 @@ class BlockReading:
 
 @dataclass(frozen=True, slots=True)
 class PoolReading:
-    """How full a device pool is on one device. `refused`: logins that it refused since it started.
+    """How full a device pool is on one device. `refused`: logins that it refused since `refused_since`, or since it
+    started where it does not say when the counter began.
 
     `blocks` is empty where the device told of the device pool as a whole.
     """
@@ -40,15 +41,20 @@ class PoolReading:
     capacity: int
     blocks: tuple[BlockReading, ...] = ()
     refused: int | None = None
+    refused_since: Micros | None = None
 
     @staticmethod
     def of_blocks(
-        pool: int, label: str, blocks: Iterable[BlockReading], refused: int | None = None
+        pool: int,
+        label: str,
+        blocks: Iterable[BlockReading],
+        refused: int | None = None,
+        refused_since: Micros | None = None,
     ) -> PoolReading:
         """Of counts: the device pool is the sum of its blocks."""
         known = tuple(sorted(blocks, key=lambda block: block.block))
         used, capacity = sum(block.used for block in known), sum(block.capacity for block in known)
-        return PoolReading(pool, label, used, capacity, known, refused)
+        return PoolReading(pool, label, used, capacity, known, refused, refused_since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,8 @@ class DeviceReading:
 
     `at` is our time and `sampled_at` the device's own, where it tells one; `booted_at`: when it started. `missing`:
     blocks that its configuration holds and its report does not; `absent`: installed blocks that its configuration
-    does not hold. `strangers`: objects with a mark of ours for a block that is not this device's.
+    does not hold. `strangers`: objects with the mark of a block that is not this device's. `faults`: values that
+    cannot be true, each with where it stands.
     """
 
     device: str
@@ -70,6 +77,7 @@ class DeviceReading:
     missing: tuple[int, ...] = ()
     absent: tuple[int, ...] = ()
     strangers: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +92,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A reading that cannot be true. `kind` is one word for what is wrong, `reason` a sentence with the numbers."""
+    """A reading that cannot be true. `kind` is one word for what is wrong, `reason` a sentence with the numbers.
+
+    `grave`: somebody should know; what says nothing new is only left out. `renewed`: clocks and counters that began
+    anew are believed from here on, where the next reading goes on from them.
+    """
 
     device: str
     kind: str
     reason: str
+    grave: bool = True
+    renewed: DeviceReading | None = None
 
 
 # --- What is kept ---------------------------------------------------------------------------------
@@ -97,7 +111,7 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """How full a device pool was at a moment: summed over the members of its owner. `refused`: as the device that
-    told this counts, since it started."""
+    told this counts, since `refused_since`."""
 
     at: Micros
     source: str
@@ -108,6 +122,8 @@ class Sample:
     refused: int | None = None
     restarted: bool = False
     suspicious: bool = False
+    sampled_at: Micros | None = None
+    refused_since: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)

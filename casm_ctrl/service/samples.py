@@ -74,8 +74,10 @@ def _completed(told: PoolReading, known: PoolReading | None) -> PoolReading:
         return told
     blocks: dict[int, BlockReading] = {block.block: block for block in known.blocks}
     blocks |= {block.block: block for block in told.blocks}
-    refused = known.refused if told.refused is None else told.refused
-    return PoolReading.of_blocks(told.pool, told.label, blocks.values(), refused)
+    counter = known if told.refused is None else told
+    return PoolReading.of_blocks(
+        told.pool, told.label, blocks.values(), counter.refused, counter.refused_since
+    )
 
 
 def last_reading(tx: Transaction, device: str) -> DeviceReading | None:

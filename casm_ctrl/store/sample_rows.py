@@ -58,6 +58,8 @@ class PollRow:
             told.refused,
             self.restarted,
             self.suspicious,
+            self.sampled_at,
+            told.refused_since,
         )
 
 
@@ -71,10 +73,17 @@ def pack_poll(row: PollRow) -> bytes:
         put_signed(out, (row.at - row.sampled_at) // _MILLI)
     put_varint(out, len(row.pools))
     last = number = 0
+    since = row.at
     for pool in sorted(row.pools, key=lambda reading: reading.pool):
         put_varint(out, pool.pool - last)
         last = pool.pool
         put_count(out, 0 if pool.refused is None else pool.refused + 1)
+        if pool.refused is not None:
+            began = pool.refused_since
+            put_varint(out, began is not None)
+            if began is not None:
+                put_signed(out, (began - since) // _MILLI)
+                since = Micros(since + (began - since) // _MILLI * _MILLI)
         used, capacity = sum(b.used for b in pool.blocks), sum(b.capacity for b in pool.blocks)
         summed = (used, capacity) == (pool.used, pool.capacity)
         put_varint(out, len(pool.blocks) << 1 | (not summed))
@@ -98,9 +107,13 @@ def unpack_poll(at: int, data: bytes) -> PollRow:
     sampled = Micros(at - reader.signed() * _MILLI) if flags & _SAMPLED else None
     pools, others = [], {}
     last = number = 0
+    since = at
     for _ in range(reader.varint()):
         last += reader.varint()
-        refused = reader.count()
+        refused, began = reader.count(), None
+        if refused and reader.varint():
+            since += reader.signed() * _MILLI
+            began = Micros(since)
         head = reader.varint()
         totals = (reader.count(), reader.count()) if head & 1 else None
         blocks = []
@@ -114,7 +127,9 @@ def unpack_poll(at: int, data: bytes) -> PollRow:
             if elsewhere:
                 others[number] = elsewhere
         used, capacity = totals or (used, capacity)
-        pools.append(PoolReading(last, "", used, capacity, tuple(blocks), refused - 1 if refused else None))
+        pools.append(
+            PoolReading(last, "", used, capacity, tuple(blocks), refused - 1 if refused else None, began)
+        )
     return PollRow(
         Micros(at),
         NOTICE if flags & _NOTICE else POLL,

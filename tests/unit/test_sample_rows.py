@@ -66,7 +66,8 @@ POOLS = st.one_of(
         st.integers(1, 1 << 40),
         st.just(""),
         st.lists(BLOCKS, max_size=5, unique_by=lambda block: block.block),
-        st.one_of(st.none(), st.integers(0, 1 << 40)),
+        st.integers(0, 1 << 40),
+        st.one_of(st.none(), st.integers(0, 10_000_000).map(lambda ms: Micros(NOW - ms * 1000))),
     ),
     st.builds(PoolReading, st.integers(1, 1 << 40), st.just(""), COUNTS, COUNTS),
 )
