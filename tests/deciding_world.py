@@ -20,7 +20,7 @@ def prefix(index: int, length: int = 24) -> Prefix:
     return Prefix(Family.IPV4, (10 << 24) + (index << (32 - length)), length)
 
 
-def block(number: int, used: int = 0, **values: Any) -> BlockView:
+def block(number: int, used: int | None = 0, **values: Any) -> BlockView:
     """A /24 with 254 addresses that serves, as a person allocated it long ago."""
     given: dict[str, Any] = {"prefix": prefix(number), "capacity": 254, "allocated_at": NOW - 30 * DAY}
     return BlockView(number=number, used=used, **(given | values))
