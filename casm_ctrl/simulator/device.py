@@ -15,7 +15,7 @@ from casm_ctrl.base.clock import Clock, SystemClock
 from casm_ctrl.netconf.messages import Answer, Data, Errors, Ok, Rpc
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
 from casm_ctrl.netconf.server.conversation import ServerSession
-from casm_ctrl.netconf.server.serving import Channel, NoAnswer, serve
+from casm_ctrl.netconf.server.serving import Channel, NoAnswer, Outgoing, serve
 from casm_ctrl.netconf.server.ssh_server import SshListener
 from casm_ctrl.simulator.crowd import Crowd
 from casm_ctrl.simulator.faults import GARBAGE, Fault, FaultKind, Faults, filler
@@ -23,6 +23,7 @@ from casm_ctrl.simulator.flash import Flash, Saved
 from casm_ctrl.simulator.journal import Entry, Journal, Moment, names_of
 from casm_ctrl.simulator.machine import SOMEBODY, Machine
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
+from casm_ctrl.simulator.subscriptions import CREATE
 
 
 class SimulatedDevice(Crowd):
@@ -220,6 +221,7 @@ class SimulatedDevice(Crowd):
         entry = sessions.open(channel.username, channel.source_host, channel.abort)
         self._channels[entry.session_id] = channel
         session = ServerSession(entry.session_id, self._machine.capabilities, counters=entry.counters)
+        outgoing = Outgoing(channel, session)
         noted: Entry
 
         async def call(rpc: Rpc) -> Answer:
@@ -230,9 +232,11 @@ class SimulatedDevice(Crowd):
 
         def replied(rpc: Rpc) -> None:
             self.journal.reach(noted, Moment.REPLIED)
+            if rpc.operation.tag == CREATE:
+                self._machine.subscriptions.begin(session.session_id, outgoing.send)
 
         try:
-            await serve(channel, session, call, replied)
+            await serve(channel, session, call, replied, outgoing=outgoing)
         finally:
             sessions.end(entry.session_id, session.ending)
             del self._channels[entry.session_id]

@@ -181,6 +181,11 @@ class Logins:
         """Requests that were refused since the device started, by pool."""
         return {asked: pool.refused - pool.told_refused for asked, pool in list(self._pools.items())}
 
+    @property
+    def all_refused(self) -> int:
+        """Requests that were refused since the simulator began."""
+        return sum(pool.refused for pool in list(self._pools.values()))
+
     # --- What happens to it -----------------------------------------------------------------------
 
     @property

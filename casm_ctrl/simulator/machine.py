@@ -18,9 +18,11 @@ from casm_ctrl.netconf.server.monitoring import netconf_state
 from casm_ctrl.netconf.server.sessions import Sessions
 from casm_ctrl.simulator.hardware import HARDWARE_MODULE, chassis
 from casm_ctrl.simulator.logins import Asked, LoginCounts, Logins
+from casm_ctrl.simulator.notices import Notices
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
 from casm_ctrl.simulator.platform import load_platform
 from casm_ctrl.simulator.subscribers import Circumstances, Served, Subscribers, find_range
+from casm_ctrl.simulator.subscriptions import CREATE, Subscriptions, streams_state
 from casm_ctrl.simulator.usage import Answers, answers_of, served_by, serving, usage_state
 
 LARGE = 64 * 1024
@@ -55,9 +57,14 @@ class Machine:
         self.capabilities = (*options.protocol_capabilities, *self.platform.capabilities)
         self.subscribers = Subscribers()
         self.logins = Logins(self.subscribers, self._serving, random.Random(options.name))  # noqa: S311
+        self.notices = Notices()
+        self.subscriptions = Subscriptions(interleave=options.interleave)
         self.serial = options.serial
         self.sessions = Sessions(clock, self._session_ended, first_id=options.first_session_id)
         self._clock = clock
+        self._modules = frozenset(module.name for module in self.platform.modules)
+        self._tells = options.notifications
+        self._noticed: tuple[int, int, Element] | None = None
         self._booted = clock.now()
         self._rolled_back = rolled_back
         self._rollback_delay = rollback_delay
@@ -86,7 +93,7 @@ class Machine:
             self.capabilities,
             self.platform.modules,
             self._state,
-            self._own_operations(options.operations),
+            {**self._own_operations(options.operations), **self._subscribing()},
         )
 
     # --- What it is asked -------------------------------------------------------------------------
@@ -98,6 +105,7 @@ class Machine:
             if self.sessions.get(session_id) is None:
                 # Its locks are released already: what it takes now nobody would release.
                 raise ConnectionAbortedError(f"session {session_id} was killed")
+            self.subscriptions.check(session_id, rpc.operation)
             self.expire_due()
             self.settle()
             try:
@@ -122,14 +130,19 @@ class Machine:
                 action()
 
     def _state(self) -> Sequence[Element]:
-        modules = frozenset(module.name for module in self.platform.modules)
         self.subscribers.follow(served_by(self.datastores.running))
-        about = Circumstances(self._clock.now(), self._booted, modules, self.logins.refused)
         return [
-            *usage_state(self.datastores.running, self.subscribers, about),
+            *usage_state(self.datastores.running, self.subscribers, self._circumstances()),
+            *([streams_state()] if self._tells else ()),
             *(chassis(self.serial) if self.platform.has(HARDWARE_MODULE) and self.serial else ()),
             netconf_state(self.capabilities, self.platform.modules, self.sessions, self.datastores.locks()),
         ]
+
+    def _circumstances(self) -> Circumstances:
+        return Circumstances(self._clock.now(), self._booted, self._modules, self.logins.refused)
+
+    def _subscribing(self) -> Mapping[str, Operation]:
+        return {CREATE: self.subscriptions.create} if self._tells else {}
 
     def _own_operations(self, modules: Sequence[str]) -> Mapping[str, Operation]:
         """The operations of vendors that the device does, by tag."""
@@ -164,7 +177,8 @@ class Machine:
         return self.logins.counts(asked, self._clock.now())
 
     def settle(self) -> None:
-        """Let clients whose time has come ask again, and cut off those who stand on what is not served any more."""
+        """Let clients whose time has come ask again, cut off those who stand on what is not served any more, and tell
+        who subscribed what is to be told."""
         if self._on_thread:
             self._deferred.append(self.settle)
             return
@@ -173,7 +187,19 @@ class Machine:
         if self._followed is not self.datastores.running:
             self._followed = self.datastores.running
             self.logins.follow(now)
+        if self._tells:
+            self._notice(now)
         self._arm_clients(now)
+
+    def _notice(self, now: Micros) -> None:
+        """Tell at once what changed in the pools, where something did."""
+        due = self.notices.next_due
+        state = (self.subscribers.version, self.logins.all_refused, self.datastores.running)
+        if not any(state[:2]) or (state == self._noticed and (due is None or due > now)):
+            return
+        self._noticed = state
+        for content in self.notices.judge(self.datastores.running, self.subscribers, self._circumstances()):
+            self.subscriptions.tell(now, content)
 
     def _serving(self, asked: Asked) -> Sequence[Served]:
         if self._read is not self.datastores.running:
@@ -185,8 +211,9 @@ class Machine:
         if self._clients is not None:
             self._clients.cancel()
             self._clients = None
-        due = self.logins.next_due
-        if due is not None:
+        moments = [due for due in (self.logins.next_due, self.notices.next_due) if due is not None]
+        if moments:
+            due = min(moments)
             seconds = max(SOON, (due - now) / SECOND)
             self._clients = asyncio.get_running_loop().call_later(seconds, self.settle)
 
@@ -198,6 +225,7 @@ class Machine:
         return self.datastores.next_deadline() is not None
 
     def _session_ended(self, session_id: int) -> None:
+        self.subscriptions.end(session_id)
         delay = self._rollback_delay()
         if delay and self.commit_pending:
             asyncio.get_running_loop().call_later(delay, self._release, session_id)
@@ -266,6 +294,7 @@ class Machine:
         if heed_drain and any(one.drained for one in served if (one.pool, one.entry) == (pool, entry)):
             used = min(used, self.subscribers.used(pool, entry))
         self.subscribers.set(pool, entry, used)
+        self.settle()
         return used
 
     def configuration(self, datastore: str = "running") -> bytes:
@@ -279,6 +308,7 @@ class Machine:
         self._booted = self._clock.now()
         self.logins.restart(self._booted, Micros(self._booted + round(downtime * SECOND)))
         self.subscribers.clear()
+        self.notices.clear()
         self.datastores.reboot(None if configuration is None else self._parse(configuration))
         self._followed = self.datastores.running
         self._arm_clients(self._booted)

@@ -18,6 +18,7 @@ from casm_ctrl.netconf.names import (
     VALIDATE_1_1,
     WRITABLE_RUNNING,
 )
+from casm_ctrl.simulator.subscriptions import INTERLEAVE_1_0, NOTIFICATION_1_0
 from casm_ctrl.simulator.usage import OPERATIONS
 
 CONFIRMED_COMMIT = {"1.0": (CONFIRMED_COMMIT_1_0,), "1.1": (CONFIRMED_COMMIT_1_1,), "": ()}
@@ -51,6 +52,10 @@ class SimulatedDeviceOptions:
     writable_running: bool = False
     rollback_on_error: bool = True
     """Without it the capability is not announced; an edit that fails changes nothing all the same."""
+    notifications: bool = True
+    """It tells of its pools by itself to who subscribes (RFC 5277)."""
+    interleave: bool = False
+    """A session that subscribed may go on asking."""
     running: bytes = b""
     """Configuration that it leaves the factory with: top-level elements in XML."""
     host_key: bytes | None = None
@@ -84,5 +89,7 @@ class SimulatedDeviceOptions:
             capabilities.append(WRITABLE_RUNNING)
         if self.rollback_on_error:
             capabilities.append(ROLLBACK_ON_ERROR)
+        if self.notifications:
+            capabilities += [NOTIFICATION_1_0, *([INTERLEAVE_1_0] * self.interleave)]
         own = (ModuleCapability(name, OPERATIONS[name][0], None).capability for name in self.operations)
         return (*capabilities, VALIDATE_1_1, *own)

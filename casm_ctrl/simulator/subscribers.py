@@ -78,6 +78,8 @@ class Subscribers:
     """
 
     def __init__(self) -> None:
+        self.version = 0
+        """How often something changed."""
         self._used: dict[tuple[str, str], int] = {}
         self._logged_in: dict[tuple[str, str], int] = {}
         self._peak: dict[tuple[str, str], int] = {}
@@ -89,6 +91,7 @@ class Subscribers:
         for key in self._served - served:
             self._used.pop(key, None)
             self._peak.pop(key, None)
+            self.version += 1
         self._served = served
 
     def set(self, pool: str, entry: str, used: int) -> None:
@@ -111,6 +114,7 @@ class Subscribers:
         """All whom somebody put there leave and the peaks are forgotten, as after a restart."""
         self._used.clear()
         self._peak.clear()
+        self.version += 1
 
     def used(self, pool: str, entry: str) -> int:
         """As `set` said."""
@@ -128,6 +132,7 @@ class Subscribers:
         return self._used.get(key, 0) + self._logged_in.get(key, 0)
 
     def _note_peak(self, key: tuple[str, str]) -> None:
+        self.version += 1
         self._peak[key] = max(self._both(key), self._peak.get(key, 0))
 
 
