@@ -60,3 +60,23 @@ def served_addresses(prefix: Prefix, gateway: int | None, serve_edges: bool) -> 
     if gateway is not None and prefix.first <= gateway <= prefix.last:
         kept.add(gateway)
     return prefix.size - len(kept)
+
+
+def subscribers_of(
+    prefix: Prefix, delegated_length: int | None, used: int, capacity: int | None
+) -> tuple[int, int]:
+    """(used, capacity) of a block in subscribers: addresses, delegated prefixes, or one port set.
+
+    A device may count a delegated prefix as one, or as all of its addresses, as RFC 8512 counts the address of a port
+    set: its own `capacity` tells which; where it has none, what is used must fit. Nothing used stays nothing, and
+    what is partly used is used.
+    """
+    if prefix.family is Family.PORTS and prefix.length > Family.IPV4.width:
+        return min(used, 1), 1
+    if delegated_length is None:
+        return used, prefix.size if capacity is None else capacity
+    most = 1 << max(0, delegated_length - prefix.length)
+    unit = 1 << (prefix.family.width - delegated_length)
+    if max(used, capacity or 0) <= most:
+        return used, most if capacity is None else capacity
+    return -(-used // unit), most if capacity is None else max(1, capacity // unit)

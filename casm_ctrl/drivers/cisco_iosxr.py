@@ -31,6 +31,7 @@ from casm_ctrl.drivers.interface import (
     UsageReading,
     Wanted,
 )
+from casm_ctrl.drivers.notices import UsageFault
 from casm_ctrl.drivers.objects import objects
 from casm_ctrl.drivers.values import whole
 
@@ -80,7 +81,12 @@ class CiscoIosXr:
         )
 
     def parse_usage(self, data: Element) -> tuple[UsageReading, ...]:
-        return usage.parse_usage(data)
+        return usage.parse_usage(data, [])
+
+    def usage_faults(self, data: Element) -> tuple[UsageFault, ...]:
+        faults: list[UsageFault] = []
+        usage.parse_usage(data, faults)
+        return tuple(faults)
 
     def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
         return render_edit(wanted, running)

@@ -14,8 +14,10 @@ from lxml import etree
 
 from casm_ctrl.addressing.prefix import Family, Range, format_address
 from casm_ctrl.drivers import cisco_iosxr_model as model
+from casm_ctrl.drivers.checked import Checked
 from casm_ctrl.drivers.elements import leaves_of, list_entries, text_of
 from casm_ctrl.drivers.interface import Element, ObjectKey, UsageKind, UsageReading
+from casm_ctrl.drivers.notices import UsageFault
 from casm_ctrl.drivers.values import extent_of, whole
 
 MODULE = "Cisco-IOS-XR-ip-daps-oper"
@@ -31,6 +33,7 @@ def _name(local: str) -> str:
 _NODES, _NODE, _NODE_NAME = _name("nodes"), _name("node"), _name("node-name")
 _POOLS, _POOL, _POOL_NAME = _name("pools"), _name("pool"), _name("pool-name")
 _RANGES, _RANGE, _START = _name("address-ranges"), _name("address-range"), _name("start-address")
+_ALLOCATED, _FREE = _name("allocated-addresses"), _name("free-addresses")
 _ADDRESSES = (_name("ipv4-address"), _name("ipv6-address"))
 
 
@@ -46,8 +49,10 @@ def usage_filter() -> Element:
     return top
 
 
-def parse_usage(data: Element) -> tuple[UsageReading, ...]:
-    """Counts by object. Where several nodes show a range, each shows all of it: the fullest counts.
+def parse_usage(data: Element, faults: list[UsageFault]) -> tuple[UsageReading, ...]:
+    """Counts by object; what cannot be true goes to `faults`.
+
+    Where several nodes show a range, each shows all of it: the fullest counts.
 
     A range that may be one of several objects (a network, a range of addresses) is read as each of them; only one
     can be in the configuration. Where a count is missing or cannot be true on any node, there is none.
@@ -57,8 +62,9 @@ def parse_usage(data: Element) -> tuple[UsageReading, ...]:
         span, vrf = _span(entry, length)
         if span is None:
             continue
-        count = _count(span, length, leaves_of(entry))
-        for key in _keys(vrf, pool, span):
+        keys = _keys(vrf, pool, span)
+        count = _count(span, length, Checked(keys[0], leaves_of(entry), faults))
+        for key in keys:
             before = found.get(key)
             if count is None or (key in found and before is None):
                 found[key] = None
@@ -95,15 +101,17 @@ def _unit(span: Range, length: int) -> int:
     return 1 << max(0, 128 - length) if span.family is Family.IPV6 else 1
 
 
-def _count(span: Range, length: int, leaves: Mapping[str, str]) -> tuple[int, int | None] | None:
+def _count(span: Range, length: int, leaves: Checked) -> tuple[int, int | None] | None:
     """(used, capacity); None where a count is missing, or there are more than the range can hold."""
-    used, free = whole(leaves.get(_name("allocated-addresses"))), whole(leaves.get(_name("free-addresses")))
+    used, free = leaves.count(_ALLOCATED), leaves.count(_FREE)
     size = -(-span.size // _unit(span, length))
-    if used is None or free is None or used > size:
+    leaves.at_most(_ALLOCATED, used, size, "in the range")
+    if used is None or free is None or not leaves.sound:
         return None
     if size >= _COUNTED:
         return used, None
-    return None if used + free > size else (used, used + free)
+    leaves.at_most(_FREE, used + free, size, f"in the range, of which {used} are allocated")
+    return (used, used + free) if leaves.sound else None
 
 
 def _keys(vrf: str, pool: str, span: Range) -> list[ObjectKey]:

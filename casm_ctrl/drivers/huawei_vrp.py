@@ -41,6 +41,7 @@ from casm_ctrl.drivers.interface import (
     UsageReading,
     Wanted,
 )
+from casm_ctrl.drivers.notices import UsageFault
 
 
 class HuaweiVrp:
@@ -105,7 +106,12 @@ class HuaweiVrp:
         return reading.parse(data)
 
     def parse_usage(self, data: Element) -> tuple[UsageReading, ...]:
-        return reading.parse_usage(data)
+        return reading.parse_usage(data, [])
+
+    def usage_faults(self, data: Element) -> tuple[UsageFault, ...]:
+        faults: list[UsageFault] = []
+        reading.parse_usage(data, faults)
+        return tuple(faults)
 
     def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
         return render_edit(wanted, running)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from casm_ctrl.addressing.prefix import Range
+from casm_ctrl.drivers.checked import Checked
 from casm_ctrl.drivers.elements import leaves_of
 from casm_ctrl.drivers.huawei_vrp_model import (
     IPV4_LOCK,
@@ -29,11 +31,11 @@ from casm_ctrl.drivers.interface import (
     SeenPool,
     SeenRange,
     SeenStatic,
-    UsageKind,
     UsageReading,
 )
+from casm_ctrl.drivers.notices import UsageFault
 from casm_ctrl.drivers.objects import objects
-from casm_ctrl.drivers.values import extent_of, network_of, whole
+from casm_ctrl.drivers.values import extent_of, network_of
 
 OWN_SECTION = "0"
 """The number of the one section in a pool of ours. It is a part of the pool's object: nothing else is in it."""
@@ -134,45 +136,50 @@ def _prefix(key: ObjectKey, entry: Element, drained: bool, served: Mapping[str, 
 # --- Usage ----------------------------------------------------------------------------------------
 
 
-def parse_usage(data: Element) -> tuple[UsageReading, ...]:
-    """Counts by section and by IPv6 pool; a value that cannot be true leaves its object without a reading."""
+def parse_usage(data: Element, faults: list[UsageFault]) -> tuple[UsageReading, ...]:
+    """Counts by section and by IPv6 pool; a value that cannot be true goes to `faults`, and its object has no
+    reading."""
     readings = [
-        _section_reading(section_key(*key.keys), entry.find(four("statistic")))
+        _section_reading(section_key(*key.keys), entry.find(four("statistic")), faults)
         for key, entry in objects(data, SECTION)
     ]
     shared = find_text(data, IPV6_TOP, six("statistic-include-shared-user"), six("enable"))
     pools = {key.keys[0]: entry for key, entry in objects(data, IPV6_POOL)}
     for prefix, pool, kind in bindings(data):
         if kind == "delegation" or shared == "true":
-            readings.append(_pool_reading(PREFIX.key(prefix), kind, pools[pool].find(six("statistic"))))
+            statistic = pools[pool].find(six("statistic"))
+            readings.append(_pool_reading(PREFIX.key(prefix), kind, statistic, faults))
     return tuple(reading for reading in readings if reading is not None)
 
 
-def _section_reading(key: ObjectKey, statistic: Element | None) -> UsageReading | None:
+def _section_reading(
+    key: ObjectKey, statistic: Element | None, faults: list[UsageFault]
+) -> UsageReading | None:
     """Reserved and delayed addresses still belong to subscribers who are gone: a lease holds them."""
-    leaves = {} if statistic is None else leaves_of(statistic)
-    used = _sum(leaves, *map(four, ("used-number", "reserved-number", "delayed-number")))
-    return _reading(key, used, leaves, four("total-number"))
+    leaves = Checked(key, {} if statistic is None else leaves_of(statistic), faults)
+    tags = tuple(map(four, ("used-number", "reserved-number", "delayed-number")))
+    return _reading(leaves, tags, four("total-number"))
 
 
-def _pool_reading(key: ObjectKey, kind: str, statistic: Element | None) -> UsageReading | None:
+def _pool_reading(
+    key: ObjectKey, kind: str, statistic: Element | None, faults: list[UsageFault]
+) -> UsageReading | None:
     """Of a delegation pool prefixes, however they were given out; of a local one addresses and shared prefixes."""
-    leaves = {} if statistic is None else leaves_of(statistic)
-    first, others = ("pd", ("ndra", "address")) if kind == "delegation" else ("address", ("ndra",))
-    used = _sum(leaves, *(six(f"{name}-used-number") for name in (first, *others)))
-    return _reading(key, used, leaves, six(f"{first}-total-number"))
+    leaves = Checked(key, {} if statistic is None else leaves_of(statistic), faults)
+    names = ("pd", "ndra", "address") if kind == "delegation" else ("address", "ndra")
+    tags = tuple(six(f"{name}-used-number") for name in names)
+    return _reading(leaves, tags, six(f"{names[0]}-total-number"))
 
 
-def _sum(leaves: Mapping[str, str], first: str, *others: str) -> int | None:
-    """None where the first is missing, or any is no count."""
-    counts = [whole(leaves[tag]) for tag in (first, *others) if tag in leaves]
-    known = [count for count in counts if count is not None]
-    return sum(known) if first in leaves and len(known) == len(counts) else None
+def _reading(leaves: Checked, tags: tuple[str, ...], total: str) -> UsageReading | None:
+    """The sum of what is used, of which the first has to be there. An int32 total that is negative has overflown: what
+    it counts has more addresses than it can say."""
+    counts = [leaves.count(tag) for tag in tags]
+    used = None if counts[0] is None else sum(count for count in counts if count is not None)
+    capacity = None if _OVERFLOWN.match(leaves.leaves.get(total, "")) else leaves.count(total)
+    if used is not None and capacity is not None and used > capacity:
+        leaves.fault(tags[0], f"{used} are in use in all, and there are only {capacity}")
+    return leaves.counted(used, capacity)
 
 
-def _reading(key: ObjectKey, used: int | None, leaves: Mapping[str, str], total: str) -> UsageReading | None:
-    """An int32 total that is negative has overflown: what it counts has more addresses than it can say."""
-    capacity = whole(leaves.get(total))
-    if used is None or (capacity is not None and used > capacity):
-        return None
-    return UsageReading(key, UsageKind.COUNT, used, capacity)
+_OVERFLOWN = re.compile(r"\s*-[1-9][0-9]{0,9}\s*\Z")

@@ -7,14 +7,15 @@ and usage is counts. docs/drivers.md says what the driver cannot do.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from lxml import etree
 
 from casm_ctrl.addressing.prefix import Range, parse_range
+from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.drivers import ietf_address_pool_tree as tree
+from casm_ctrl.drivers import ietf_address_pool_usage as usage
 from casm_ctrl.drivers.elements import leaves_of, text_of
 from casm_ctrl.drivers.ietf_address_pool_edit import render_edit
 from casm_ctrl.drivers.ietf_address_pool_tree import RangeEntry as RangeEntry
@@ -36,12 +37,8 @@ from casm_ctrl.drivers.interface import (
     UsageReading,
     Wanted,
 )
+from casm_ctrl.drivers.notices import PoolUsage, Subscription, UsageFault, UsageNotice, Watched
 from casm_ctrl.drivers.static_routes import WithStaticRoutes
-
-_USED = f"{{{tree.EXT_NAMESPACE}}}addresses-used"
-_TOTAL = f"{{{tree.EXT_NAMESPACE}}}addresses-total"
-_COUNT = re.compile(r"[0-9]{1,39}\Z")
-"""39 digits hold 2 to the power of 128."""
 
 
 class IetfAddressPool:
@@ -90,15 +87,32 @@ class IetfAddressPool:
         A value that cannot be true (more used than there is, over 100 percent, not a whole number) leaves its
         object without a reading: a weaker value beside it may come from the same trouble.
         """
-        readings = (
-            _reading(key, leaves_of(entry))
-            for pool in tree.read_pools(data, tree.STATUS).values()
-            for key, entry in pool.entries.items()
-        )
-        return tuple(reading for reading in readings if reading is not None)
+        return usage.readings(data, [])
+
+    def usage_faults(self, data: Element) -> tuple[UsageFault, ...]:
+        """What `parse_usage` and `parse_pools` leave out."""
+        faults: list[UsageFault] = []
+        usage.readings(data, faults)
+        usage.pools(data, faults)
+        return tuple(faults)
+
+    def parse_pools(self, data: Element) -> tuple[PoolUsage, ...]:
+        """With our augment, by family: what was refused, and counts where a pool has one family only."""
+        return usage.pools(data, [])
+
+    def started_at(self, data: Element) -> Micros | None:
+        return usage.started_at(data)
+
+    def subscriptions(self, announced: Mapping[str, str | None]) -> tuple[Subscription, ...]:
+        """The notification pool-usage of our augment."""
+        return (Subscription((usage.event_filter(),)),) if tree.EXT_MODULE in announced else ()
+
+    def parse_notice(self, event: Element, watched: Collection[Watched]) -> tuple[UsageNotice, ...]:
+        """Of any pool: whether it is one of ours, who listens knows."""
+        return usage.notices(event)
 
     def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
-        return render_edit(wanted, running, can_drain=self.abilities(modules).drain)
+        return render_edit(wanted, running, extended=tree.EXT_MODULE in modules)
 
 
 DRIVER: Driver = WithStaticRoutes(IetfAddressPool())
@@ -130,23 +144,3 @@ def _extent(leaves: Mapping[str, str]) -> Range | None:
     except InvalidValue:
         pass
     return None
-
-
-def _reading(key: ObjectKey, leaves: Mapping[str, str]) -> UsageReading | None:
-    used, total = leaves.get(_USED), leaves.get(_TOTAL)
-    if used is not None:
-        count = _whole(used)
-        capacity = None if total is None else _whole(total)
-        if count is None or (total is not None and (capacity is None or count > capacity)):
-            return None
-        return UsageReading(key, UsageKind.COUNT, count, capacity)
-    peak = next((leaves[kind.peak] for kind in tree.ENTRY_LISTS.values() if kind.peak in leaves), None)
-    percent = None if peak is None else _whole(peak)
-    if percent is None or percent > 100:
-        return None
-    return UsageReading(key, UsageKind.PERCENT, percent)
-
-
-def _whole(text: str) -> int | None:
-    """A number of decimal digits; None for anything else."""
-    return int(text.strip()) if _COUNT.match(text.strip()) else None

@@ -34,6 +34,7 @@ from casm_ctrl.drivers.interface import (
     WantedBlock,
     WantedPool,
 )
+from casm_ctrl.drivers.values import whole
 
 _EXTENT = frozenset({tree.LOWER, tree.UPPER, tree.PREFIX})
 
@@ -56,17 +57,26 @@ class _Target:
     members: list[_Member] = field(default_factory=list)
     high: int | None = None
     """Percent in use at which the device should tell."""
+    low: int | None = None
+    """Percent in use below which it should tell again."""
 
     @property
-    def thresholds(self) -> dict[Family, int]:
-        """For the families of its members."""
+    def thresholds(self) -> dict[str, int]:
+        """By tag, for the families of its members."""
         families = {member.entry.prefix.family for member in self.members}
-        return {} if self.high is None else {f: self.high for f in tree.THRESHOLDS if f in families}
+        marks = ((tree.THRESHOLDS, self.high), (tree.RELIEVED, self.low))
+        return {
+            tags[family]: percent
+            for tags, percent in marks
+            if percent is not None
+            for family in tags
+            if family in families
+        }
 
 
-def render_edit(wanted: Wanted, running: Element, *, can_drain: bool) -> Edit:
-    """The difference between `wanted` and `running`; `can_drain` where the device has our augment."""
-    targets = _targets(wanted, can_drain)
+def render_edit(wanted: Wanted, running: Element, *, extended: bool) -> Edit:
+    """The difference between `wanted` and `running`; `extended` where the device has our augment."""
+    targets = _targets(wanted, extended)
     pools = tree.read_pools(running)
     top = top_element(tree.POOLS, tree.NAMESPACE)
     if running.find(tree.POOLS) is None:
@@ -75,7 +85,7 @@ def render_edit(wanted: Wanted, running: Element, *, can_drain: bool) -> Edit:
     for pool in sorted(targets.keys() | {key.keys[0] for key in wanted.ours if _is_of_model(key)}):
         target = targets.get(pool, _Target())
         if pool in pools:
-            changes += _PoolEdit(wanted, target, pools[pool], can_drain).add_to(top)
+            changes += _PoolEdit(wanted, target, pools[pool], extended).add_to(top)
         elif target.members:
             changes += _create_pool(wanted, pool, target, top)
     return Edit((top,), tuple(changes)) if changes else Edit((), ())
@@ -84,18 +94,19 @@ def render_edit(wanted: Wanted, running: Element, *, can_drain: bool) -> Edit:
 # --- What each pool should hold -------------------------------------------------------------------
 
 
-def _targets(wanted: Wanted, can_drain: bool) -> dict[str, _Target]:
+def _targets(wanted: Wanted, extended: bool) -> dict[str, _Target]:
     """By the name of the pool on the device: an adopted entry stays in the pool where it was found."""
     targets: dict[str, _Target] = {}
     named: dict[ObjectKey, int] = {}
     for pool in wanted.pools:
-        _check_pool(pool)
+        _check_pool(pool, extended)
         target = targets.setdefault(pool.name, _Target())
-        target.high = pool.usage_high if target.high is None else target.high
+        if target.high is None:
+            target.high, target.low = pool.usage_high, pool.usage_low
         target.services += [service for service in pool.services if service not in target.services]
         for block in pool.blocks:
             member = _member(wanted.store, pool, block)
-            if block.drained and not can_drain:
+            if block.drained and not extended:
                 raise NotSupported(
                     f"{block_id(block.number)} ({block.prefix}) should drain in pool '{pool.name}', and the"
                     f" device does not announce {tree.EXT_MODULE}",
@@ -112,18 +123,18 @@ def _targets(wanted: Wanted, can_drain: bool) -> dict[str, _Target]:
     return targets
 
 
-def _check_pool(pool: WantedPool) -> None:
+def _check_pool(pool: WantedPool, extended: bool) -> None:
     """NotSupported where the model has no words for what the pool wants."""
     if pool.gateway.kind is GatewayKind.UNNUMBERED:
         raise NotSupported(
             f"the pool '{pool.name}' wants an unnumbered gateway, and {tree.MODULE} cannot name an interface",
             "choose gateway first, last, an address or none",
         )
-    if pool.usage_low is not None:
+    if pool.usage_low is not None and not extended:
         raise NotSupported(
             f"the pool '{pool.name}' wants to be told below {pool.usage_low} percent, and {tree.MODULE} has one"
             " threshold",
-            "take --usage-low off the device pool",
+            f"take --usage-low off the device pool, or load {tree.EXT_MODULE} on the device",
         )
     if pool.network_instance is not None:
         raise NotSupported(
@@ -196,7 +207,7 @@ def _create_pool(wanted: Wanted, pool: str, target: _Target, top: Element) -> li
     words = _join(
         f"{tree.local(tree.DEVICE_ID)} {mark}",
         *(f"service {name}" for name in target.services),
-        *(f"{tree.local(tree.THRESHOLDS[family])} {high}" for family, high in target.thresholds.items()),
+        *(f"{tree.local(tag)} {percent}" for tag, percent in target.thresholds.items()),
     )
     return [
         Change(Action.ADD, tree.pool_key(pool), None, words),
@@ -217,7 +228,7 @@ class _PoolEdit:
     wanted: Wanted
     target: _Target
     seen: tree.PoolTree
-    can_drain: bool
+    extended: bool
 
     def add_to(self, top: Element) -> list[Change]:
         """Append what must change in the pool to `top`, if anything must; what was appended, in words."""
@@ -259,13 +270,19 @@ class _PoolEdit:
         there = self.seen.element.find(tree.ENTRIES)
         present = {} if there is None else leaves_of(there)
         words = []
-        for family, high in self.target.thresholds.items():
-            tag = tree.THRESHOLDS[family]
+        wanted = self.target.thresholds
+        for tag, percent in wanted.items():
             found = present.get(tag)
-            if found is None or found.strip() != str(high):
-                add_leaf(inside, tag, str(high), "merge")
+            if found is None or found.strip() != str(percent):
+                add_leaf(inside, tag, str(percent), "merge")
                 was = "was missing" if found is None else f"was {found.strip()}"
-                words.append(f"{tree.local(tag)} {high} ({was})")
+                words.append(f"{tree.local(tag)} {percent} ({was})")
+        for family, tag in tree.RELIEVED.items():
+            # One that is left of before, and above the new warning threshold, would make the edit invalid.
+            found, high = present.get(tag), wanted.get(tree.THRESHOLDS[family])
+            if tag not in wanted and found is not None and high is not None and (whole(found) or 0) > high:
+                add_leaf(inside, tag, found.strip(), "remove")
+                words.append(f"{tree.local(tag)} removed (was {found.strip()})")
         return words
 
     def _touch(
@@ -322,7 +339,9 @@ class _PoolEdit:
 
     def _is_our_threshold(self, entry: Element) -> bool:
         """One that says what the device pool asks for."""
-        return entry.tag in tree.THRESHOLDS.values() and text_of(entry).strip() == str(self.target.high)
+        percent = self.target.high if entry.tag in tree.THRESHOLDS.values() else self.target.low
+        ours = (*tree.THRESHOLDS.values(), *tree.RELIEVED.values())
+        return entry.tag in ours and percent is not None and text_of(entry).strip() == str(percent)
 
     def _is_ours(self, child: Element) -> bool:
         """Whether `child` of the pool is what we write on a pool, or holds its default."""
@@ -361,7 +380,7 @@ class _PoolEdit:
             was = "was missing" if found is None else f"was {found.strip()}"
             words.append(f"{tree.local(tag)} {text} {'restored ' if tag in _EXTENT else ''}({was})")
         drained = present.get(tree.DRAIN, "").strip() == "true"
-        if not self.can_drain or drained == member.entry.drained:
+        if not self.extended or drained == member.entry.drained:
             return Action.CHANGE, leaves, words
         leaves[tree.DRAIN] = "false" if drained else "true"
         return Action.UNDRAIN if drained else Action.DRAIN, leaves, words

@@ -56,6 +56,11 @@ DRAIN = f"{{{EXT_NAMESPACE}}}drain"
 
 THRESHOLDS = {Family.IPV4: name("warning-threshold-v4"), Family.IPV6: name("warning-threshold-v6")}
 """Percent in use of a pool's entries at which the device should tell, by family."""
+RELIEVED = {
+    Family.IPV4: f"{{{EXT_NAMESPACE}}}normal-threshold-v4",
+    Family.IPV6: f"{{{EXT_NAMESPACE}}}normal-threshold-v6",
+}
+"""Percent below which it should tell again, with our augment."""
 
 POOL_PATH = "address-pool"
 
@@ -143,10 +148,11 @@ def build_pool(
     *,
     device_id: str | None = None,
     services: Iterable[str] = (),
-    thresholds: Mapping[Family, int] | None = None,
+    thresholds: Mapping[str, int] | None = None,
 ) -> Element:
     """One `address-pool` list entry with all that is given, in schema order, without operations.
 
+    `thresholds`: percents by tag, of THRESHOLDS and RELIEVED.
     `address-pool-id` is never written: a device may number its pools itself.
     """
     element = top_element(POOL, NAMESPACE)
@@ -161,9 +167,15 @@ def build_pool(
         for entry in ordered:
             if entry.prefix.family is family:
                 add_entry(inside, entry)
-        if thresholds and family in thresholds:
-            add_leaf(inside, THRESHOLDS[family], str(thresholds[family]))
+        _add_threshold(inside, THRESHOLDS[family], thresholds)
+    for tag in RELIEVED.values():
+        _add_threshold(inside, tag, thresholds)
     return element
+
+
+def _add_threshold(inside: Element, tag: str, thresholds: Mapping[str, int] | None) -> None:
+    if thresholds and tag in thresholds:
+        add_leaf(inside, tag, str(thresholds[tag]))
 
 
 def add_service(pool: Element, service: str) -> Element:

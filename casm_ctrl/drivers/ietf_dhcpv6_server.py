@@ -14,6 +14,7 @@ from typing import Final
 from lxml import etree
 
 from casm_ctrl.addressing.prefix import Range
+from casm_ctrl.drivers.checked import Checked
 from casm_ctrl.drivers.elements import leaves_of, text_of, top_element
 from casm_ctrl.drivers.ietf_dhcpv6_server_edit import render_edit
 from casm_ctrl.drivers.ietf_dhcpv6_server_model import (
@@ -55,9 +56,10 @@ from casm_ctrl.drivers.interface import (
     UsageReading,
     Wanted,
 )
+from casm_ctrl.drivers.notices import UsageFault
 from casm_ctrl.drivers.objects import Kind, objects
 from casm_ctrl.drivers.static_routes import WithStaticRoutes
-from casm_ctrl.drivers.values import extent_of, network_of, whole
+from casm_ctrl.drivers.values import extent_of, network_of
 
 
 class IetfDhcpv6Server:
@@ -115,8 +117,12 @@ class IetfDhcpv6Server:
 
         A count that cannot be true (no whole number, more used than there is) leaves its pool without a reading.
         """
-        readings = (_reading(key, entry.find(LEASES)) for _, key, entry in _pools(data))
-        return tuple(reading for reading in readings if reading is not None)
+        return _readings(data, [])
+
+    def usage_faults(self, data: Element) -> tuple[UsageFault, ...]:
+        faults: list[UsageFault] = []
+        _readings(data, faults)
+        return tuple(faults)
 
     def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
         return render_edit(wanted, running)
@@ -155,11 +161,15 @@ def _extent(kind: Kind, entry: Element) -> Range | None:
     return extent_of(leaves.get(START), leaves.get(END))
 
 
-def _reading(key: ObjectKey, leases: Element | None) -> UsageReading | None:
+def _readings(data: Element, faults: list[UsageFault]) -> tuple[UsageReading, ...]:
+    readings = (_reading(key, entry.find(LEASES), faults) for _, key, entry in _pools(data))
+    return tuple(reading for reading in readings if reading is not None)
+
+
+def _reading(key: ObjectKey, leases: Element | None, faults: list[UsageFault]) -> UsageReading | None:
     if leases is None:
         return None
-    leaves = leaves_of(leases)
-    used, capacity = whole(leaves.get(ALLOCATED)), whole(leaves.get(TOTAL))
-    if used is None or (TOTAL in leaves and (capacity is None or used > capacity)):
-        return None
-    return UsageReading(key, UsageKind.COUNT, used, capacity)
+    leaves = Checked(key, leaves_of(leases), faults)
+    used, capacity = leaves.count(ALLOCATED), leaves.count(TOTAL)
+    leaves.at_most(ALLOCATED, used, capacity, "leases")
+    return leaves.counted(used, capacity)

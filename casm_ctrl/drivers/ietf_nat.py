@@ -8,11 +8,13 @@ docs/drivers.md says more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from lxml import etree
 
+from casm_ctrl.base.clock import Micros
 from casm_ctrl.drivers import ietf_nat_model as nat
+from casm_ctrl.drivers import ietf_nat_usage as usage
 from casm_ctrl.drivers.elements import leaves_of
 from casm_ctrl.drivers.ietf_nat_edit import render_edit
 from casm_ctrl.drivers.ietf_nat_model import INSTANCE, POLICY, POOL, q
@@ -30,19 +32,9 @@ from casm_ctrl.drivers.interface import (
     UsageReading,
     Wanted,
 )
-from casm_ctrl.drivers.objects import Kind, Step, objects
+from casm_ctrl.drivers.notices import Subscription, UsageFault, UsageNotice, Watched
+from casm_ctrl.drivers.objects import objects
 from casm_ctrl.drivers.static_routes import WithStaticRoutes
-from casm_ctrl.drivers.values import whole
-
-_STATISTICS = Kind(
-    "per-pool-stats",
-    (
-        *INSTANCE.steps,
-        Step(q("statistics")),
-        Step(q("pools-stats")),
-        Step(q("per-pool-stats"), (nat.POOL_ID,)),
-    ),
-)
 
 _CONFIGURED = (
     "id",
@@ -92,7 +84,9 @@ class IetfNat:
         policy = etree.SubElement(instance, q("policy"))
         etree.SubElement(policy, nat.ID)
         etree.SubElement(etree.SubElement(policy, nat.EXTERNAL_POOL), nat.POOL_ID)
-        etree.SubElement(etree.SubElement(instance, q("statistics")), q("pools-stats"))
+        statistics = etree.SubElement(instance, q("statistics"))
+        etree.SubElement(statistics, q("discontinuity-time"))
+        etree.SubElement(statistics, q("pools-stats"))
         return (top,)
 
     def parse(self, data: Element) -> Seen:
@@ -117,22 +111,23 @@ class IetfNat:
     def parse_usage(self, data: Element) -> tuple[UsageReading, ...]:
         """Addresses in use by external pool. Left out: a pool whose id its instance has twice, for the
         statistics do not say which policy they are of; and a count that cannot be true."""
-        keys = [key for key, _ in objects(data, POOL)]
-        times = Counter((key.keys[0], key.keys[2]) for key in keys)
-        counts = {key.keys: entry for key, entry in objects(data, _STATISTICS)}
-        readings = []
-        for key in keys:
-            name = (key.keys[0], key.keys[2])
-            entry = counts.get(name)
-            if entry is None or times[name] > 1:
-                continue
-            used, free = _pair(entry, "pool-stats", "addresses-allocated", "addresses-free")
-            ports, _ = _pair(entry, "port-stats", "ports-allocated", "ports-free")
-            if used is None or (used == 0 and ports):
-                continue
-            capacity = None if free is None else used + free
-            readings.append(UsageReading(key, UsageKind.COUNT, used, capacity))
-        return tuple(readings)
+        return usage.readings(data, [])
+
+    def usage_faults(self, data: Element) -> tuple[UsageFault, ...]:
+        faults: list[UsageFault] = []
+        usage.readings(data, faults)
+        return tuple(faults)
+
+    def started_at(self, data: Element) -> Micros | None:
+        """Since when the statistics count, of the instance that has counted longest."""
+        return usage.counting_since(data)
+
+    def subscriptions(self, announced: Mapping[str, str | None]) -> tuple[Subscription, ...]:
+        """The events nat-pool-event and nat-instance-event."""
+        return (Subscription(usage.event_filters()),)
+
+    def parse_notice(self, event: Element, watched: Collection[Watched]) -> tuple[UsageNotice, ...]:
+        return usage.notices(event, watched)
 
     def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
         return render_edit(wanted, running)
@@ -151,9 +146,3 @@ def _instances() -> tuple[Element, Element]:
     top = etree.Element(nat.NAT, nsmap={None: nat.NAMESPACE})  # type: ignore[dict-item]
     instances = etree.SubElement(top, nat.INSTANCES)
     return top, etree.SubElement(instances, q("instance"))
-
-
-def _pair(entry: Element, container: str, first: str, second: str) -> tuple[int | None, int | None]:
-    inside = entry.find(q(container))
-    leaves = {} if inside is None else leaves_of(inside)
-    return whole(leaves.get(q(first))), whole(leaves.get(q(second)))

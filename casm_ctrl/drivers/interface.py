@@ -16,6 +16,7 @@ from lxml import etree
 
 from casm_ctrl.addressing.capacity import GatewayKind as GatewayKind
 from casm_ctrl.addressing.prefix import Prefix, Range
+from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.identifiers import block_id
 
 Element = etree._Element
@@ -260,12 +261,16 @@ class UsageKind(Enum):
 
 @dataclass(frozen=True)
 class UsageReading:
-    """How full one object is. `used` and `capacity` are addresses (COUNT) or used is percent."""
+    """How full one object is. `used` and `capacity` are counts in the device's unit (addresses, or what one
+    subscriber is given), or `used` is percent. `peak`: the most since the device started."""
 
     key: ObjectKey
     kind: UsageKind
     used: int
     capacity: int | None = None
+    peak: int | None = None
+    sampled_at: Micros | None = None
+    """When the device took the counts, by its own clock."""
 
 
 @dataclass(frozen=True)

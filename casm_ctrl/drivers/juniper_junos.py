@@ -26,6 +26,7 @@ from casm_ctrl.drivers.interface import (
     Wanted,
 )
 from casm_ctrl.drivers.juniper_junos_edit import render_edit
+from casm_ctrl.drivers.notices import UsageFault
 from casm_ctrl.drivers.objects import objects
 
 
@@ -94,6 +95,10 @@ class JuniperJunos:
 
     def parse_usage_replies(self, data: Element, ours: Collection[ObjectKey]) -> tuple[UsageReading, ...]:
         return usage.parse_usage(data, ours)
+
+    def usage_faults(self, data: Element) -> tuple[UsageFault, ...]:
+        """Of the replies."""
+        return usage.faults_in(data)
 
     def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
         return render_edit(wanted, running)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from lxml import etree
 
 from casm_ctrl.drivers import juniper_junos_model as model
+from casm_ctrl.drivers.checked import Checked
 from casm_ctrl.drivers.elements import add_leaf, leaves_of
 from casm_ctrl.drivers.interface import BlockMark, Element, ObjectKey, UsageKind, UsageReading
-from casm_ctrl.drivers.values import whole
+from casm_ctrl.drivers.notices import UsageFault
 
 MODULE = "junos-rpc-network-access"
 NAMESPACE = "http://yang.juniper.net/junos/rpc/network-access"
@@ -38,10 +39,30 @@ def parse_usage(data: Element, keys: Iterable[ObjectKey]) -> tuple[UsageReading,
         if key.path == model.NETWORK_PATH:
             networks.setdefault(key.keys[0], []).append(key)
     found: dict[ObjectKey, UsageReading] = {}
-    for statistics in data.iter("{*}aaa-module-address-assignment-pool-statistics"):
-        leaves = {etree.QName(tag).localname: text.strip() for tag, text in leaves_of(statistics).items()}
-        held = networks.get(leaves.get("pool-name", ""), [])
-        used, total = whole(leaves.get("used-addresses")), whole(leaves.get("total-addresses"))
-        if len(held) == 1 and used is not None and total is not None and used <= total:
+    for pool, used, total in _statistics(data, []):
+        held = networks.get(pool, [])
+        if len(held) == 1 and used is not None and total is not None:
             found[held[0]] = UsageReading(held[0], UsageKind.COUNT, used, total)
     return tuple(found.values())
+
+
+def faults_in(data: Element) -> tuple[UsageFault, ...]:
+    """What cannot be true, of any pool in the replies."""
+    faults: list[UsageFault] = []
+    for _ in _statistics(data, faults):
+        pass
+    return tuple(faults)
+
+
+def _statistics(data: Element, faults: list[UsageFault]) -> Iterator[tuple[str, int | None, int | None]]:
+    """(pool, used, total); both are None where one of them cannot be true."""
+    for statistics in data.iter("{*}aaa-module-address-assignment-pool-statistics"):
+        leaves = {etree.QName(tag).localname: text.strip() for tag, text in leaves_of(statistics).items()}
+        pool = leaves.get("pool-name", "")
+        checked = Checked(ObjectKey("pool", (pool,)), leaves, faults)
+        used, total = checked.count(_USED), checked.count(_TOTAL)
+        checked.at_most(_USED, used, total, "addresses")
+        yield (pool, used, total) if checked.sound else (pool, None, None)
+
+
+_USED, _TOTAL = "used-addresses", "total-addresses"

@@ -8,12 +8,13 @@ left alone. RFC 8349 has no tag for a route, and puts static routes into the def
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lxml import etree
 
 from casm_ctrl.addressing.prefix import Family
+from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.drivers.elements import add_leaf, text_of, top_element
 from casm_ctrl.drivers.interface import (
@@ -32,6 +33,17 @@ from casm_ctrl.drivers.interface import (
     Wanted,
     WantedBlock,
     WantedPool,
+)
+from casm_ctrl.drivers.notices import (
+    PoolUsage,
+    Subscription,
+    TellsStart,
+    TellsUsage,
+    UsageFault,
+    UsageNotice,
+    Watched,
+    faults_of,
+    pool_usage_of,
 )
 from casm_ctrl.drivers.object_edit import ObjectEdit
 from casm_ctrl.drivers.objects import Kind, Model, Step, objects
@@ -136,6 +148,23 @@ class WithStaticRoutes:
 
     def parse_usage(self, data: Element) -> tuple[UsageReading, ...]:
         return self._driver.parse_usage(data)
+
+    # What the other driver's devices tell besides; nothing where it does not know of such.
+
+    def subscriptions(self, announced: Mapping[str, str | None]) -> tuple[Subscription, ...]:
+        return self._driver.subscriptions(announced) if isinstance(self._driver, TellsUsage) else ()
+
+    def parse_notice(self, event: Element, watched: Collection[Watched]) -> tuple[UsageNotice, ...]:
+        return self._driver.parse_notice(event, watched) if isinstance(self._driver, TellsUsage) else ()
+
+    def parse_pools(self, data: Element) -> tuple[PoolUsage, ...]:
+        return pool_usage_of(self._driver, data)
+
+    def usage_faults(self, data: Element) -> tuple[UsageFault, ...]:
+        return faults_of(self._driver, data)
+
+    def started_at(self, data: Element) -> Micros | None:
+        return self._driver.started_at(data) if isinstance(self._driver, TellsStart) else None
 
     def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
         """Both edits in one."""
