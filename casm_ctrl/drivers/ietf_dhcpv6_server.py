@@ -8,13 +8,13 @@ docs/drivers/ietf-dhcpv6-server.md says what else the driver cannot do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from lxml import etree
 
 from casm_ctrl.addressing.prefix import Range
-from casm_ctrl.drivers.checked import Checked
+from casm_ctrl.drivers import ietf_dhcpv6_server_usage as usage
 from casm_ctrl.drivers.elements import leaves_of, text_of, top_element
 from casm_ctrl.drivers.ietf_dhcpv6_server_edit import render_edit
 from casm_ctrl.drivers.ietf_dhcpv6_server_model import (
@@ -56,7 +56,7 @@ from casm_ctrl.drivers.interface import (
     UsageReading,
     Wanted,
 )
-from casm_ctrl.drivers.notices import UsageFault
+from casm_ctrl.drivers.notices import Subscription, UsageFault, UsageNotice, Watched
 from casm_ctrl.drivers.objects import Kind, objects
 from casm_ctrl.drivers.static_routes import WithStaticRoutes
 from casm_ctrl.drivers.values import extent_of, network_of
@@ -117,12 +117,19 @@ class IetfDhcpv6Server:
 
         A count that cannot be true (no whole number, more used than there is) leaves its pool without a reading.
         """
-        return _readings(data, [])
+        return usage.readings(data, [])
 
     def usage_faults(self, data: Element) -> tuple[UsageFault, ...]:
         faults: list[UsageFault] = []
-        _readings(data, faults)
+        usage.readings(data, faults)
         return tuple(faults)
+
+    def subscriptions(self, announced: Mapping[str, str | None]) -> tuple[Subscription, ...]:
+        """The two notifications of thresholds that are exceeded; the model has none for the way back."""
+        return (Subscription(usage.event_filters()),)
+
+    def parse_notice(self, event: Element, watched: Collection[Watched]) -> tuple[UsageNotice, ...]:
+        return usage.notices(event, watched)
 
     def render(self, wanted: Wanted, running: Element, modules: Mapping[str, str | None]) -> Edit:
         return render_edit(wanted, running)
@@ -159,17 +166,3 @@ def _extent(kind: Kind, entry: Element) -> Range | None:
     if kind is PREFIX_POOL:
         return network_of(leaves.get(POOL_PREFIX))
     return extent_of(leaves.get(START), leaves.get(END))
-
-
-def _readings(data: Element, faults: list[UsageFault]) -> tuple[UsageReading, ...]:
-    readings = (_reading(key, entry.find(LEASES), faults) for _, key, entry in _pools(data))
-    return tuple(reading for reading in readings if reading is not None)
-
-
-def _reading(key: ObjectKey, leases: Element | None, faults: list[UsageFault]) -> UsageReading | None:
-    if leases is None:
-        return None
-    leaves = Checked(key, leaves_of(leases), faults)
-    used, capacity = leaves.count(ALLOCATED), leaves.count(TOTAL)
-    leaves.at_most(ALLOCATED, used, capacity, "leases")
-    return leaves.counted(used, capacity)

@@ -14,7 +14,16 @@ from casm_ctrl.addressing.prefix import Family, Prefix, parse_prefix
 from casm_ctrl.base.clock import SECOND, from_rfc3339
 from casm_ctrl.base.errors import PeerFault
 from casm_ctrl.drivers.huawei_vrp_model import SECTION
-from casm_ctrl.drivers.interface import Driver, Element, ObjectKey, Wanted, WantedBlock, WantedPool
+from casm_ctrl.drivers.interface import (
+    Driver,
+    Element,
+    ObjectKey,
+    UsageKind,
+    UsageReading,
+    Wanted,
+    WantedBlock,
+    WantedPool,
+)
 from casm_ctrl.drivers.notices import (
     Level,
     PoolUsage,
@@ -399,6 +408,44 @@ def test_a_nat_tells_of_an_instance() -> None:
 def test_a_nat_event_that_makes_no_sense_is_the_devices_fault(event: str, leaf: str) -> None:
     with pytest.raises(PeerFault, match=leaf):
         told(IETF_NAT, event, CGN)
+
+
+DHCP = load_driver("ietf-dhcpv6-server")
+DELEGATED = Watched("home", frozenset({ObjectKey("prefix-pool", ("home", "casm-k3f9qa-b1"))}))
+
+
+def dhcp_event(used: str, name: str = "casm-k3f9qa-b1", kind: str = "prefix") -> str:
+    counted, total = {
+        "prefix": ("allocated-prefixes-count", "total-pool-prefixes"),
+        "address": ("allocated-address-count", "total-pool-addresses"),
+    }[kind]
+    return (
+        f'<{kind}-pool-utilization-threshold-exceeded xmlns="urn:ietf:params:xml:ns:yang:ietf-dhcpv6-server">'
+        f"<pool-id>{name}</pool-id><{total}>256</{total}><{counted}>{used}</{counted}>"
+        f"</{kind}-pool-utilization-threshold-exceeded>"
+    )
+
+
+@pytest.mark.parametrize(("used", "level"), [("200", Level.HIGH), ("256", Level.EXHAUSTED)])
+def test_a_dhcp_server_tells_of_a_pool_with_its_counts(used: str, level: Level) -> None:
+    (key,) = DELEGATED.objects
+    reading = UsageReading(key, UsageKind.COUNT, int(used), 256)
+    expected = UsageNotice("home", level, Family.IPV6, (reading,))
+    assert told(DHCP, dhcp_event(used), DELEGATED, CGN) == (expected,)
+
+
+def test_a_dhcp_event_of_another_pool_is_none_of_ours() -> None:
+    assert told(DHCP, dhcp_event("200", "another"), DELEGATED) == ()
+    assert told(DHCP, dhcp_event("200", kind="address"), DELEGATED) == ()
+    assert told(DHCP, nat_event("<id>1</id>"), DELEGATED) == ()
+
+
+@pytest.mark.parametrize(
+    ("used", "name", "leaf"), [("257", "p", "count"), ("x", "p", "count"), ("1", "", "pool-id")]
+)
+def test_a_dhcp_event_that_makes_no_sense_is_the_devices_fault(used: str, name: str, leaf: str) -> None:
+    with pytest.raises(PeerFault, match=leaf):
+        told(DHCP, dhcp_event(used, name), DELEGATED)
 
 
 # --- Thresholds -----------------------------------------------------------------------------------
