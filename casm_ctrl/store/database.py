@@ -106,6 +106,9 @@ class Database:
     def _transaction(self, mode: Mode) -> Iterator[Transaction]:
         with store_errors(self.backend), self.backend.transaction(mode) as tx:
             yield tx
+        if mode not in (Mode.READ, Mode.REHEARSE):
+            for work in tx.afterwards:
+                work()
 
     def close(self) -> None:
         self.engine.dispose()

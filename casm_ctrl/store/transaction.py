@@ -7,7 +7,7 @@ the pool and the dialect, but its statement layer costs four times the statement
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Protocol
@@ -121,6 +121,8 @@ class Transaction:
         self.shares = shares
         self._memo = memo
         self._due = due
+        self.afterwards: list[Callable[[], None]] = []
+        """What is done once it is durable, and not where it is taken back: lines of the log."""
 
     def _text(self, sql: str) -> str:
         return sql if self.dialect == "sqlite" else _pyformat(sql)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from casm_ctrl.store.migrations.alarm_tables import ALARM_TABLES
 from casm_ctrl.store.migrations.control_tables import CONTROL_TABLES
 from casm_ctrl.store.migrations.postgresql import in_postgresql, postgresql_constraints
 
@@ -623,7 +624,7 @@ def sqlite_constraints() -> list[str]:
 
 def upgrade() -> None:
     postgresql = op.get_bind().dialect.name == "postgresql"
-    statements = [text for text in (TABLES + CONTROL_TABLES).split(";\n") if text.strip()]
+    statements = [text for text in (TABLES + CONTROL_TABLES + ALARM_TABLES).split(";\n") if text.strip()]
     if postgresql:
         statements = [*in_postgresql(statements), *postgresql_constraints()]
     else:
