@@ -1,0 +1,350 @@
+"""One device pool under a policy: it is looked at, decided about, and what was decided is done."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from casm_ctrl.base.clock import SECOND
+from casm_ctrl.control.deciding import guards
+from casm_ctrl.control.deciding.policy import Policy, Scarcity
+from casm_ctrl.control.deciding.view import (
+    BlockView,
+    CancelDrain,
+    Decision,
+    Drain,
+    GiveBack,
+    Grow,
+    Loss,
+    Nothing,
+    PoolView,
+    Reading,
+)
+from casm_ctrl.control.replay.figures import Figures, PoolFigures
+from casm_ctrl.control.replay.ledger import DRAIN, GROW, Ledger
+from casm_ctrl.control.replay.samples import Series
+from casm_ctrl.control.replay.scenario import Polling, capacity_of
+from casm_ctrl.control.replay.stock import Stock
+from casm_ctrl.control.replay.subscribers import Block, Served, Subscribers
+
+Decide = Callable[[PoolView, int], Decision]
+Told = tuple[int, str, int, int, int, Mapping[int, int]]
+"""A reading: when, its source, used, capacity, refused, and used by block."""
+DAY = 86_400 * SECOND
+AT_ONCE = 4
+"""Decisions in one look: a first block and then others, or one after another kind."""
+
+
+@dataclass(slots=True)
+class Agent:
+    """A device pool, its subscribers, and what the controller remembers of it."""
+
+    one: Series
+    policy: Policy
+    polling: Polling
+    install_delay: int
+    """Microseconds"""
+    subscribers: Subscribers
+    pool: str
+    stock: Stock
+    figures: Figures
+    pool_figures: PoolFigures
+    decide: Decide | None
+    """None: nothing is decided."""
+    ledger: Ledger
+    high: bool = False
+    """The device told that usage is above the mark, or a poll saw it: it is looked at more often."""
+    coming: list[tuple[int, Block]] = field(default_factory=list)
+    """(when it is in running, block), in order."""
+    short: float = 0.0
+    """Seconds"""
+    watchful: bool = False
+    """Decide at every look, also where that can only be to do nothing."""
+    _readings: deque[Told] = field(default_factory=deque)
+    _blocked: str | None = None
+    _stock_seen: object = None
+    _first_sample: int | None = None
+    _peaks: tuple[int, ...] = ()
+    _day: int = 0
+    _last_grow: int | None = None
+    _last_shrink: int | None = None
+    _numbers: int = 0
+    _loss: Loss | None = None
+    _restarted_at: int | None = None
+    _capacities: dict[int, int] = field(default_factory=dict)
+
+    # --- Blocks ---------------------------------------------------------------------------------
+
+    def begin(self, now: int) -> bool:
+        """A block that was there before: a person allocated it. False where there is none."""
+        block = self._allocate(self.policy.length, now, automatic=False)
+        if block is not None:
+            self._install(block)
+        return block is not None
+
+    def install_due(self, now: int) -> None:
+        """What was allocated is in running, and who waited is served."""
+        while self.coming and self.coming[0][0] <= now:
+            self._install(self.coming.pop(0)[1])
+        self.subscribers.serve_waiting()
+
+    def _allocate(self, length: int, now: int, *, automatic: bool) -> Block | None:
+        prefix = self.stock.allocate(length)
+        if prefix is None:
+            return None
+        self._numbers += 1
+        block = Block(self._numbers, prefix, self.capacity(length), now, automatic)
+        self.subscribers.blocks.append(block)
+        return block
+
+    def _install(self, block: Block) -> None:
+        block.installed = block.serves = True
+
+    def capacity(self, length: int) -> int:
+        """How many subscribers a block of `length` serves here."""
+        found = self._capacities.get(length)
+        if found is None:
+            found = self._capacities[length] = capacity_of(self.one, self.stock.sample(length))
+        return found
+
+    # --- Usage ----------------------------------------------------------------------------------
+
+    def mark(self) -> int:
+        """How many subscribers (drained blocks' included) the device tells as high."""
+        capacity, _, drained = self.subscribers.room()
+        policy = self.policy
+        if policy.grow_at is not None:
+            return drained + -(-capacity * policy.grow_at // 100)
+        return drained + max(0, capacity - (policy.grow_at_free or 0))
+
+    def account(self, served: Served) -> None:
+        """Count what a stretch of time brought."""
+        if served.short or served.refused:
+            self.short += served.short
+            self.figures.shortage_seconds += served.short
+            self.figures.unserved_seconds += served.unserved
+            self.figures.refused += served.refused
+            self.pool_figures.shortage_minutes += served.short / 60
+            self.pool_figures.refused += served.refused
+
+    def restart(self, now: int) -> None:
+        """The device restarted."""
+        self.subscribers.lose_all()
+        self._restarted_at = now
+
+    # --- A look ---------------------------------------------------------------------------------
+
+    def look(self, now: int, source: str = "poll") -> None:
+        """Read usage, decide, and do what was decided. A notice, and a block that is found empty, are read again at
+        once, so that two readings agree."""
+        if self.decide is None:
+            return
+        self._read(now, source)
+        if self._rests():
+            return
+        if source != "poll" or any(
+            block.drained_at is not None and not block.used for block in self.subscribers.blocks
+        ):
+            self._read(now, "poll")
+        for _ in range(AT_ONCE):
+            decision = self.decide(self.view(now), now)
+            self.figures.decisions += 1
+            self._blocked = decision.blocked_by
+            self._stock_seen = self.stock.view(self.pool)
+            if not self._act(decision, now):
+                return
+
+    def is_calm(self, wanted: int) -> bool:
+        """Whether nothing happens until so many are wanted that would have to be looked at closer."""
+        if self.coming:
+            return False
+        capacity, used, drained = self.subscribers.room()
+        if not drained and self._without_stock():
+            return True
+        if self.subscribers.waiting:
+            return False
+        level = used + 2 * max(0, wanted - self.subscribers.wanted)
+        if level * (100 + self.policy.reserve) > 100 * capacity:
+            return False
+        return self.high or wanted < self.mark()
+
+    def _without_stock(self) -> bool:
+        """Whether it waits for stock, and there is as little as there was."""
+        return self._blocked == "stock" and self._stock_seen is self.stock.view(self.pool)
+
+    def _rests(self) -> bool:
+        """Whether a decision could only be to do nothing, by the marks that policies have: then it is not asked for.
+        A test compares replays with and without it."""
+        subscribers, policy = self.subscribers, self.policy
+        if self.watchful or self.coming or len(subscribers.blocks) < max(1, policy.min_blocks):
+            return False
+        capacity = 0
+        for block in subscribers.blocks:
+            if not block.serves or not block.ever_used:
+                return False
+            capacity += block.capacity
+        used = subscribers.used
+        if policy.shrink_at is not None:
+            if used * 100 <= policy.shrink_at * capacity:
+                return False
+        elif capacity - used >= (policy.shrink_at_free or 0):
+            return False
+        if policy.scarcity is Scarcity.APPLY:
+            return False
+        if self._without_stock():
+            return True
+        if subscribers.waiting:
+            return False
+        rising = max(0, used - self._readings[-2][2]) if len(self._readings) > 1 else used
+        return not self.high and (used + 2 * rising) * (100 + policy.reserve) <= 100 * capacity
+
+    def _read(self, now: int, source: str) -> None:
+        subscribers = self.subscribers
+        used = subscribers.used
+        if self._first_sample is None:
+            self._first_sample, self._day = now, now // DAY
+            self._peaks = (0,)
+        day = now // DAY
+        if day != self._day:
+            self._peaks = (*self._peaks, 0)[-self.policy.history - 1 :]
+            self._day = day
+        if used > self._peaks[-1]:
+            self._peaks = (*self._peaks[:-1], used)
+        readings = self._readings
+        readings.append(
+            (
+                now,
+                source,
+                used,
+                sum([block.capacity for block in subscribers.blocks if block.installed]),
+                subscribers.refused,
+                {block.number: block.used for block in subscribers.blocks if block.installed},
+            )
+        )
+        if len(readings) > 1:
+            before = readings[-2]
+            if self._loss is not None or used < before[2] or self._restarted_at is not None:
+                self._loss = guards.notice_loss(
+                    _told(before), _told(readings[-1]), self._restarted_at, self._loss
+                )
+        oldest = now - self.policy.hold_down * SECOND
+        while len(readings) > 1 and readings[1][0] <= oldest:
+            readings.popleft()
+        self.high = used >= self.mark()
+
+    def view(self, now: int) -> PoolView:
+        """What is known of the device pool at `now`."""
+        ledger, whose = self.ledger, (self.one.label, self.one.device, self.pool)
+        return PoolView(
+            label=self.one.label,
+            policy=self.policy,
+            limits=ledger.limits,
+            role=self.one.role,
+            blocks=tuple(self._seen(block) for block in self.subscribers.blocks),
+            readings=tuple(_told(reading) for reading in self._readings),
+            look_every=float(self.polling.hot_interval if self.high else self.polling.interval),
+            install_time=self.install_delay / SECOND,
+            capacities=self._capacities,
+            first_sample=self._first_sample,
+            peaks=self._peaks,
+            last_grow=self._last_grow,
+            last_shrink=self._last_shrink,
+            stock=(self.stock.view(self.pool),),
+            grow_caps=ledger.caps(GROW, now, *whose),
+            drain_caps=ledger.caps(DRAIN, now, *whose),
+            loss=self._loss,
+            started_at=self._first_sample or 0,
+        )
+
+    def _seen(self, block: Block) -> BlockView:
+        drained = block.drained_at is not None
+        return BlockView(
+            number=block.number,
+            prefix=block.prefix,
+            capacity=block.capacity,
+            state="draining" if drained else "installed" if block.installed else "reserved",
+            wanted="drained" if drained else "present",
+            used=block.used if block.installed else None,
+            automatic=block.automatic,
+            ever_used=block.ever_used,
+            allocated_at=block.allocated_at,
+            drained_at=block.drained_at,
+            automatic_drain=drained,
+            pool=self.pool,
+        )
+
+    # --- What was decided -----------------------------------------------------------------------
+
+    def _act(self, decision: Decision, now: int) -> bool:
+        """Do it; true where it is worth deciding again at once."""
+        figures, action = self.figures, decision.action
+        if decision.blocked_by is not None:
+            figures.blocked[decision.blocked_by] = figures.blocked.get(decision.blocked_by, 0) + 1
+        if decision.would or isinstance(action, Nothing):
+            return False
+        figures.rules[decision.rule] = figures.rules.get(decision.rule, 0) + 1
+        if isinstance(action, Grow):
+            return self._grow(action, now)
+        block = next(one for one in self.subscribers.blocks if one.number == action.block)
+        if isinstance(action, Drain):
+            block.drained_at, block.serves = now, False
+            figures.drains += 1
+            figures.touched += block.used
+            self.ledger.note(DRAIN, now, self.one.label, self.one.device, self.pool, 1)
+            self.ledger.drain_goes_on(self.one.device, 1)
+            self._last_shrink = now
+        elif isinstance(action, CancelDrain):
+            block.drained_at, block.serves = None, True
+            figures.cancelled += 1
+            self.ledger.drain_goes_on(self.one.device, -1)
+        elif isinstance(action, GiveBack):
+            if block.drained_at is None:
+                self._last_shrink = now
+            else:
+                self.ledger.drain_goes_on(self.one.device, -1)
+            figures.returned += 1
+            figures.cut += self.subscribers.cut(block)
+            self.stock.give_back(block.prefix, now)
+            return False
+        return True
+
+    def _grow(self, action: Grow, now: int) -> bool:
+        added = 0
+        for _ in range(action.count):
+            block = self._allocate(action.length, now, automatic=True)
+            if block is None:
+                break
+            added += 1
+            self.coming.append((now + self.install_delay, block))
+        self.figures.added += added
+        if added:
+            self._last_grow = now
+            self.ledger.note(GROW, now, self.one.label, self.one.device, self.pool, added)
+            self.coming.sort(key=lambda due: due[0])
+        return bool(added)
+
+
+def first_blocks(agent: Agent, wanted: int) -> int:
+    """How many blocks a person would have installed for so many subscribers: with them it is below the mark."""
+    length, policy = agent.policy.length, agent.policy
+    each = agent.capacity(length)
+    count = -(-wanted // each)
+    while policy.grow_at is not None and count and wanted * 100 >= policy.grow_at * count * each:
+        count += 1
+    while policy.grow_at_free is not None and count * each - wanted <= policy.grow_at_free:
+        count += 1
+    return max(count, policy.min_blocks)
+
+
+def _told(reading: Told) -> Reading:
+    at, source, used, capacity, refused, blocks = reading
+    return Reading(
+        at=at,
+        source=source,
+        used=used,
+        capacity=capacity,
+        refused=refused,
+        refused_since=0,
+        blocks=blocks,
+    )

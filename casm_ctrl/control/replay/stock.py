@@ -1,0 +1,100 @@
+"""The free space of one pool: blocks are split off on allocation, rest, and merge with their buddies again."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from casm_ctrl.addressing.prefix import Family, Prefix
+from casm_ctrl.control.deciding import view
+
+
+class Stock:
+    """What of a pool is free, and what rests. Best fit: the smallest free prefix that holds the block.
+
+    As the store allocates (design: Allocation), of prefixes of one family.
+    """
+
+    def __init__(self, prefixes: Iterable[Prefix], quarantine: int) -> None:
+        """`quarantine`: microseconds for which a block rests before another device pool may get it."""
+        self._free: dict[int, list[Prefix]] = {}
+        self._there: set[Prefix] = set()
+        self._resting: list[tuple[int, Prefix]] = []
+        self._quarantine = quarantine
+        self._view: view.Stock | None = None
+        self._family = Family.IPV4
+        self.size = 0
+        """Values of the family, in all."""
+        self.taken = 0
+        """Values with device pools."""
+        self.resting = 0
+        """Values in quarantine."""
+        for prefix in prefixes:
+            self.size += prefix.size
+            self._family = prefix.family
+            self._add(prefix)
+
+    def allocate(self, length: int) -> Prefix | None:
+        """A block of `length`, the first of the smallest free prefix that holds it; None where none does."""
+        for shorter in range(length, -1, -1):
+            found = self._pop(shorter)
+            if found is None:
+                continue
+            while found.length < length:
+                found, upper = found.halves()
+                self._add(upper, merge=False)
+            self.taken += found.size
+            return found
+        return None
+
+    def view(self, name: str) -> view.Stock:
+        """What is free, as decisions are made from."""
+        if self._view is None:
+            counted: dict[int, int] = {}
+            for prefix in self._there:
+                counted[prefix.length] = counted.get(prefix.length, 0) + 1
+            self._view = view.Stock(
+                pool=name, size=self.size, free=counted, width=self._family.width
+            )
+        return self._view
+
+    def sample(self, length: int) -> Prefix:
+        """Some block of `length`."""
+        return Prefix(self._family, 0, length)
+
+    def give_back(self, block: Prefix, now: int) -> None:
+        """A block was taken off its device: it rests from `now` on."""
+        self.taken -= block.size
+        if self._quarantine <= 0:
+            self._add(block)
+            return
+        self.resting += block.size
+        heapq.heappush(self._resting, (now + self._quarantine, block))
+
+    def end_rests(self, now: int) -> bool:
+        """Free what has rested long enough; true where something was."""
+        ended = False
+        while self._resting and self._resting[0][0] <= now:
+            block = heapq.heappop(self._resting)[1]
+            self.resting -= block.size
+            self._add(block)
+            ended = True
+        return ended
+
+    def _add(self, prefix: Prefix, *, merge: bool = True) -> None:
+        while merge and prefix.length and prefix.buddy in self._there:
+            self._there.remove(prefix.buddy)  # its entry in the heap is passed over when it comes up
+            prefix = prefix.parent
+        self._there.add(prefix)
+        self._view = None
+        heapq.heappush(self._free.setdefault(prefix.length, []), prefix)
+
+    def _pop(self, length: int) -> Prefix | None:
+        heap = self._free.get(length)
+        while heap:
+            prefix = heapq.heappop(heap)
+            if prefix in self._there:
+                self._there.remove(prefix)
+                self._view = None
+                return prefix
+        return None
