@@ -22,7 +22,7 @@ from casm_ctrl.simulator.notices import Notices
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
 from casm_ctrl.simulator.platform import load_platform
 from casm_ctrl.simulator.subscribers import Circumstances, Served, Subscribers, find_range
-from casm_ctrl.simulator.subscriptions import CREATE, Subscriptions, streams_state
+from casm_ctrl.simulator.subscriptions import CREATE, Subscriptions
 from casm_ctrl.simulator.usage import Answers, answers_of, served_by, serving, usage_state
 
 LARGE = 64 * 1024
@@ -133,7 +133,6 @@ class Machine:
         self.subscribers.follow(served_by(self.datastores.running))
         return [
             *usage_state(self.datastores.running, self.subscribers, self._circumstances()),
-            *([streams_state()] if self._tells else ()),
             *(chassis(self.serial) if self.platform.has(HARDWARE_MODULE) and self.serial else ()),
             netconf_state(self.capabilities, self.platform.modules, self.sessions, self.datastores.locks()),
         ]

@@ -20,7 +20,6 @@ NOTIFICATION_1_0 = "urn:ietf:params:netconf:capability:notification:1.0"
 INTERLEAVE_1_0 = "urn:ietf:params:netconf:capability:interleave:1.0"
 STREAM = "NETCONF"
 CREATE = f"{{{NOTIFICATION}}}create-subscription"
-_STREAMS = "urn:ietf:params:xml:ns:netmod:notification"
 _NODES = 100
 """Of a notification, about, for the cost of an XPath expression."""
 
@@ -92,15 +91,6 @@ class Subscriptions:
                     subscription.held.append(message)
                 else:
                     subscription.send(message)
-
-
-def streams_state() -> Element:
-    """The streams that there are (RFC 5277, 3.2.5)."""
-    top = etree.Element(f"{{{_STREAMS}}}netconf", nsmap={None: _STREAMS})  # type: ignore[dict-item]
-    stream = etree.SubElement(etree.SubElement(top, f"{{{_STREAMS}}}streams"), f"{{{_STREAMS}}}stream")
-    for name, text in (("name", STREAM), ("description", "all events"), ("replaySupport", "false")):
-        etree.SubElement(stream, f"{{{_STREAMS}}}{name}").text = text
-    return top
 
 
 def _own_filter(operation: Element) -> Element:

@@ -475,7 +475,6 @@ async def test_get_tells_configuration_usage_and_the_server_itself() -> None:
         assert [etree.QName(node).localname for node in everything.data] == [
             "address-pools",
             "address-pool-status",
-            "netconf",
             "netconf-state",
         ]
         schema = f"<get-schema xmlns='{MONITORING}'><identifier>ietf-address-pool</identifier></get-schema>"

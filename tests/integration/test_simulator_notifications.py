@@ -180,10 +180,3 @@ async def test_a_restart_ends_the_subscription() -> None:
             await subscribe(client)
             device.log_in("home", 80)
             assert (await hear(client))["level"] == "high"
-
-
-async def test_a_get_tells_the_stream() -> None:
-    async with started() as device, connected(device) as client:
-        reply = await asyncio.to_thread(client.get)
-        (stream,) = reply.data_ele.iter("{urn:ietf:params:xml:ns:netmod:notification}stream")
-        assert [leaf.text for leaf in stream] == ["NETCONF", "all events", "false"]
