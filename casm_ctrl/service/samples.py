@@ -13,6 +13,7 @@ from casm_ctrl.base.readings import (
     BlockReading,
     DeviceReading,
     PoolReading,
+    Refused,
     Sample,
     Span,
 )
@@ -22,9 +23,14 @@ from casm_ctrl.service.thresholds import tell_crossings
 from casm_ctrl.store import counts as counts_store
 from casm_ctrl.store import samples as store
 from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author, Event
+from casm_ctrl.store.events import record as record_events
 from casm_ctrl.store.sample_rows import PollRow, unpack_spans
 from casm_ctrl.store.transaction import Transaction
 
+REFUSED = "usage-refused"
+"""How the audit names a reading that was not believed; its target is what was wrong."""
+_CONTROLLER = Author("controller")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,6 +72,30 @@ def record_in(tx: Transaction, device: str, accepted: Accepted) -> None:
     store.put_last(tx, number, latest, reading.booted_at or last.booted_at)
     if reading.kind == COUNT:
         tell_crossings(tx, number)
+
+
+def refuse(database: Database, device: str, refused: Refused) -> bool:
+    """Keep in the audit that a reading was not believed, once by kind until one is; False where that is known."""
+    return database.run(lambda tx: refuse_in(tx, device, refused))
+
+
+def refuse_in(tx: Transaction, device: str, refused: Refused) -> bool:
+    """As `refuse`, in a transaction of the caller's."""
+    if not refused.grave:
+        return False
+    number = the_device(tx, device).id
+    last = store.get_last(tx, number)
+    kinds, now = last.refused | {refused.kind}, refused.renewed
+    if now is not None:
+        row = PollRow(now.at, now.source, now.kind, now.pools, {}, now.sampled_at)
+        store.put_last(tx, number, row, now.booted_at or last.booted_at, kinds)
+    elif kinds != last.refused:
+        store.put_refused(tx, number, kinds)
+    if kinds == last.refused:
+        return False
+    event = Event(REFUSED, "device", number, device, target=refused.kind, reason=refused.reason)
+    record_events(tx, _CONTROLLER, [event])
+    return True
 
 
 def _completed(told: PoolReading, known: PoolReading | None) -> PoolReading:

@@ -27,7 +27,7 @@ DAYS_KEPT = 60
 
 _LATE = 60 * SECOND
 """An hour is made this long after its end: what was begun in it has ended then."""
-_OWNERS, _DEVICES, _ROWS = 32, 64, 2000
+_OWNERS, _DEVICES, _ROWS = 16, 64, 200
 """At most so many owners, or devices, in one step, and about so many samples."""
 _STRETCH = 6 * HOUR
 """At most so much time of one owner or device in one step."""

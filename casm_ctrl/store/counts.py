@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from casm_ctrl.addressing.prefix import Family
+from casm_ctrl.addressing.capacity import subscribers_of
+from casm_ctrl.addressing.prefix import Prefix
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.store.transaction import Transaction
 
@@ -95,19 +96,17 @@ def marked_pools(tx: Transaction, device_id: int) -> list[MarkedPool]:
 
 def pool_fill(tx: Transaction, device_pool_id: int) -> tuple[int, int]:
     """How much of a device pool is in use, and how much of it there is, of blocks that serve and were counted; in
-    the smallest unit of its family."""
+    subscribers, whatever the device counts."""
     rows = tx.all(
-        "SELECT family, length, used FROM block WHERE device_pool_id = :id AND used IS NOT NULL"
-        " AND (state = 'installed' OR state = 'draining')",
+        "SELECT block.family, first, length, delegated_length, used FROM block JOIN pool ON pool.id = pool_id"
+        " WHERE device_pool_id = :id AND used IS NOT NULL AND (state = 'installed' OR state = 'draining')",
         id=device_pool_id,
     )
-    used = capacity = 0
-    for family, length, counted in rows:
-        scale = Family.IPV6 if family == Family.IPV6.number else Family.PORTS
-        whole = Family.IPV6.width if scale is Family.IPV6 else Family.IPV4.width
-        used += int(counted) << (scale.width - whole)
-        capacity += 1 << (scale.width - length)
-    return used, capacity
+    fills = [
+        subscribers_of(Prefix.read(family, bytes(first), length), delegated, int(counted), None)
+        for family, first, length, delegated, counted in rows
+    ]
+    return sum(used for used, _ in fills), sum(capacity for _, capacity in fills)
 
 
 def set_level(tx: Transaction, device_pool_id: int, level: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.store.sample_rows import (
@@ -90,21 +90,24 @@ def get_last(tx: Transaction, device_id: int) -> Last:
     )
     if row is None:
         return Last(None, None, frozenset())
-    known = None if row[2] is None else unpack_poll(row[0], bytes(row[2]))
+    known = None if row[2] is None else replace(unpack_poll(row[0], bytes(row[2])), sampled_at=row[4])
     return Last(known, row[1], frozenset(row[3].split()))
 
 
-def put_last(tx: Transaction, device_id: int, row: PollRow, booted_at: int | None) -> None:
-    """What was refused before does not count any more."""
+def put_last(
+    tx: Transaction, device_id: int, row: PollRow, booted_at: int | None, refused: Iterable[str] = ()
+) -> None:
+    """`row`: what the next answer is judged by; `refused`: what was refused since one was believed."""
     tx.run(
-        "INSERT INTO usage_device (device_id, at, sampled_at, booted_at, data)"
-        " VALUES (:device, :at, :sampled, :booted, :data) ON CONFLICT (device_id) DO UPDATE"
-        " SET at = :at, sampled_at = :sampled, booted_at = :booted, data = :data, refused = ''",
+        "INSERT INTO usage_device (device_id, at, sampled_at, booted_at, data, refused)"
+        " VALUES (:device, :at, :sampled, :booted, :data, :refused) ON CONFLICT (device_id) DO UPDATE"
+        " SET at = :at, sampled_at = :sampled, booted_at = :booted, data = :data, refused = :refused",
         device=device_id,
         at=row.at,
         sampled=row.sampled_at,
         booted=booted_at,
         data=pack_poll(row),
+        refused=" ".join(sorted(refused)),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from casm_ctrl.base.clock import SECOND, ManualClock, Micros
@@ -14,6 +16,7 @@ from casm_ctrl.base.readings import (
     BlockReading,
     DeviceReading,
     PoolReading,
+    Refused,
 )
 from casm_ctrl.service import samples, thinning, views
 from casm_ctrl.service.allocation import allocate
@@ -277,3 +280,51 @@ def test_the_samples_of_a_device_pool_go_with_it(network: Database, clock: Manua
     configure(network, RemoveDevicePool("bng1/gone"))
     with network.read() as tx:
         assert tx.one("SELECT COUNT(*) FROM usage_hours")[0] == 0
+
+
+def test_a_reading_that_is_not_believed_is_told_once_until_one_is(
+    network: Database, clock: ManualClock
+) -> None:
+    give(network)
+    record(network, "bng1", reading(network, b1=5))
+    wrong = Refused("bng1", "above-capacity", "bng1 told 300 in use of b1, which has 256")
+    told = [
+        samples.refuse(network, "bng1", wrong),
+        samples.refuse(network, "bng1", wrong),
+        samples.refuse(network, "bng1", Refused("bng1", "missing-blocks", "b1 is left out")),
+        samples.refuse(network, "bng1", Refused("bng1", "stale", "said before", grave=False)),
+    ]
+    assert told == [True, False, True, False]
+    with network.read() as tx:
+        events = [event for event in list_events(tx) if event.verb == samples.REFUSED]
+        last = samples.last_reading(tx, "bng1")
+        assert len(samples.recent(tx, 1, 0)) == 1
+    assert sorted((event.subject, event.target) for event in events) == [
+        ("bng1", "above-capacity"),
+        ("bng1", "missing-blocks"),
+    ]
+    assert last is not None
+    assert last.pools[0].used == 5
+    record(network, "bng1", reading(network, b1=6))
+    assert samples.refuse(network, "bng1", wrong)
+
+
+def test_a_clock_that_was_set_is_what_the_next_reading_is_judged_by(
+    network: Database, clock: ManualClock
+) -> None:
+    give(network)
+    record(network, "bng1", reading(network, b1=5))
+    now = reading(network, b1=5).reading
+    new = replace(now, sampled_at=Micros(now.at - 7200 * SECOND - 3), booted_at=None)
+    assert samples.refuse(network, "bng1", Refused("bng1", "clock-jump", "back", renewed=new))
+    with network.read() as tx:
+        last = samples.last_reading(tx, "bng1")
+    assert last is not None
+    assert (last.sampled_at, last.booted_at, last.pools[0].used) == (new.sampled_at, 1, 5)
+
+
+def test_before_any_reading_a_refused_one_is_told_too(network: Database) -> None:
+    assert samples.refuse(network, "bng1", Refused("bng1", "impossible-value", "NaN"))
+    assert not samples.refuse(network, "bng1", Refused("bng1", "impossible-value", "NaN"))
+    with network.read() as tx:
+        assert samples.last_reading(tx, "bng1") is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from casm_ctrl.northbound.notifications.telling import tell
 from casm_ctrl.service import intent
 from casm_ctrl.service.allocation import allocate
-from casm_ctrl.service.configuration import AddDevicePool, ChangeDevicePool
+from casm_ctrl.service.configuration import AddDevicePool, AddPool, ChangeDevicePool
 from casm_ctrl.service.counting import record_counts
 from casm_ctrl.service.thresholds import HIGH, NORMAL, next_level
 from casm_ctrl.store import blocks
@@ -111,3 +111,22 @@ def test_another_mark_holds_from_the_next_count_on(marked: Database) -> None:
     assert _count(marked, b1=8, b2=8) == []
     configure(marked, ChangeDevicePool("bng1/marked", (("usage_high", 50), ("usage_low", 40))))
     assert [level for _, level, _ in _count(marked, b1=8)] == ["high"]
+
+
+@pytest.mark.parametrize("unit", [1, 1 << 72])
+def test_delegated_prefixes_fill_a_pool_whether_devices_count_them_or_their_addresses(
+    network: Database, unit: int
+) -> None:
+    """A /48 has 256 prefixes of /56."""
+    configure(
+        network,
+        AddPool("six", "s", ("2001:db8::/32",), delegated_length=56),
+        AddDevicePool("bng1/six", ("six",), 48, usage_high=75),
+    )
+    allocate(network, ME, "bng1/six")
+    with network.write() as tx:
+        blocks.mark_sent(tx, blocks.get_block(tx, 1))
+        blocks.transition(tx, ME, blocks.get_block(tx, 1), State.INSTALLED, "observe", "seen")
+    assert _count(network, b1=191 * unit) == []
+    words = "75 % of the addresses counted are in use, usage-high is 75 %"
+    assert _count(network, b1=192 * unit) == [("bng1/six", "high", words)]

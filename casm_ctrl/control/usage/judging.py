@@ -44,7 +44,10 @@ class Expected:
 def judge(previous: DeviceReading | None, reading: DeviceReading, expected: Expected) -> Accepted | Refused:
     """`previous`: the last reading of the device that was believed; None: there is none yet."""
     for kind, reason in _faults(reading, expected):
-        return Refused(reading.device, kind, reason)
+        # Of a device that is read for the first time nobody knows what it ever tells: what it leaves out once more
+        # is left out of its readings then.
+        first = previous is None and kind == "missing-blocks"
+        return Refused(reading.device, kind, reason, renewed=_renew(None, reading) if first else None)
     if previous is None:
         return _first(reading)
     restarted = _has_restarted(previous, reading)
