@@ -49,6 +49,7 @@ class SimulatedDevice(Crowd):
             clock,
             saved.running if saved.running is not None else self.options.running,
             saved.startup,
+            faults=self.faults,
             rolled_back=self._note_rollback,
             rollback_delay=self._rollback_delay,
         )

@@ -54,6 +54,25 @@ class FaultKind(Enum):
     ROLLBACK_DELAY = "rollback-delay"
     """Rolls an unconfirmed commit back `seconds` late."""
 
+    USAGE_NAN = "usage-nan"
+    """Says NaN where it counts what is in use."""
+    USAGE_NEGATIVE = "usage-negative"
+    """Says that fewer than none are in use."""
+    USAGE_ABOVE = "usage-above"
+    """Says that more are in use than there are."""
+    COUNTER_BACKWARDS = "counter-backwards"
+    """Says half of what its counters and peaks are, which never fall."""
+    CLOCK_JUMP = "clock-jump"
+    """Its clock is `seconds` ahead, or behind where that is below 0, in all that it tells."""
+    ANOTHER_DEVICE = "another-device"
+    """Tells the usage of pools and blocks that are another device's."""
+    MISSING_BLOCKS = "missing-blocks"
+    """Leaves the last block of each pool out of what it tells."""
+    STALE = "stale"
+    """Tells of usage what it told, or would have, when it was asked first."""
+    SILENT = "silent"
+    """Takes subscriptions and sends no notifications."""
+
 
 OF_OPERATIONS = frozenset(
     {

@@ -16,6 +16,8 @@ from casm_ctrl.netconf.names import BASE, Element, nc
 from casm_ctrl.netconf.server.dispatch import Operation, Operations
 from casm_ctrl.netconf.server.monitoring import netconf_state
 from casm_ctrl.netconf.server.sessions import Sessions
+from casm_ctrl.simulator.bad_readings import BadReadings
+from casm_ctrl.simulator.faults import Faults
 from casm_ctrl.simulator.hardware import HARDWARE_MODULE, chassis
 from casm_ctrl.simulator.logins import Asked, LoginCounts, Logins
 from casm_ctrl.simulator.notices import Notices
@@ -50,6 +52,7 @@ class Machine:
         running: bytes,
         startup: bytes | None,
         *,
+        faults: Faults,
         rolled_back: Callable[[], None],
         rollback_delay: Callable[[], float],
     ) -> None:
@@ -58,6 +61,7 @@ class Machine:
         self.subscribers = Subscribers()
         self.logins = Logins(self.subscribers, self._serving, random.Random(options.name))  # noqa: S311
         self.notices = Notices()
+        self._bad = BadReadings(faults)
         self.subscriptions = Subscriptions(interleave=options.interleave)
         self.serial = options.serial
         self.sessions = Sessions(clock, self._session_ended, first_id=options.first_session_id)
@@ -131,8 +135,9 @@ class Machine:
 
     def _state(self) -> Sequence[Element]:
         self.subscribers.follow(served_by(self.datastores.running))
+        usage = usage_state(self.datastores.running, self.subscribers, self._circumstances())
         return [
-            *usage_state(self.datastores.running, self.subscribers, self._circumstances()),
+            *self._bad.spoil(usage, what="state"),
             *(chassis(self.serial) if self.platform.has(HARDWARE_MODULE) and self.serial else ()),
             netconf_state(self.capabilities, self.platform.modules, self.sessions, self.datastores.locks()),
         ]
@@ -148,7 +153,10 @@ class Machine:
 
         def does(answer: Answers) -> Operation:
             return lambda session_id, operation: Output(
-                answer(self.datastores.running, self.subscribers, operation)
+                self._bad.spoil(
+                    answer(self.datastores.running, self.subscribers, operation),
+                    what=etree.tostring(operation).decode(),
+                )
             )
 
         return {tag: does(answer) for tag, answer in answers_of(modules).items()}
@@ -198,7 +206,8 @@ class Machine:
             return
         self._noticed = state
         for content in self.notices.judge(self.datastores.running, self.subscribers, self._circumstances()):
-            self.subscriptions.tell(now, content)
+            if not self._bad.silent:
+                self.subscriptions.tell(Micros(now + self._bad.jump), *self._bad.spoil([content]))
 
     def _serving(self, asked: Asked) -> Sequence[Served]:
         if self._read is not self.datastores.running:

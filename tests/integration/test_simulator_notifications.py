@@ -13,7 +13,7 @@ from lxml import etree
 from ncclient import manager
 from ncclient.operations import RPCError
 
-from casm_ctrl.simulator import SimulatedDevice, SimulatedDeviceOptions
+from casm_ctrl.simulator import Fault, FaultKind, SimulatedDevice, SimulatedDeviceOptions
 
 POOLS = "urn:ietf:params:xml:ns:yang:ietf-address-pool"
 NOTIFICATION = "urn:ietf:params:xml:ns:netconf:notification:1.0"
@@ -180,3 +180,24 @@ async def test_a_restart_ends_the_subscription() -> None:
             await subscribe(client)
             device.log_in("home", 80)
             assert (await hear(client))["level"] == "high"
+
+
+async def test_notifications_are_spoilt_or_left_out() -> None:
+    async with started() as device, connected(device) as client:
+        await subscribe(client)
+        device.faults.set(Fault(FaultKind.SILENT))
+        device.log_in("home", 80)
+        device.faults.clear()
+        device.faults.set(Fault(FaultKind.USAGE_NAN), Fault(FaultKind.CLOCK_JUMP, seconds=-86400))
+        device.log_in("home", 20)
+        told = await hear(client)
+        assert (told["level"], told["addresses-used"]) == ("exhausted", "NaN")
+        assert told["sampled-at"][:10] < told["started-at"][:10]
+
+
+async def test_a_get_is_spoilt() -> None:
+    async with started() as device, connected(device) as client:
+        device.log_in("home", 80)
+        device.faults.set(Fault(FaultKind.USAGE_NEGATIVE))
+        reply = await asyncio.to_thread(client.get)
+        assert {leaf.text for leaf in reply.data_ele.iter(f"{{{EXTENSION}}}addresses-used")} == {"-7"}
