@@ -20,7 +20,7 @@ SHORT, LONG = 10 * SECOND, 60 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """By the readings. `level`, `expected`: what is wanted now, and when the next decision can be effective."""
+    """By the readings."""
 
     used: int
     """Of all blocks, drained ones too."""
@@ -28,9 +28,13 @@ class Demand:
     """What of it is used in blocks that are not drained."""
     waiting: int
     level: int
+    """What is wanted now: `used` and `waiting`."""
     rate: float
     """Of logins less logouts, per second; never negative."""
+    due: int
+    """`level` and who logs in until the next decision can be effective."""
     expected: int
+    """`due` and the reserve."""
     capacity: int
     """Of the blocks that serve."""
     coming: int
@@ -55,7 +59,7 @@ def measure(view: PoolView) -> Demand:
             drained.append(block.number)
     readings = view.readings
     if not readings:
-        return Demand(0, 0, 0, 0, 0.0, 0, capacity, coming, False)
+        return Demand(0, 0, 0, 0, 0.0, 0, 0, capacity, coming, False)
     last = readings[-1]
     level = _level(readings, len(readings) - 1)
     rate = _rate(readings, level) if len(readings) > 1 else 0.0
@@ -66,9 +70,12 @@ def measure(view: PoolView) -> Demand:
     ahead = round(rate * (view.look_every + view.install_time))
     if before > level:  # those who come back have been served before
         ahead = min(ahead, before - level)
-    expected = level + ahead + _reserve(view, level)
+    due = level + ahead
+    expected = due + _reserve(view, level)
     serving = serving_used(last, drained)
-    return Demand(last.used, serving, level - last.used, level, rate, expected, capacity, coming, refusing)
+    return Demand(
+        last.used, serving, level - last.used, level, rate, due, expected, capacity, coming, refusing
+    )
 
 
 def _reserve(view: PoolView, level: int) -> int:
