@@ -90,6 +90,21 @@ OF_OPERATIONS = frozenset(
 )
 """The kinds for which `operation` and `occurrence` say when."""
 
+OF_READINGS = frozenset(
+    {
+        FaultKind.USAGE_NAN,
+        FaultKind.USAGE_NEGATIVE,
+        FaultKind.USAGE_ABOVE,
+        FaultKind.COUNTER_BACKWARDS,
+        FaultKind.CLOCK_JUMP,
+        FaultKind.ANOTHER_DEVICE,
+        FaultKind.MISSING_BLOCKS,
+        FaultKind.STALE,
+        FaultKind.SILENT,
+    }
+)
+"""The kinds that spoil, or keep back, what it tells of its pools."""
+
 GARBAGE = b"\x00\xff<<< this is not NETCONF >>>\r\n\n#notasize\n]]>]]>\n##\n"
 ANY = "*"
 FILLER = "urn:casm:simulator:filler"

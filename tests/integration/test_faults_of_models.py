@@ -18,6 +18,7 @@ from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import ChangeDevice, change
 from casm_ctrl.simulator import FaultKind
 from casm_ctrl.simulator.control import ControlClient, ControlServer
+from casm_ctrl.simulator.faults import OF_READINGS
 from casm_ctrl.store.states import State
 from tests.models_world import BY_MODEL, install, occupy
 from tests.sync_world import ME, World, Worlds
@@ -91,8 +92,8 @@ CASES = (
     Case(FaultKind.HUGE_REPLY, "get-config", more={"octets": 10_000_000, "occurrence": 0}),
     Case(FaultKind.TINY_CHUNKS, more={"octets": 1}),
 )
-ELSEWHERE = {FaultKind.ROLLBACK_DELAY, FaultKind.DRAIN_IGNORED}
-"""Of more than one apply, or of one and the subscribers: below, and where usage is tested."""
+ELSEWHERE = {FaultKind.ROLLBACK_DELAY, FaultKind.DRAIN_IGNORED, *OF_READINGS}
+"""Of more than one apply, of one and the subscribers, or of readings: below, and where usage is tested."""
 
 
 def test_each_fault_is_tried() -> None:
