@@ -160,7 +160,7 @@ def reading_of(device: str, told: Told, before: Countable, after: Countable) -> 
         missing=tuple(sorted(untold - unseen)),
         absent=tuple(sorted(gone)),
         unseen=tuple(sorted(unseen)),
-        strangers=_strangers(told, after, len(lasting) - len(gone)),
+        strangers=_strangers(told, after, shown=len(lasting) - len(gone), counted=len(found)),
         faults=told.faults,
     )
 
@@ -183,9 +183,12 @@ def _sample_times(told: Told) -> Iterable[Micros | None]:
     yield from (pool.sampled_at for pool in told.pools)
 
 
-def _strangers(told: Told, known: Countable, shown: int) -> tuple[str, ...]:
+def _strangers(told: Told, known: Countable, *, shown: int, counted: int) -> tuple[str, ...]:
     """Objects with a mark of ours for blocks that are not this device's, where they are more than its own: one or
-    two may have been left behind, all are another device's."""
+    two may have been left behind, all are another device's. And all that a report tells of that tells of none of
+    those that the configuration shows."""
+    if shown and not counted:
+        return tuple(sorted(str(reading.key) for reading in told.readings))
     keys = {r.key for r in told.seen.ranges} | {reading.key for reading in told.readings}
     marks = {mark for key in keys for part in key.keys if (mark := BlockMark.parse(part)) is not None}
     marks |= {r.mark for r in told.seen.ranges if isinstance(r.mark, BlockMark)}
