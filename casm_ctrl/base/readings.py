@@ -64,7 +64,8 @@ class DeviceReading:
     `at` is our time and `sampled_at` the device's own, where it tells one; `booted_at`: when it started. `missing`:
     blocks that its configuration holds and its report does not; `absent`: installed blocks that its configuration
     does not hold. `unseen`: blocks that it never told of; their device pools are left out. `strangers`: objects of
-    another device, as their marks or the lack of all of ours say. `faults`: values that cannot be true, each with where it stands.
+    another device, as their marks or the lack of all of ours say. `faults`: values that cannot be true, each with where
+    it stands.
     """
 
     device: str
