@@ -40,13 +40,13 @@ TYPES: Mapping[str, AlarmType] = {
     ),
     "device-unreachable": AlarmType(
         (DEVICE,),
-        ("major",),
+        ("warning", "major"),
         "A device does not answer, run after run: nothing of it is known, and nothing can be changed. See whether it"
         " is up, whether its address and credentials are right, and what stands between.",
     ),
     "out-of-sync": AlarmType(
         (DEVICE,),
-        ("minor", "major"),
+        ("major",),
         "A device does not have what is wanted of it, and a run that was to make it so was refused or failed."
         " The text says by what; 'casm plan' shows what is missing.",
     ),

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.base.errors import CircuitOpen
+from casm_ctrl.service import alarm_causes
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import circuits, devices
@@ -81,6 +82,7 @@ def record_silence(database: Database, device: str, error: str, chance: float) -
             pause = min(FIRST_PAUSE << min(failures - FAILURES, 16), LONGEST_PAUSE)
             until = Micros(tx.now + round(pause * (1 - chance / _SPREAD) * SECOND))
         circuits.put_circuit(tx, CircuitRow(number, failures, until, error))
+        alarm_causes.note_silence(tx, device, failures, error)
 
     database.run(body)
 
@@ -91,7 +93,12 @@ def record_answer(database: Database, device: str) -> None:
         number = the_device(tx, device).id
         if circuits.find_circuit(tx, number) is None:
             return
-    database.run(lambda tx: circuits.delete_circuit(tx, number))
+
+    def body(tx: Transaction) -> None:
+        circuits.delete_circuit(tx, number)
+        alarm_causes.note_answer(tx, device)
+
+    database.run(body)
 
 
 def silent_devices(database: Database) -> frozenset[str]:

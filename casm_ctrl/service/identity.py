@@ -10,6 +10,7 @@ from collections.abc import Collection
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import IdentityChanged
 from casm_ctrl.base.fingerprints import fingerprint_of_line
+from casm_ctrl.service import alarm_causes
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import devices, identities, leases
@@ -44,6 +45,7 @@ def hold_device(
             error = _held(name, identity)
             pending = leases.get_pending(tx, row.id) is not None
             devices.set_sync(tx, row.id, "unknown" if pending else "failed", str(error), seen=False)
+            alarm_causes.note_result(tx, row, "failed", str(error))
             record(tx, author, [Event("identity-changed", "device", row.id, name, reason=_words(identity))])
         return _held(name, identity)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.errors import IllegalTransition
+from casm_ctrl.service import alarm_causes
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store import (
     block_members,
@@ -178,8 +179,11 @@ def release_lease(database: Database, lease: Lease) -> None:
     database.run(body)
 
 
-def record_result(database: Database, lease: Lease, state: str, error: str | None, *, seen: bool) -> str:
+def record_result(
+    database: Database, lease: Lease, state: str, error: str | None, *, seen: bool, silent: bool = False
+) -> str:
     """How a visit ended: `state` is in-sync, out-of-sync, unknown or failed. Returns what is recorded.
+    `silent`: the device did not answer, which is not about what it holds.
 
     A visit that fails while a commit of ours may be pending leaves the outcome unknown, until one reads.
     """
@@ -189,6 +193,8 @@ def record_result(database: Database, lease: Lease, state: str, error: str | Non
         pending = leases.get_pending(tx, lease.device_id) is not None
         known = "unknown" if state == "failed" and pending else state
         devices.set_sync(tx, lease.device_id, known, error, seen=seen)
+        if not silent:
+            alarm_causes.note_result(tx, devices.get_device(tx, lease.device_id), state, error)
         return known
 
     return database.run(body)

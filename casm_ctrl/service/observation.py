@@ -13,7 +13,7 @@ from casm_ctrl.addressing.ports import write_block
 from casm_ctrl.addressing.prefix import Range
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.identifiers import block_id
-from casm_ctrl.service import routes
+from casm_ctrl.service import alarm_causes, routes
 from casm_ctrl.service.desired import Desired, read_desired
 from casm_ctrl.service.holding import hold, release_held
 from casm_ctrl.service.lookup import the_device
@@ -166,6 +166,7 @@ def observe_within(tx: Transaction, author: Author, device: DeviceRow, sight: Si
     ]
     _note_others(tx, reading, {block.id for block in mine.values() if block.state in _OWNED}, sight)
     history.note_read(tx, device.id, leases.claimed_at(tx, device.id))
+    alarm_causes.note_findings(tx, device, [step for step in words if "vanished" in step])
     return Observed(tuple(words), tuple(observations.list_findings(tx, device_id=device.id)))
 
 

@@ -1,6 +1,6 @@
 """What differs between what a device runs and what was put there: made by somebody else, or not yet applied.
 
-Nothing is recorded by a look: a block that somebody took away is found missing again by the next one.
+Nothing but an alarm is recorded by a look: a block that somebody took away is found missing again by the next one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from casm_ctrl.drivers.interface import Action, Change, ObjectKey, Seen
+from casm_ctrl.service import alarm_causes
 from casm_ctrl.service.desired import Desired
 from casm_ctrl.service.documents import finding_document
 from casm_ctrl.service.verb import Document
@@ -51,6 +52,11 @@ class Drift:
     block: BlockRow | None
     managed: bool = True
     """False for an object that was adopted and that we do not write, and so do not restore."""
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return f"{self.change.key} is {self.kind.value}: {self.change.words}"
 
     def document(self) -> Document:
         document: Document = {
@@ -180,12 +186,13 @@ def _merged(looked: Report, applied: Report | None) -> Report:
 
 
 async def drift_one(run: Run, report: Report) -> None:
-    """Read one device and tell what drifted; nothing is written, there or here."""
+    """Read one device and tell what drifted; nothing is written there, and here an alarm alone."""
     look = await look_at(run, report.device)
     changes = look.difference.edit.changes
     report.restores = look.before.device.on_drift == "restore"
     own = find_drift(changes, look.before, standing(look.before, look.seen))
     drifted = (*own, *find_adopted_drift(look.before, look.seen))
+    await run.store.run(alarm_causes.note_drift, report.device, [drift.words for drift in drifted])
     by_hand = [finding for finding in look.wanted.findings if finding.kind in BY_HAND]
     report.result = Result.DRIFT if drifted or by_hand else Result.CHANGES if changes else Result.IN_SYNC
     report.more = {

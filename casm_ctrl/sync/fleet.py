@@ -12,15 +12,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from casm_ctrl.base.errors import (
-    CasmError,
-    CircuitOpen,
-    DeadlineExceeded,
-    PeerFault,
-    ProtocolViolation,
-    SessionLost,
-    Unreachable,
-)
+from casm_ctrl.base.errors import CasmError, CircuitOpen, PeerFault
 from casm_ctrl.service import circuits
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store import devices
@@ -30,12 +22,10 @@ from casm_ctrl.sync.backoff import Backoff, is_passing
 from casm_ctrl.sync.places import Places
 from casm_ctrl.sync.report import Progress, Report, Result
 from casm_ctrl.sync.run import Options, Run, running
+from casm_ctrl.sync.visiting import SILENT
 
 Work = Callable[[Run, Report], Awaitable[None]]
 """What is done with one device; its error is the device's."""
-
-_SILENT = (Unreachable, DeadlineExceeded, SessionLost, ProtocolViolation)
-"""Errors of a device that does not speak NETCONF with us. Any other one of a device is an answer."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +99,7 @@ class _Fleet:
     async def _note(self, name: str, error: CasmError | None) -> None:
         """For the next runs; a store that fails now changes nothing of the result."""
         with contextlib.suppress(CasmError):
-            if isinstance(error, _SILENT):
+            if isinstance(error, SILENT):
                 chance = self.pace.chance()
                 await self.run.store.run(circuits.record_silence, name, error.message, chance)
             elif error is None or isinstance(error, PeerFault):

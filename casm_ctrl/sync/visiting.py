@@ -6,7 +6,15 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
-from casm_ctrl.base.errors import CasmError, LeaseLost, PlanOutdated
+from casm_ctrl.base.errors import (
+    CasmError,
+    DeadlineExceeded,
+    LeaseLost,
+    PlanOutdated,
+    ProtocolViolation,
+    SessionLost,
+    Unreachable,
+)
 from casm_ctrl.service import intent
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.leases import Lease
@@ -17,6 +25,9 @@ from casm_ctrl.sync.fitness import announced_modules, check_fitness
 from casm_ctrl.sync.report import Report, Result
 from casm_ctrl.sync.run import Options, Run, entered, models_of
 from casm_ctrl.sync.visit import Visit
+
+SILENT = (Unreachable, DeadlineExceeded, SessionLost, ProtocolViolation)
+"""Errors of a device that does not speak NETCONF with us. Any other one of a device is an answer."""
 
 Make = Callable[[Visit, Author, Limits, Report], Convergence]
 """How a visit goes about it."""
@@ -90,7 +101,14 @@ async def note_result(run: Run, lease: Lease, report: Report, state: str, error:
     """
     words = None if error is None else str(error)
     try:
-        recorded = await run.store.run(intent.record_result, lease, state, words, seen=error is None)
+        recorded = await run.store.run(
+            intent.record_result,
+            lease,
+            state,
+            words,
+            seen=error is None,
+            silent=isinstance(error, SILENT),
+        )
     except LeaseLost as lost:
         raise lost from error
     except CasmError:
