@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from casm_ctrl.base.errors import CasmError
+from casm_ctrl.base.errors import CasmError, InvalidValue
 from casm_ctrl.simulator.control import ControlServer
+from casm_ctrl.simulator.demand_document import read_demand
 from casm_ctrl.simulator.device import SimulatedDevice
 from casm_ctrl.simulator.flash import Flash
 from casm_ctrl.simulator.options import CONFIRMED_COMMIT, SimulatedDeviceOptions
@@ -81,6 +83,25 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--state-file", type=Path, metavar="FILE", help="keep configurations and host keys here"
     )
+    parser.add_argument(
+        "--no-notifications", action="store_true", help="tell nothing by itself: no :notification"
+    )
+    parser.add_argument(
+        "--interleave", action="store_true", help="offer :interleave: a session that subscribed may ask"
+    )
+    parser.add_argument(
+        "--demand",
+        type=Path,
+        metavar="FILE",
+        help="let subscribers of each device come and go: a JSON list of demands, each with its pool",
+    )
+    parser.add_argument(
+        "--time-scale",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="the time of demands runs N times as fast (default 1)",
+    )
     parser.add_argument("--control", type=Path, metavar="SOCKET", help="a Unix socket for commands")
     return parser.parse_args(arguments)
 
@@ -112,10 +133,35 @@ def build_devices(arguments: argparse.Namespace) -> dict[str, SimulatedDevice]:
             startup=arguments.startup,
             writable_running=arguments.writable_running or arguments.no_candidate,
             rollback_on_error=not arguments.no_rollback_on_error,
+            notifications=not arguments.no_notifications,
+            interleave=arguments.interleave,
             running=arguments.running.read_bytes() if arguments.running else b"",
         )
         devices[name] = SimulatedDevice(options, flash=flash)
     return devices
+
+
+def follow_demands(arguments: argparse.Namespace, devices: Sequence[SimulatedDevice]) -> None:
+    """Let each device follow all demands of the file: the first as it is, the others each with a seed of its own."""
+    if arguments.demand is None:
+        return
+    try:
+        documents = json.loads(arguments.demand.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidValue(f"{arguments.demand} is no JSON: {error}", "see docs/simulator.md") from None
+    if not isinstance(documents, list):
+        raise InvalidValue(f"{arguments.demand} is no list", "give one object for each pool")
+    for index, device in enumerate(devices):
+        for document in documents:
+            if not isinstance(document, dict) or "pool" not in document:
+                raise InvalidValue(
+                    "a demand in the file has no 'pool'", "give the name by which AAA knows it"
+                )
+            how = {name: document[name] for name in ("protocol", "family") if name in document}
+            rest = {name: value for name, value in document.items() if name not in ("pool", *how)}
+            demand = read_demand(rest, device.now())
+            demand = replace(demand, seed=demand.seed + index)
+            device.follow(str(document["pool"]), demand, time_scale=arguments.time_scale, **how)
 
 
 async def run(arguments: argparse.Namespace) -> None:
@@ -128,6 +174,7 @@ async def run(arguments: argparse.Namespace) -> None:
     try:
         for device in devices.values():
             await device.start()
+        follow_demands(arguments, tuple(devices.values()))
         if arguments.control is not None:
             await control.start(arguments.control)
         for device in devices.values():

@@ -13,10 +13,12 @@ import json
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from casm_ctrl.base.errors import CasmError, InvalidValue, NotFound
 from casm_ctrl.netconf.rpc_error import RpcError, RpcErrors
+from casm_ctrl.simulator.demand_document import read_demand
 from casm_ctrl.simulator.device import SimulatedDevice
 from casm_ctrl.simulator.faults import Fault
 from casm_ctrl.simulator.journal import Moment, Point
@@ -133,6 +135,45 @@ async def _subscribers(device: SimulatedDevice, request: Request) -> Answer:
     return {"used": device.set_subscribers(str(request["pool"]), str(request["entry"]), used)}
 
 
+async def _log_in(device: SimulatedDevice, request: Request) -> Answer:
+    protocol = str(request.get("protocol", "dhcp"))
+    count = _number({"count": 1, **request}, "count")
+    return {"refused": device.log_in(_pool(request), count, protocol=protocol, family=_family(request))}
+
+
+async def _log_out(device: SimulatedDevice, request: Request) -> Answer:
+    count = _number({"count": 1, **request}, "count")
+    return {"left": device.log_out(_pool(request), count, family=_family(request))}
+
+
+async def _logins(device: SimulatedDevice, request: Request) -> Answer:
+    counts = device.logins(_pool(request), family=_family(request))
+    return {name.replace("_", "-"): value for name, value in asdict(counts).items()}
+
+
+async def _use(device: SimulatedDevice, request: Request) -> Answer:
+    shared_by = _number({"shared-by": 1, **request}, "shared-by")
+    delegated = _number(request, "delegated") if "delegated" in request else None
+    device.use(_pool(request), shared_by=shared_by, delegated=delegated)
+    return {}
+
+
+async def _follow(device: SimulatedDevice, request: Request) -> Answer:
+    device.follow(
+        _pool(request),
+        read_demand(request["demand"], device.now()),
+        time_scale=float(str(request.get("time-scale", 1))),
+        protocol=str(request.get("protocol", "dhcp")),
+        family=_family(request),
+    )
+    return {}
+
+
+async def _leave_alone(device: SimulatedDevice, request: Request) -> Answer:
+    device.leave_alone(_pool(request), family=_family(request))
+    return {}
+
+
 async def _configuration(device: SimulatedDevice, request: Request) -> Answer:
     return {"configuration": device.configuration(str(request.get("datastore", "running"))).decode()}
 
@@ -211,6 +252,12 @@ COMMANDS: Mapping[str, Callable[[SimulatedDevice, Request], Awaitable[Answer]]] 
     "set-faults": _set_faults,
     "clear-faults": _clear_faults,
     "subscribers": _subscribers,
+    "log-in": _log_in,
+    "log-out": _log_out,
+    "logins": _logins,
+    "use": _use,
+    "follow": _follow,
+    "leave-alone": _leave_alone,
     "configuration": _configuration,
     "edit": _edit,
     "lock": _lock,
@@ -232,6 +279,14 @@ def _number(request: Request, key: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidValue(f"'{key}' is {value!r}", "give a whole number")
     return value
+
+
+def _pool(request: Request) -> str:
+    return str(request["pool"])
+
+
+def _family(request: Request) -> int:
+    return _number({"family": 4, **request}, "family")
 
 
 def _point(request: Request) -> Point:

@@ -7,7 +7,7 @@ import asyncio
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.simulator.demand import Demand, Restart
-from casm_ctrl.simulator.logins import LoginCounts, Unit
+from casm_ctrl.simulator.logins import AGAIN, Asked, LoginCounts, Unit
 from casm_ctrl.simulator.machine import Machine
 
 TICK = 0.2
@@ -26,20 +26,24 @@ class Crowd:
     async def reboot(self, configuration: bytes | None = None, *, downtime: float = 0.0) -> None:
         raise NotImplementedError
 
+    def now(self) -> Micros:
+        """By the clock that the device was given."""
+        return self._machine.now()
+
     def log_in(self, pool: str, count: int = 1, *, protocol: str = "dhcp", family: int = 4) -> int:
         """So many subscribers ask for an address at once; how many are refused.
 
         Those ask again as clients of the `protocol` (`dhcp`, `ppp`) do, until they are served or log out.
         """
-        return self._machine.log_in((pool, family), count, protocol)
+        return self._machine.log_in(_asked(pool, family), count, protocol)
 
     def log_out(self, pool: str, count: int = 1, *, family: int = 4) -> int:
         """So many leave, drawn from all who are logged in, then from those who wait; how many did."""
-        return self._machine.log_out((pool, family), count)
+        return self._machine.log_out(_asked(pool, family), count)
 
     def logins(self, pool: str, *, family: int = 4) -> LoginCounts:
         """What became of the logins of a pool."""
-        return self._machine.count_logins((pool, family))
+        return self._machine.count_logins(_asked(pool, family))
 
     def use(self, pool: str, *, shared_by: int = 1, delegated: int | None = None) -> None:
         """Say what a subscriber of a pool takes, where it is not an address, or what the configuration says.
@@ -67,6 +71,8 @@ class Crowd:
         """
         if time_scale <= 0:
             raise InvalidValue(f"time cannot run {time_scale:g} times as fast", "give more than 0")
+        if protocol not in AGAIN:
+            raise InvalidValue(f"'{protocol}' is no protocol of subscribers", f"use {', '.join(AGAIN)}")
         self.leave_alone(pool, family=family)
         self.log_out(pool, ALL, family=family)
         work = self._follow(pool, demand, time_scale, protocol, family)
@@ -88,12 +94,12 @@ class Crowd:
 
     async def _follow(self, pool: str, demand: Demand, scale: float, protocol: str, family: int) -> None:
         walk = demand.walk(demand.began)
-        began = self._machine.now()
+        began = self.now()
         self.log_in(pool, walk.wanted, protocol=protocol, family=family)
         while True:
             await asyncio.sleep(TICK)
             before = walk.at
-            step = walk.to(Micros(demand.began + round((self._machine.now() - began) * scale)))
+            step = walk.to(Micros(demand.began + round((self.now() - began) * scale)))
             if step.logouts:
                 self.log_out(pool, step.logouts, family=family)
             if step.restarted:
@@ -101,6 +107,12 @@ class Crowd:
                 await self.reboot(downtime=_downtime(demand, before, step.at) / scale)
             if step.logins:
                 self.log_in(pool, step.logins, protocol=protocol, family=family)
+
+
+def _asked(pool: str, family: int) -> Asked:
+    if family not in (4, 6):
+        raise InvalidValue(f"'{family}' is no family", "give 4 or 6")
+    return pool, family
 
 
 def _downtime(demand: Demand, before: Micros, at: Micros) -> float:

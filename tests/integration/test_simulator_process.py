@@ -187,6 +187,52 @@ def test_subscribers_come_by_the_addresses_and_not_to_what_is_drained(simulator:
         assert come(1) == 0
 
 
+def test_subscribers_log_in_and_out(simulator: Simulator) -> None:
+    with simulator.control() as control:
+
+        def call(do: str, **arguments: object) -> dict[str, object]:
+            return control.call("device2", do, pool="q", **arguments)
+
+        control.call("device2", "reboot", configuration=RANGE.replace("DRAIN", ""))
+        call("use", shared_by=2)
+        assert call("log-in", count=100, protocol="ppp") == {"refused": 0}
+        assert call("log-in", count=30) == {"refused": 2}
+        assert call("log-out", count=10) == {"left": 10}
+        counts = call("logins")
+        assert (counts["present"], counts["waiting"], counts["turned-away"]) == (118, 2, 2)
+        call("follow", demand={"subscribers": 20, "curve": "flat", "noise": 0}, time_scale=60, family=4)
+        call("leave-alone")
+        assert call("logins", family=6)["present"] == 0
+        control.call("device2", "set-faults", faults=[{"kind": "usage-nan"}, {"kind": "stale"}])
+        control.call("device2", "clear-faults")
+
+
+def test_devices_follow_the_demands_of_a_file(folder: Path) -> None:
+    demands = folder / "demands.json"
+    demand = {"subscribers": 30, "curve": "flat", "noise": 0}
+    demands.write_text(
+        json.dumps([{"pool": "q", **demand, "protocol": "ppp"}, {"pool": "q", **demand, "family": 6}])
+    )
+    running = folder / "running.xml"
+    running.write_text(RANGE.replace("DRAIN", ""))
+    simulator = start(
+        folder,
+        *("--running", str(running), "--demand", str(demands), "--time-scale", "60"),
+        *("--interleave", "--no-notifications"),
+        devices=2,
+    )
+    try:
+        with simulator.control() as control:
+            for device in ("device1", "device2"):
+                for family, what in ((4, "present"), (6, "waiting")):
+                    deadline = time.monotonic() + 30
+                    while control.call(device, "logins", pool="q", family=family)[what] != 30:
+                        assert time.monotonic() < deadline
+                        time.sleep(0.02)
+    finally:
+        assert simulator.stop() == 0
+
+
 def test_faults_are_set_and_cleared(simulator: Simulator) -> None:
     with simulator.control() as control:
         fault = {"kind": "refuse", "operation": "commit", "occurrence": 1, "tag": "resource-denied"}
@@ -220,6 +266,19 @@ def test_faults_are_set_and_cleared(simulator: Simulator) -> None:
         ("device1", "unlock", {"datastore": "candidate"}, "does not hold"),
         ("device1", "subscribers", {"range": "192.0.2.0/32", "used": 1}, "0 of the device's objects"),
         ("device1", "subscribers", {"pool": "p", "entry": "r", "used": -1}, "-1 addresses"),
+        ("device1", "log-in", {"pool": "p", "count": -1}, "-1 subscribers"),
+        ("device1", "log-in", {"pool": "p", "protocol": "isdn"}, "'isdn' is no protocol"),
+        ("device1", "log-out", {"pool": "p", "family": 5}, "'5' is no family"),
+        ("device1", "log-in", {"count": 1}, "lacks 'pool'"),
+        ("device1", "use", {"pool": "p", "delegated": 129}, "length 129"),
+        ("device1", "follow", {"pool": "p", "demand": {}}, "'subscribers' is missing"),
+        (
+            "device1",
+            "follow",
+            {"pool": "p", "demand": {"subscribers": 1}, "time_scale": 0},
+            "0 times as fast",
+        ),
+        ("device1", "follow", {"pool": "p", "demand": {"subscribers": 1}, "protocol": "x"}, "no protocol"),
     ],
 )
 def test_wrong_commands_are_refused(
@@ -272,6 +331,7 @@ def test_what_cannot_be_started_says_why(folder: Path) -> None:
         (("--module", "ietf-nothing"), 1, "ietf-nothing"),
         (("--host", "192.0.2.1"), 1, "Cannot assign"),
         (("--devices", "many"), 2, "invalid int"),
+        (("--demand", str(folder / "none")), 1, "No such file"),
     ):
         result = attempt(*arguments)
         assert (result.returncode, result.stdout) == (status, ""), result.stderr
