@@ -24,6 +24,7 @@ SETS = {
     "ietf_address_pool": ("ietf-address-pool", "casm-address-pool-ext"),
     "casm_pools": ("casm-pools",),
     "casm_devices": ("casm-devices",),
+    "casm_control": ("casm-control",),
     "casm_events": ("casm-events",),
     "casm_operations": ("casm-operations",),
 }

@@ -19,12 +19,12 @@ from casm_ctrl.yang.engine import engine_for
 from casm_ctrl.yang.modules import find_module
 from casm_ctrl.yang.schema import SchemaNode, load_schema
 
-MODULES = ("casm-devices", "casm-pools", "ietf-netconf-acm")
+MODULES = ("casm-devices", "casm-pools", "casm-control", "ietf-netconf-acm")
 SCHEMA = load_schema(MODULES)
 AUTHOR = Author("tester@netconf")
 DECLARED = (
     'xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" xmlns:p="urn:casm:yang:casm-pools"'
-    ' xmlns:d="urn:casm:yang:casm-devices"'
+    ' xmlns:d="urn:casm:yang:casm-devices" xmlns:c="urn:casm:yang:casm-control"'
 )
 
 

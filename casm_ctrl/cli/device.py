@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from casm_ctrl.base.errors import Ambiguous, NotFound
+from casm_ctrl.base.polling import EVERYWHERE
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.device_change import change_, read_deadlines
 from casm_ctrl.cli.device_check import check
 from casm_ctrl.cli.device_replace import replace
-from casm_ctrl.cli.options import Client, Instances, Labels, OnDrift, Role, split_pairs
+from casm_ctrl.cli.options import (
+    Client,
+    HotInterval,
+    Instances,
+    Labels,
+    Notifications,
+    OnDrift,
+    PollInterval,
+    Role,
+    read_polling,
+    split_pairs,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -113,6 +126,9 @@ def add(
             "--on-drift", help="What 'casm drift' does where objects of ours changed.", case_sensitive=False
         ),
     ] = OnDrift.REPORT,
+    poll_interval: PollInterval = None,
+    hot_interval: HotInterval = None,
+    notifications: Notifications = None,
     label: Labels = None,
 ) -> Answer:
     """Add a device. Nothing is sent to it; 'casm device check' looks whether it is fit."""
@@ -134,6 +150,9 @@ def add(
         deadlines=tuple((phase, seconds) for phase, seconds in read_deadlines(deadline or ()) if seconds),
         client=client.value,
         on_drift=on_drift.value,
+        polling=dataclasses.replace(
+            EVERYWHERE, **dict[str, Any](read_polling(poll_interval, hot_interval, notifications))
+        ),
         labels=split_pairs("--label", label or (), "NAME=VALUE"),
     )
     done = change(call.database, call.author, [edit])
@@ -224,6 +243,7 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("client", row["client"]),
             ("on drift", row["on-drift"]),
             ("deadlines", [f"{phase} {seconds} s" for phase, seconds in row.get("deadlines", {}).items()]),
+            ("usage read", polling_words(row["polling"])),
             ("space", row["address-space"]),
             ("instances", [f"{one['name']} in {one['address-space']}" for one in row["network-instance"]]),
             ("labels", [f"{one['name']}={one['value']}" for one in row["label"]]),
@@ -238,6 +258,15 @@ def _facts(row: Document) -> Iterable[RenderableType]:
         yield from titled("Device pools", device_pool_table(row["device-pool"]))
     if row["finding"]:
         yield from titled("Findings", finding_table(row["finding"]))
+
+
+def polling_words(polling: Document) -> str:
+    """How often usage is read, and whether notifications are listened to."""
+    from casm_ctrl.base.clock import show_duration
+
+    times = [show_duration(polling[name]) for name in ("interval", "hot-interval")]
+    listened = "" if polling["notifications"] else ", notifications are not listened to"
+    return f"every {times[0]}, every {times[1]} while a pool is nearly full{listened}"
 
 
 command(app, "check", examples=("casm device check", "casm device check bng1 --accept-new"), changes=False)(

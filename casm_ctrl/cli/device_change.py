@@ -12,7 +12,19 @@ from casm_ctrl.base.deadlines import Deadlines
 from casm_ctrl.base.errors import InvalidValue, NotFound
 from casm_ctrl.cli import complete
 from casm_ctrl.cli.call import Answer, Call, lines
-from casm_ctrl.cli.options import Client, Instances, LabelsToSet, LabelsToTake, OnDrift, Role, split_pairs
+from casm_ctrl.cli.options import (
+    Client,
+    HotInterval,
+    Instances,
+    LabelsToSet,
+    LabelsToTake,
+    Notifications,
+    OnDrift,
+    PollInterval,
+    Role,
+    read_polling,
+    split_pairs,
+)
 
 
 def change_(
@@ -104,6 +116,9 @@ def change_(
             case_sensitive=False,
         ),
     ] = None,
+    poll_interval: PollInterval = None,
+    hot_interval: HotInterval = None,
+    notifications: Notifications = None,
 ) -> Answer:
     """Change how a device is entered, or what it is. Nothing is sent to it; open sessions stay as they are."""
     from casm_ctrl.service.configuration import ChangeDevice, change
@@ -118,6 +133,7 @@ def change_(
         client=None if client is None else client.value,
         deadlines=read_deadlines(deadline or ()),
         on_drift=None if on_drift is None else on_drift.value,
+        polling=read_polling(poll_interval, hot_interval, notifications),
         role=None if role is None else role.value,
         driver=driver,
         host=host,

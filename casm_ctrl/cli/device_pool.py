@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from casm_ctrl.cli import complete, device_pool_change
+from casm_ctrl.cli import complete, device_pool_change, device_pool_policy
 from casm_ctrl.cli.call import Answer, Call, Document, command, lines
 from casm_ctrl.cli.options import Access, Announcement, Strategy
 
@@ -297,6 +297,7 @@ def _facts(row: Document) -> Iterable[RenderableType]:
             ("network instance", row.get("network-instance")),
             ("routes announced", _announced(row)),
             ("usage marks", _marks(row)),
+            ("automation", _automation(row)),
             ("routes", row["routes"] if row["block"] else None),
         )
     )
@@ -308,6 +309,14 @@ def _announced(row: Document) -> str:
     words = (("next-hop", "next hop"), ("route-tag", "tag"))
     more = [f"{word} {row[name]}" for name, word in words if name in row]
     return ", ".join([row["announcement"], *more])
+
+
+def _automation(row: Document) -> str | None:
+    held = row.get("automation")
+    if held is None:
+        return None
+    words = [f"{name} {held[name]}" for name in ("grow", "shrink") if name in held]
+    return f"{', '.join(words) or 'a policy of its own'} (casm device-pool policy {row['device-pool']})"
 
 
 def _marks(row: Document) -> str | None:
@@ -327,3 +336,4 @@ def remove(call: Call, name: _Known) -> Answer:
 
 
 device_pool_change.register(app)
+device_pool_policy.register(app)

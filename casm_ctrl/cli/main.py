@@ -13,6 +13,7 @@ from casm_ctrl.cli import (
     allocation,
     audit,
     block,
+    control,
     device,
     device_pool,
     exchange,
@@ -101,6 +102,7 @@ synchronise.register(app, "Devices")
 inspect_network.register(app, "Devices")
 adopt.register(app, "Devices")
 hold.register(app, "Automation")
+app.add_typer(control.app, name="control", rich_help_panel="Automation")
 serve.register(app, "Server")
 app.add_typer(access.app, name="access", rich_help_panel="Server")
 app.add_typer(user.app, name="user", rich_help_panel="Server")

@@ -76,6 +76,20 @@ class OnDrift(StrEnum):
     RESTORE = "restore"
 
 
+class AutomationMode(StrEnum):
+    """Whether automation acts."""
+
+    OBSERVE = "observe"
+    AUTOMATIC = "automatic"
+
+
+class Scarcity(StrEnum):
+    """What is done with what idles, while others have none."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+
+
 class Announcement(StrEnum):
     """Who announces the routes to a device pool's blocks."""
 
@@ -186,6 +200,32 @@ LabelsToTake = Annotated[
         "--unlabel", metavar="NAME", help="A label to take away; may be repeated.", show_default=False
     ),
 ]
+PollInterval = Annotated[
+    str | None,
+    typer.Option(
+        "--poll-interval",
+        metavar="TIME",
+        help="How often its usage is read: 5m, 30s.",
+        show_default=False,
+    ),
+]
+HotInterval = Annotated[
+    str | None,
+    typer.Option(
+        "--hot-interval",
+        metavar="TIME",
+        help="How often while a pool of it is nearly full: 30s.",
+        show_default=False,
+    ),
+]
+Notifications = Annotated[
+    bool | None,
+    typer.Option(
+        "--notifications/--no-notifications",
+        help="Whether its notifications are listened to, where it has them.",
+        show_default=False,
+    ),
+]
 Instances = Annotated[
     list[str] | None,
     typer.Option(
@@ -291,6 +331,17 @@ def parse_count(option: str, text: str) -> int:
     if match is None:
         raise InvalidValue(f"'{text}' is not what {option} takes", f"write {option} 1000 or {option} 2^64")
     return 1 << int(match[2]) if match[2] else int(match[1].replace(",", ""))
+
+
+def read_polling(
+    interval: str | None, hot_interval: str | None, notifications: bool | None
+) -> tuple[tuple[str, int], ...]:
+    """What was said, by the names of the fields of Polling."""
+    from casm_ctrl.base.clock import parse_duration
+
+    said = [("interval", interval), ("hot_interval", hot_interval)]
+    found = [(name, parse_duration(text)) for name, text in said if text is not None]
+    return (*found, *([] if notifications is None else [("notifications", notifications)]))
 
 
 def split_pairs(option: str, texts: Sequence[str], form: str) -> tuple[tuple[str, str], ...]:

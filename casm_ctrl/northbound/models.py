@@ -32,7 +32,7 @@ from casm_ctrl.yang.engine import Engine
 from casm_ctrl.yang.modules import Module, standard_folders, with_imports, yang_folder
 from casm_ctrl.yang.schema import Schema, read_schema
 
-OURS = ("casm-pools", "casm-devices", "casm-operations", "casm-events", "casm-deviations")
+OURS = ("casm-pools", "casm-devices", "casm-control", "casm-operations", "casm-events", "casm-deviations")
 """Of yang/: what the server is about. The device models there are for devices."""
 
 STANDARD = (

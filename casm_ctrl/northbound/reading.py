@@ -36,6 +36,7 @@ from casm_ctrl.northbound.interface import Caller, Operation, Operations
 from casm_ctrl.northbound.models import DATASTORES, Models
 from casm_ctrl.northbound.notifications.names import sn
 from casm_ctrl.northbound.state.operational import State
+from casm_ctrl.service.control_settings import TOP as CONTROL
 from casm_ctrl.service.exchange.documents import TOP
 from casm_ctrl.store.database import Database
 from casm_ctrl.yang.modules import find_module
@@ -72,7 +73,7 @@ class Reading:
             f"{{{find_module(module).namespace}}}{name}"
             for module, _, name in (container.partition(":") for container in TOP)
         )
-        return frozenset((*stored, NACM, *self.others))
+        return frozenset((*stored, NACM, CONTROL, *self.others))
 
     def operations(self, capabilities: Sequence[str]) -> Operations:
         """By tag."""

@@ -1,7 +1,8 @@
-"""Configuration documents: the configuration of modules that are not ours, kept whole, as XML.
+"""Configuration documents: the configuration of modules that have no tables, kept whole, as XML.
 
-The only one is /nacm of ietf-netconf-acm: who may do what here (RFC 8341). It is validated before it is kept, in
-the one form that libyang writes, without leafs that say what their default says (RFC 6243, 2.2: trim).
+They are /nacm of ietf-netconf-acm, who may do what here (RFC 8341), and /control of casm-control, what automation may
+do at the most. Each is validated before it is kept, in the one form that libyang writes, without leafs that say what
+their default says (RFC 6243, 2.2: trim).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from casm_ctrl.yang.modules import find_module, our_modules
 from casm_ctrl.yang.schema import Kind, SchemaNode, load_schema
 
 ACCESS = "ietf-netconf-acm"
-MODULES = (ACCESS,)
+CONTROL = "casm-control"
+MODULES = (ACCESS, CONTROL)
 """The modules whose configuration is a document."""
 
 _NAMED_IN_PATHS = ("ietf-netconf-monitoring", "ietf-yang-library", "ietf-yang-push")
@@ -51,7 +53,7 @@ def set_document(tx: Transaction, edit: SetDocument) -> Done:
 
 def normal_form(module: str, xml: str) -> str:
     """`xml`, validated, in the form in which it is kept."""
-    known = (*our_modules(), *MODULES, *_NAMED_IN_PATHS)
+    known = tuple(dict.fromkeys((*our_modules(), *MODULES, *_NAMED_IN_PATHS)))
     engine, schema = engine_for(*known), load_schema(known)
     engine.validate(xml.encode(), what="config")
     text = engine.convert(xml.encode(), source="xml", target="xml")

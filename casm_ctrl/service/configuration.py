@@ -16,9 +16,12 @@ from casm_ctrl.service.access_members import AddAccessMember as AddAccessMember
 from casm_ctrl.service.access_members import RemoveAccessMember as RemoveAccessMember
 from casm_ctrl.service.access_members import ResetAccess as ResetAccess
 from casm_ctrl.service.access_members import add_access_member, remove_access_member, reset_access
+from casm_ctrl.service.alarms import clear_removed
 from casm_ctrl.service.config_documents import SetDocument as SetDocument
 from casm_ctrl.service.config_documents import set_document
 from casm_ctrl.service.config_lock import check_free
+from casm_ctrl.service.control_settings import SetLimits as SetLimits
+from casm_ctrl.service.control_settings import set_limits
 from casm_ctrl.service.device_change import ChangeDevice as ChangeDevice
 from casm_ctrl.service.device_change import change_device
 from casm_ctrl.service.device_edits import AddDevice as AddDevice
@@ -95,6 +98,7 @@ Edit = (
     | SetQuota
     | RemoveQuota
     | SetDocument
+    | SetLimits
     | AddAccessMember
     | RemoveAccessMember
     | ResetAccess
@@ -144,6 +148,9 @@ def apply_edits(tx: Transaction, edits: Sequence[Edit]) -> list[Done]:
         if made.check is not None:
             with _refusing(index):
                 made.check(tx)
+    for made in done:
+        if made.verb == f"{made.kind}-remove":
+            clear_removed(tx, made.kind, made.name)
     return done
 
 
@@ -200,6 +207,7 @@ _HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
     SetQuota: set_quota,
     RemoveQuota: remove_quota,
     SetDocument: set_document,
+    SetLimits: set_limits,
     AddAccessMember: add_access_member,
     RemoveAccessMember: remove_access_member,
     ResetAccess: reset_access,

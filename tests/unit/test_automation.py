@@ -25,7 +25,9 @@ from casm_ctrl.store.automation import get_automation, list_automation
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import find_device, find_device_pool
 from casm_ctrl.store.events import Author
+from casm_ctrl.yang.engine import engine_for, forest
 from tests.automation_world import automations
+from tests.configuration_world import MODULES, commit, config, running
 
 ME = Author("tester")
 WINDOW: dict[str, Any] = {
@@ -242,3 +244,68 @@ def test_every_leaf_has_a_default_or_none_on_purpose() -> None:
         "reclaim_zone",
         "force_after",
     }
+
+
+# --- Over NETCONF ---------------------------------------------------------------------------------
+
+
+def _edited(database: Database, inner: str) -> None:
+    """Commit the running configuration with `inner` as the automation of bng1/internet."""
+    after = running(database)
+    (pool,) = after.iterfind(".//{*}device[{*}name='bng1']/{*}device-pool")
+    for there in list(pool.iterchildren("{*}automation")):
+        pool.remove(there)
+    if inner:
+        made = config(f"<d:automation>{inner}</d:automation>")
+        pool.append(made[0])
+    commit(database, after)
+
+
+def test_automation_is_edited_and_read_as_configuration(network: Database) -> None:
+    _edited(network, "<d:grow>automatic</d:grow><d:shrink-at-free>70</d:shrink-at-free>")
+    assert _stored(network, "bng1/internet") == Automation(grow="automatic", shrink_at_free=70)
+    shown = running(network).findtext(".//{*}device-pool/{*}automation/{*}shrink-at-free")
+    assert shown == "70"
+    _edited(network, "<d:shrink-at>30</d:shrink-at>")
+    assert _stored(network, "bng1/internet") == Automation(shrink_at=30)
+    _edited(network, "")
+    assert _stored(network, "bng1/internet") == UNSET
+
+
+def test_what_contradicts_the_role_is_refused_with_its_place(network: Database) -> None:
+    with pytest.raises(InvalidValue, match="of the role") as refused:
+        _edited(network, "<d:shrink-at>85</d:shrink-at>")
+    assert refused.value.edit_index == 0
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<d:grow-at>50</d:grow-at><d:shrink-at>50</d:shrink-at>",
+        "<d:grow-at>50</d:grow-at><d:grow-at-free>9</d:grow-at-free>",
+        "<d:shrink-at>50</d:shrink-at><d:shrink-at-free>9</d:shrink-at-free>",
+        "<d:grow-at-free>9</d:grow-at-free><d:shrink-at-free>8</d:shrink-at-free>",
+        "<d:reclaim-from>02:00</d:reclaim-from>",
+        "<d:reclaim-from>02:00</d:reclaim-from><d:reclaim-until>03:00</d:reclaim-until>",
+        "<d:reclaim-zone>UTC</d:reclaim-zone>",
+        "<d:force-after>60</d:force-after>",
+        "<d:grow>yes</d:grow>",
+        "<d:hold-down>0</d:hold-down>",
+    ],
+)
+def test_the_model_refuses_what_contradicts_itself(network: Database, inner: str) -> None:
+    after = running(network)
+    (pool,) = after.iterfind(".//{*}device[{*}name='bng1']/{*}device-pool")
+    pool.append(config(f"<d:automation>{inner}</d:automation>")[0])
+    with pytest.raises(CasmError):
+        engine_for(*MODULES).validate(forest(after), what="config")
+
+
+def test_both_intervals_change_in_one_commit(network: Database) -> None:
+    """Each leaf is an edit, and what they make together is judged at the end."""
+    after = running(network)
+    (device,) = after.iterfind(".//{*}device[{*}name='bng1']")
+    polling = "<d:polling><d:interval>10</d:interval><d:hot-interval>5</d:hot-interval></d:polling>"
+    device.append(config(polling)[0])
+    commit(network, after)
+    assert _polling(network) == Polling(10, 5)

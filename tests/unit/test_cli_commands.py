@@ -110,6 +110,7 @@ def begin(casm: Casm) -> None:
         "pool reserve p4 198.51.100.32/28 --reason kept",
         "device change bng1 --deadline tcp=2.5 --deadline commit=120",
         "hold --device-pool bng1/home --reason later",
+        "device-pool policy bng1/home --hold-down 60 --reclaim-window 23:00-04:30 --zone UTC --grow-at 60",
     ):
         assert casm(*line.split()).status == 0
 
@@ -191,6 +192,18 @@ ANSWERS = (
     ("release", "release b2"),
     ("release", "release b1 --force --reason dead"),
     ("accept-clock", "accept-clock"),
+    ("device-change", "device change bng1 --poll-interval 1m --hot-interval 10s --no-notifications"),
+    ("device-pool-policy", "device-pool policy bng1/home"),
+    ("device-pool-policy", "device-pool policy bng1/home --unset hold-down --unset reclaim-window"),
+    (
+        "device-pool-policy",
+        "device-pool policy bng1/home --grow automatic --shrink observe --grow-at-free 2^6 --shrink-at 40"
+        " --reserve 5 --hold-down 5m --history 14 --priority 200 --drain-deadline 7d --force-after 1d"
+        " --scarcity apply",
+    ),
+    ("control-settings", "control settings"),
+    ("control-settings", "control settings grow-per-hour=100 breaker-window=5m"),
+    ("control-settings", "control settings --unset grow-per-hour"),
     ("hold", "hold --reason maintenance"),
     ("hold", "hold --device bng1 --reason maintenance"),
     ("hold", "hold --pool p4 --reason maintenance"),

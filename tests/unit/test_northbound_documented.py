@@ -44,7 +44,7 @@ def test_every_rpc_is_a_command() -> None:
 
 
 def test_paths_are_of_the_models() -> None:
-    context = engine_for("casm-devices", "casm-pools", "ietf-netconf-acm").context
+    context = engine_for("casm-devices", "casm-pools", "casm-control", "ietf-netconf-acm").context
     for way in ROWS.values():
         for path in re.findall(r"of `(/[^`]+)`", way):
             top, *_ = path[1:].partition("/")
@@ -62,7 +62,12 @@ def test_every_rpc_that_changes_something_takes_a_request_id_and_a_reason() -> N
         assert repeatable == (name not in verbs.READING), name
 
 
-MODULES = {"address-spaces": "casm-pools", "pools": "casm-pools", "nacm": "ietf-netconf-acm"}
+MODULES = {
+    "control": "casm-control",
+    "address-spaces": "casm-pools",
+    "pools": "casm-pools",
+    "nacm": "ietf-netconf-acm",
+}
 ANSWERS = {
     "allocate": ("allocate", ()),
     "release": ("release", ()),

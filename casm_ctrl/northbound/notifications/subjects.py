@@ -12,6 +12,7 @@ from casm_ctrl.store.events import EventRow
 
 _POOLS = {"p": "urn:casm:yang:casm-pools"}
 _DEVICES = {"d": "urn:casm:yang:casm-devices"}
+_CONTROL = {"c": "urn:casm:yang:casm-control"}
 _ACCESS = {"nacm": "urn:ietf:params:xml:ns:yang:ietf-netconf-acm"}
 
 _NODES: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -22,6 +23,7 @@ _NODES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "group": ("/d:owner-groups/d:owner-group[d:name={0}]", _DEVICES),
     "quota": ("/d:quotas/d:quota[d:name={0}]", _DEVICES),
     "access-group": ("/nacm:nacm/nacm:groups/nacm:group[nacm:name={0}]", _ACCESS),
+    "control": ("/c:control", _CONTROL),
     "document": ("/nacm:nacm", _ACCESS),
 }
 
@@ -43,7 +45,8 @@ class ChangedNode:
 
 def changed_node(event: EventRow) -> ChangedNode | None:
     """The node that the row says was changed; None where it is none of the configuration's."""
-    known = _NODES.get(event.subject_kind)
+    about_control = (event.subject_kind, event.subject) == ("document", "casm-control")
+    known = _NODES.get("control" if about_control else event.subject_kind)
     if known is None:
         return None
     path, namespaces = known

@@ -46,7 +46,9 @@ TOLD = frozenset(
 )
 """The notifications that rows of the audit become, for a check that none of the model's is missing."""
 
-_CONFIGURED = frozenset(("space", "pool", "group", "quota", "document", "access-group", "device-pool"))
+_CONFIGURED = frozenset(
+    ("space", "pool", "group", "quota", "document", "control", "access-group", "device-pool")
+)
 """Kinds of which every row is a change of configuration; a device's are told apart by their verb."""
 _SYNCHRONIZED = frozenset(("apply", "adopt"))
 _IDENTITY = frozenset(("identity-changed", "device-serial"))
