@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from casm_ctrl.base.errors import HostKeyRefused
+from casm_ctrl.base.polling import Polling
 from casm_ctrl.drivers.interface import Driver
 from casm_ctrl.drivers.registry import load_driver
 from casm_ctrl.netconf.client.host_key_scan import scan_host_key
-from casm_ctrl.netconf.client.session import Session
+from casm_ctrl.netconf.client.opening import open_session
+from casm_ctrl.netconf.client.session import Session, SubscribingSession, Target
 from casm_ctrl.netconf.client.session_pool import SessionPool, Upkeep
 from casm_ctrl.service.identity import hold_device, known_device
 from casm_ctrl.store.database import Database
@@ -31,6 +34,9 @@ AT_ONCE = 8
 
 RETRIES = 2
 """How often a device is tried again whose session could not be opened, or ended too early."""
+
+_AT_THE_DOOR = 64
+"""A thousand that open at once would miss their deadlines on the cost of keys alone."""
 
 _WITHIN_A_RUN = Upkeep(idle_limit=10, most=64)
 """Sessions are kept for a device that is visited twice: for itself, and because it held another's addresses."""
@@ -66,6 +72,11 @@ class Run:
     store_id: str
 
     @cached_property
+    def door(self) -> asyncio.Semaphore:
+        """For sessions beside those of `sessions`: so many are opened at the same time."""
+        return asyncio.Semaphore(_AT_THE_DOOR)
+
+    @cached_property
     def sources(self) -> Sources:
         """Where the texts of YANG modules come from."""
         named = self.options.yang_path
@@ -98,16 +109,36 @@ async def entered(run: Run, name: str) -> AsyncIterator[tuple[Session, Driver]]:
     run.progress(name, "connecting")
     async with contextlib.AsyncExitStack() as stack:
         target = target_of(row, run.options.accept_new, driver)
-        try:
+        async with _known_key(run, target):
             lent = await stack.enter_async_context(run.sessions.use(target))
-        except HostKeyRefused as refused:
-            if not refused.changed:
-                raise
-            presented = refused.presented or await scan_host_key(target) or ""
-            held = partial(hold_device, host_key=presented)
-            raise await run.store.run(held, run.author, name) from refused
         await check_identity(run.store, run.author, row, lent.session, run.options.wait)
         yield lent.session, driver
+
+
+@contextlib.asynccontextmanager
+async def alone(run: Run, name: str) -> AsyncIterator[tuple[SubscribingSession, Driver, Polling]]:
+    """The same with a session that nobody else uses, now or later, and how the device is polled."""
+    row = await run.store.run(known_device, name)
+    driver = load_driver(row.driver)
+    target = target_of(row, run.options.accept_new, driver)
+    async with contextlib.AsyncExitStack() as stack:
+        async with run.door, _known_key(run, target):
+            session = await stack.enter_async_context(await open_session(target))
+            await check_identity(run.store, run.author, row, session, run.options.wait)
+        yield session, driver, row.polling
+
+
+@contextlib.asynccontextmanager
+async def _known_key(run: Run, target: Target) -> AsyncIterator[None]:
+    """IdentityChanged, with the device held, where a session is refused because the host key is another."""
+    try:
+        yield
+    except HostKeyRefused as refused:
+        if not refused.changed:
+            raise
+        presented = refused.presented or await scan_host_key(target) or ""
+        held = partial(hold_device, host_key=presented)
+        raise await run.store.run(held, run.author, target.device) from refused
 
 
 async def models_of(run: Run, session: Session, driver: Driver) -> DeviceModels:
