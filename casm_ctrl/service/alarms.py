@@ -32,6 +32,7 @@ TEXT_PAUSE = 60
 WORDS_KEPT = 100
 """What operators said of one alarm: so many are kept."""
 
+_RESOURCES = {"device": of_device, "device-pool": of_device_pool, "pool": of_pool}
 _CONTROLLER = Author("controller")
 _log = logging.getLogger(__name__)
 
@@ -73,16 +74,19 @@ def clear_alarm(tx: Transaction, resource: str, type_id: str, text: str, qualifi
     return True
 
 
-def clear_removed(tx: Transaction, resource: str) -> None:
-    """A resource is no more: nothing of it, or of what was in it, is to be done."""
-    for found in store.open_below(tx, resource):
+def clear_removed(tx: Transaction, kind: str, name: str) -> None:
+    """A thing is no more: nothing of it, or of what was in it, is to be done."""
+    resource = _RESOURCES.get(kind)
+    if resource is None:
+        return
+    for found in store.open_below(tx, resource(name)):
         _clear(tx, found, "it was removed from the configuration")
 
 
-def clear_others(tx: Transaction, type_id: str, besides: set[str], text: str) -> None:
-    """Clear the alarms of a type on all resources but those in `besides`."""
+def clear_others(tx: Transaction, type_id: str, besides: set[str], text: str, *, within: str = "") -> None:
+    """Clear the alarms of a type on all resources but those in `besides`; `within`: how they begin."""
     for found in store.open_alarms(tx, type_id):
-        if found.resource not in besides:
+        if found.resource not in besides and found.resource.startswith(within):
             _clear(tx, found, text)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from casm_ctrl.addressing.prefix import Family, Prefix
 from casm_ctrl.addressing.strategy import ADJACENT, BEST_FIT, SPARSE, count_routes
 from casm_ctrl.base.clock import Micros, to_rfc3339
-from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.base.errors import Exhausted, InvalidValue
 from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.service import limits
 from casm_ctrl.service.documents import prefix_document
@@ -20,6 +20,7 @@ from casm_ctrl.service.pending_commit import check_untouched
 from casm_ctrl.service.request import MOST_AT_ONCE as MOST_AT_ONCE
 from casm_ctrl.service.request import Piece, Request, check, choose_pools, particular, pieces
 from casm_ctrl.service.rest import sweep
+from casm_ctrl.service.stock_alarms import note_refusal
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import (
     blocks,
@@ -97,7 +98,11 @@ def allocate(
             if author.request_id is not None:
                 answered = find_answer(tx, author, digest_of("allocate", request.arguments()))
             return body(tx) if answered is None else answered
-    return perform(database, author, "allocate", request.arguments(), body, mode=Mode.SHARE)
+    try:
+        return perform(database, author, "allocate", request.arguments(), body, mode=Mode.SHARE)
+    except Exhausted:
+        note_refusal(database)
+        raise
 
 
 @dataclass

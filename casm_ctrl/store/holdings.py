@@ -48,6 +48,29 @@ class Cut:
     device: str | None
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A device pool, the length of the next block that it gets, and the pools that it draws from, in order."""
+
+    label: str
+    length: int
+    pools: tuple[int, ...]
+
+
+def list_drawings(tx: Transaction) -> list[Drawing]:
+    """All device pools, by device and name."""
+    rows = tx.all(
+        "SELECT device.name || '/' || device_pool.name, COALESCE(next_length, device_pool.length), pool_id"
+        " FROM device_pool JOIN device ON device.id = device_pool.device_id"
+        " JOIN device_pool_source ON device_pool_source.device_pool_id = device_pool.id"
+        " ORDER BY device.name, device_pool.name, position"
+    )
+    found: dict[str, tuple[int, list[int]]] = {}
+    for label, length, pool in rows:
+        found.setdefault(label, (int(length), []))[1].append(int(pool))
+    return [Drawing(label, length, tuple(drawn)) for label, (length, drawn) in found.items()]
+
+
 def count_kept(tx: Transaction, device_pool_id: int, most: int) -> int:
     """How many blocks a device pool has that it is to keep; counted up to `most`."""
     return int(tx.one(COUNT_KEPT, id=device_pool_id, most=most)[0])

@@ -144,7 +144,7 @@ def test_what_is_removed_has_no_open_alarms(network: Database) -> None:
         raise_alarm(tx, HOME, "pool-low", "minor", "words")
         raise_alarm(tx, of_device("bng1"), "drift", "minor", "words")
         raise_alarm(tx, of_device("bng10"), "drift", "minor", "words")
-        clear_removed(tx, of_device("bng1"))
+        clear_removed(tx, "device", "bng1")
 
     network.run(body)
     with network.read() as tx:
