@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 
 from casm_ctrl.base.automation import effective
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
-from casm_ctrl.base.limits import DEFAULT_LIMITS, Limits
+from casm_ctrl.base.limits import Limits
 from casm_ctrl.service import decisions
 from casm_ctrl.service.allocation import allocate_in
+from casm_ctrl.service.control_settings import get_limits
 from casm_ctrl.service.decisions import Made
 from casm_ctrl.service.pool_facts import HOUR, held_by
 from casm_ctrl.service.release import drain_block, keep_block, release_block
 from casm_ctrl.service.request import Request, check
-from casm_ctrl.store import automation, blocks, control_state, devices, pools, watches
+from casm_ctrl.store import automation, blocks, control_state, devices, watches
 from casm_ctrl.store import decisions as decision_rows
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.control_state import BreakerRow
@@ -132,6 +133,14 @@ def give_back(
     return _act(database, made, warrant, change, shrunk=True)
 
 
+def note_refused(database: Database, made: Made, words: str) -> None:
+    """It could not be done, and nothing was changed: that is the decision then."""
+    because = f"{made.because}; but {words}"
+    database.run(
+        lambda tx: decisions.record(tx, replace(made, because=because, blocked_by="refused", blocks=()))
+    )
+
+
 def _the_block(tx: Transaction, made: Made, number: int) -> BlockRow:
     if tx.shares:
         blocks.lock_blocks(tx, (number,))
@@ -177,11 +186,10 @@ def _act(
 def _keeps_back(tx: Transaction, made: Made, breaker: BreakerRow) -> tuple[str, str] | None:
     """(guard, words) of what forbids it now, whatever was seen when it was decided."""
     row = devices.get_device_pool(tx, made.device_pool_id)
-    limits = DEFAULT_LIMITS
+    limits = get_limits(tx)
     if breaker.open and not _try_again(tx, breaker, limits):
         return "breaker", f"all automatic changes are stopped: {breaker.reason}"
-    sources = [pools.get_pool(tx, number) for number in devices.device_pool_sources(tx, row.id)]
-    held = held_by(tx, row, sources)
+    held = held_by(tx, row)
     if held is not None:
         return "hold", held
     policy = effective(
@@ -287,7 +295,7 @@ def judge_breaker(database: Database) -> str | None:
 
 
 def _too_much(tx: Transaction, breaker: BreakerRow) -> str | None:
-    limits = DEFAULT_LIMITS
+    limits = get_limits(tx)
     since = max(tx.now - limits.breaker_window * SECOND, breaker.closed_at or 0)
     most = limits.breaker_failures
     if breaker.tried and not any(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from casm_ctrl.base.clock import Micros, to_rfc3339
+from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
+from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import control_state as store
 from casm_ctrl.store import decisions, devices, watches
@@ -30,6 +32,7 @@ class Watched:
 
     controller: int
     devices: dict[str, WatchRow]
+    now: Micros
 
 
 def begin(database: Database) -> int:
@@ -56,7 +59,7 @@ def keep(database: Database, controller: int) -> Watched:
         elif mine > share:
             watches.give_up_watches(tx, number, mine - share)
         watches.forget_controllers(tx)
-        return Watched(number, dict(watches.watched_by(tx, number)))
+        return Watched(number, dict(watches.watched_by(tx, number)), tx.now)
 
     return database.run(body)
 
@@ -90,12 +93,25 @@ def note_look(tx: Transaction, device_id: int, look: Look, *, gap: int, gentle: 
     )
 
 
-def note_failed_look(database: Database, device: str, next_poll: Micros, error: str) -> int:
-    """A look at the device failed. Returns how often one did since the last that succeeded; 0 where it is gone."""
+def note_failed_look(
+    database: Database,
+    device: str,
+    error: str,
+    pause: Callable[[int], float],
+    tell: Callable[[Transaction, int], None] = lambda tx, failures: None,
+) -> float:
+    """A look at the device failed. `pause`: the seconds until the next one, from how often one did since the last that
+    succeeded; returns them. `tell` is called in the transaction, with that number. NotFound where it is gone."""
 
-    def body(tx: Transaction) -> int:
-        row = devices.find_device(tx, device)
-        return 0 if row is None else watches.note_failed_look(tx, row.id, next_poll=next_poll, error=error)
+    def body(tx: Transaction) -> float:
+        row = the_device(tx, device)
+        watch = watches.find_watch(tx, row.id)
+        failures = 1 if watch is None else watch.failures + 1
+        seconds = pause(failures)
+        next_poll = Micros(tx.now + round(seconds * SECOND))
+        watches.note_failed_look(tx, row.id, next_poll=next_poll, error=error)
+        tell(tx, failures)
+        return seconds
 
     return database.run(body)
 

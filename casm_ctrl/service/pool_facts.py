@@ -5,16 +5,18 @@ What it costs depends on the device's own blocks and samples, and not on how muc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from casm_ctrl.addressing.capacity import gateway_address, parse_gateway, served_addresses
 from casm_ctrl.addressing.prefix import Family
-from casm_ctrl.base.automation import Automation
+from casm_ctrl.base.automation import Automation, effective
 from casm_ctrl.base.clock import SECOND, Micros
-from casm_ctrl.base.limits import DEFAULT_LIMITS, Limits
+from casm_ctrl.base.limits import Limits
 from casm_ctrl.base.readings import Sample
 from casm_ctrl.service import samples
+from casm_ctrl.service.control_settings import get_limits
+from casm_ctrl.service.holds import holds_on
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.usage import pool_usage
 from casm_ctrl.store import (
@@ -40,6 +42,8 @@ from casm_ctrl.store.watches import WatchRow
 
 HOUR = 3600 * SECOND
 _DAY = 86_400 * SECOND
+_BACK = 120
+"""Seconds of samples before those of the hold-down, at least: rates of logins are told from a minute of them."""
 _COUNTED = 1000
 """So many free prefixes of a pool are counted by length, the largest; what else is free is counted in one sum."""
 
@@ -66,8 +70,17 @@ class StockFacts:
 
 
 @dataclass(frozen=True)
+class History:
+    """Of a device pool: when its samples begin, and the peaks of its last days, oldest first; the last is today's."""
+
+    first_sample: Micros | None
+    peaks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class PoolFacts:
-    """A device pool. `samples` are those since `since` of `device_facts`, oldest first."""
+    """A device pool. `samples` are those of its hold-down and a few before, oldest first. `members`: the devices that
+    its blocks are configured on."""
 
     row: DevicePoolRow
     family: Family
@@ -77,6 +90,8 @@ class PoolFacts:
     stock: tuple[StockFacts, ...]
     control: PoolControlRow
     held: str | None
+    members: tuple[str, ...]
+    history: History
 
 
 @dataclass(frozen=True)
@@ -95,46 +110,54 @@ class DeviceFacts:
     unfinished: tuple[DecisionRow, ...]
 
 
-@dataclass(frozen=True)
-class History:
-    """Of a device pool: when its samples begin, and the peak of each of its last days that is over, oldest first."""
-
-    first_sample: Micros | None
-    peaks: tuple[int, ...]
+HistoryOf = Callable[[Transaction, int, int], History]
+"""As `history`, which may be remembered: it changes slowly."""
 
 
-def device_facts(database: Database, device: str, *, back: int) -> DeviceFacts:
-    """What is known of `device` now, with the samples of the last `back` seconds. NotFound."""
+def history(tx: Transaction, device_pool_id: int, days: int) -> History:
+    """The last `days` days of a device pool, and today. It reads rows for each day: not for every decision."""
+    since = tx.now - tx.now % _DAY - days * _DAY
+    hours = samples.hours(tx, device_pool_id, since)
+    spans = samples.days(tx, device_pool_id, since)
+    return History(hours[0].begin if hours else None, tuple(span.peak for span in spans))
+
+
+def device_facts(database: Database, device: str) -> DeviceFacts:
+    """What is known of `device` now. NotFound."""
     with database.read() as tx:
-        return read_facts(tx, the_device(tx, device), back=back)
+        return read_facts(tx, the_device(tx, device))
 
 
-def read_facts(tx: Transaction, device: DeviceRow, *, back: int) -> DeviceFacts:
+def read_facts(tx: Transaction, device: DeviceRow, history_of: HistoryOf = history) -> DeviceFacts:
     adopted = {piece.block for piece in adoptions.pieces_on(tx, device.id)}
     return DeviceFacts(
         now=tx.now,
         device=device,
         watch=watches.find_watch(tx, device.id),
-        limits=DEFAULT_LIMITS,
+        limits=get_limits(tx),
         breaker=control_state.get_breaker(tx),
         changes=decisions.changes_since(tx, tx.now - HOUR),
         drains=control_state.count_drains(tx, device.id),
         pools=tuple(
-            _pool_facts(tx, row, adopted, tx.now - back * SECOND)
-            for row in owners.device_pools_on(tx, device.id)
+            _pool_facts(tx, device, row, adopted, history_of) for row in owners.device_pools_on(tx, device.id)
         ),
         unfinished=tuple(decisions.unfinished_decisions(tx, device.id)),
     )
 
 
-def _pool_facts(tx: Transaction, row: DevicePoolRow, adopted: set[int], since: int) -> PoolFacts:
+def _pool_facts(
+    tx: Transaction, device: DeviceRow, row: DevicePoolRow, adopted: set[int], history_of: HistoryOf
+) -> PoolFacts:
+    given = automation.get_automation(tx, row.id)
+    policy = effective(given, device.role, row.usage_high)
+    back = (policy.hold_down or 0) + max(2 * device.polling.interval, _BACK)
     known = control_state.blocks_of(tx, row.id)
     sources = [pools.get_pool(tx, number) for number in devices.device_pool_sources(tx, row.id)]
     by_id = {pool.id: pool for pool in sources}
     return PoolFacts(
         row=row,
         family=sources[0].family,
-        automation=automation.get_automation(tx, row.id),
+        automation=given,
         blocks=tuple(
             BlockFacts(
                 block,
@@ -144,10 +167,16 @@ def _pool_facts(tx: Transaction, row: DevicePoolRow, adopted: set[int], since: i
             )
             for block in blocks.list_blocks(tx, device_pool_id=row.id)
         ),
-        samples=tuple(samples.recent(tx, row.id, since)),
+        samples=tuple(samples.recent(tx, row.id, tx.now - back * SECOND)),
         stock=tuple(_stock(tx, pool, row) for pool in sources),
         control=control_state.get_pool_control(tx, row.id),
-        held=held_by(tx, row, sources),
+        held=held_by(tx, row),
+        members=tuple(
+            devices.get_device(tx, member.device_id).name
+            for member in devices.owner_members(tx, row.owner_id)
+            if member.holds_blocks
+        ),
+        history=history_of(tx, row.id, policy.history or 0),
     )
 
 
@@ -170,27 +199,26 @@ def _stock(tx: Transaction, pool: PoolRow, row: DevicePoolRow) -> StockFacts:
     return StockFacts(pool, usage.total >> shift, free, usage.free >> shift)
 
 
-def held_by(tx: Transaction, row: DevicePoolRow, sources: Sequence[PoolRow]) -> str | None:
+def held_by(tx: Transaction, row: DevicePoolRow) -> str | None:
     """What a person holds back from automatic changes of a device pool, and why, in words; None: nothing."""
-    subjects = [
-        ("all", 0, "all automatic changes"),
-        ("device", row.device_id, f"device {row.device}"),
-        ("device-pool", row.id, f"device pool {row.label}"),
-        *(("pool", pool.id, f"pool {pool.name}") for pool in sources),
-    ]
-    for kind, number, words in subjects:
-        hold = control_state.find_hold(tx, kind, number)
-        if hold is not None:
-            return f"{words} by {hold[0]}: {hold[1]}"
+    for hold in holds_on(tx, row):
+        what = "everything" if hold.kind == "all" else hold.words
+        return f"{what} by {hold.actor}: {hold.reason}"
     return None
 
 
-def history(database: Database, device_pool_id: int, days: int) -> History:
-    """The last `days` days of a device pool, and today. It reads rows for each day: not for every decision."""
-    with database.read() as tx:
-        today = tx.now - tx.now % _DAY
-        since = today - days * _DAY
-        hours = samples.hours(tx, device_pool_id, since)
-        spans = samples.days(tx, device_pool_id, since)
-        peaks = tuple(span.peak for span in spans if span.begin < today)
-        return History(hours[0].begin if hours else None, peaks)
+def block_size(pool: PoolRow, block: BlockRow) -> int:
+    """How many subscribers a block can have at the very most, whatever is configured."""
+    if block.prefix.psid is not None:
+        return 1
+    if pool.delegated_length is not None:
+        return 1 << (pool.delegated_length - block.prefix.length)
+    return block.prefix.size
+
+
+def block_sizes(tx: Transaction, device_id: int) -> dict[int, int]:
+    """`block_size` of each block on a device, by number."""
+    return {
+        block.id: block_size(pools.get_pool(tx, block.pool_id), block)
+        for block in blocks.list_blocks(tx, device_id=device_id)
+    }

@@ -205,16 +205,3 @@ def count_drains(tx: Transaction, device_id: int) -> int:
         id=device_id,
     )
     return int(row[0])
-
-
-# --- Holds ----------------------------------------------------------------------------------------
-
-
-def find_hold(tx: Transaction, kind: str, subject_id: int) -> tuple[str, str] | None:
-    """(Who, why) holds all (subject 0), a device, a pool or a device pool from automatic changes."""
-    row = tx.first(
-        "SELECT actor, reason FROM control_hold WHERE kind = :kind AND subject_id = :id",
-        kind=kind,
-        id=subject_id,
-    )
-    return None if row is None else (row[0], row[1])

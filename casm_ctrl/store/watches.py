@@ -193,16 +193,14 @@ def note_look(
     )
 
 
-def note_failed_look(tx: Transaction, device_id: int, *, next_poll: Micros, error: str) -> int:
-    """A look at the device failed. Returns how often one did since the last that succeeded."""
-    row = tx.first(
-        "UPDATE device_watch SET next_poll = :next, failures = failures + 1, error = :error WHERE device_id = :id"
-        " RETURNING failures",
+def note_failed_look(tx: Transaction, device_id: int, *, next_poll: Micros, error: str) -> None:
+    """A look at the device failed."""
+    tx.run(
+        "UPDATE device_watch SET next_poll = :next, failures = failures + 1, error = :error WHERE device_id = :id",
         next=next_poll,
         error=error,
         id=device_id,
     )
-    return 0 if row is None else int(row[0])
 
 
 def restarted_since(tx: Transaction, moment: int) -> tuple[int, int]:

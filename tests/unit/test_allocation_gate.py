@@ -94,7 +94,7 @@ def test_a_change_waits_for_who_allocates_and_sees_the_block(store: Database) ->
         with store._transaction(Mode.SHARE) as tx:
             changed = threads.submit(change, store, ME, [OTHER_POOL])
             somebody_waits(tx)
-            allocation._allocate(tx, ME, Request("bng1/internet"))
+            allocation.allocate_in(tx, ME, Request("bng1/internet"))
         with pytest.raises(InUse, match="it has b1"):
             changed.result(PATIENCE)
 

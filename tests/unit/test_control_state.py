@@ -106,13 +106,21 @@ def test_after_a_gap_watching_begins_anew(network: Database, clock: ManualClock)
     assert watch_of(network, "bng1").gentle_until == clock.now() + 600 * SECOND
 
 
-def test_failures_are_counted_until_a_look_succeeds(network: Database) -> None:
+def test_failures_are_counted_until_a_look_succeeds(network: Database, clock: ManualClock) -> None:
     control_state.keep(network, control_state.begin(network))
-    assert [control_state.note_failed_look(network, "bng1", Micros(5), "no answer") for _ in "12"] == [1, 2]
-    assert watch_of(network, "bng1").error == "no answer"
+    counted: list[int] = []
+
+    def fail() -> float:
+        return control_state.note_failed_look(
+            network, "bng1", "no answer", lambda failures: 10.0 * failures, lambda tx, n: counted.append(n)
+        )
+
+    assert [fail() for _ in "12"] == [10, 20]
+    assert counted == [1, 2]
+    found = watch_of(network, "bng1")
+    assert (found.error, found.next_poll) == ("no answer", clock.now() + 20 * SECOND)
     look(network, "bng1")
     assert (watch_of(network, "bng1").failures, watch_of(network, "bng1").error) == (0, None)
-    assert control_state.note_failed_look(network, "gone", Micros(5), "no answer") == 0
 
 
 def test_a_device_that_is_watched_can_be_removed(network: Database) -> None:

@@ -1,0 +1,279 @@
+"""The loop: a task for each device that this controller watches, and one that renews what it watches.
+
+Nothing that is remembered here is truth: who is killed begins anew from the store (design: Shape). A device is looked
+at by one task, one look after the other, so what it tells and what it is asked are never decided about twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from casm_ctrl.base.clock import SECOND
+from casm_ctrl.base.errors import CasmError, NotFound
+from casm_ctrl.base.polling import EVERYWHERE, Polling
+from casm_ctrl.control.loop import alarming
+from casm_ctrl.control.loop.acting import Actor
+from casm_ctrl.control.loop.housekeeping import keep_house, look_at_breaker
+from casm_ctrl.control.loop.looking import Looked, Looker
+from casm_ctrl.control.loop.schedule import pause_after
+from casm_ctrl.drivers.notices import UsageNotice
+from casm_ctrl.service import control_state
+from casm_ctrl.service.automatic import Acted, Superseded
+from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.sync.run import Run
+
+HEARTBEAT = 10.0
+"""Seconds between two renewals of what it watches; a third of what they are good for."""
+POLLS = 8
+"""Devices that are polled at the same time. Who told something by itself waits for none of them."""
+ROUNDS = 6
+"""Looks one after the other at a device that is changed: each shows what the one before it did. What is left waits for
+the next poll."""
+APART = 0.1
+"""Seconds between two readings of which one is to say what the other says."""
+PATIENCE = 5.0
+"""Seconds that changes under way are given when the loop is to end."""
+
+Listen = Callable[[Run, str, Callable[[str, UsageNotice], None]], Coroutine[Any, Any, None]]
+"""Tells what a device tells by itself, until it is cancelled (sync.notices.listen)."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Watch:
+    """A device that is watched."""
+
+    name: str
+    due: float
+    """When it is looked at, by the event loop's clock, unless it tells something before."""
+    polling: Polling = EVERYWHERE
+    notices: list[UsageNotice] = field(default_factory=list)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    ear: asyncio.Task[None] | None = None
+    answered: bool = False
+    acting: bool = False
+    """A change of it is under way: it is not to be cut off."""
+
+    def tell(self, device: str, notice: UsageNotice) -> None:
+        """It told something by itself: it is looked at now."""
+        del device
+        self.notices.append(notice)
+        self.told.set()
+
+    async def wait(self) -> bool:
+        """Until it is to be looked at; true where it told something."""
+        seconds = self.due - asyncio.get_running_loop().time()
+        if not self.told.is_set() and seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.told.wait(), seconds)
+        self.told.clear()
+        return bool(self.notices)
+
+    def cancel(self) -> list[asyncio.Task[None]]:
+        tasks = [task for task in (self.task, self.ear) if task is not None]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+
+@dataclass
+class Summary:
+    """What was done, for people."""
+
+    looks: int = 0
+    failed: int = 0
+    acted: int = 0
+    notices: int = 0
+
+
+class Controller:
+    """Watches its share of the devices of a store, until it is cancelled or told to stop."""
+
+    def __init__(
+        self, run: Run, *, listen: Listen | None = None, chance: Callable[[], float] = random.random
+    ) -> None:
+        """`listen` None: devices are only polled."""
+        self.run = run
+        self._hear = listen
+        self.summary = Summary()
+        self._chance = chance
+        self._looker = Looker(run, chance)
+        self._actor = Actor(run)
+        self._watches: dict[str, Watch] = {}
+        self._polls = asyncio.Semaphore(POLLS)
+        self._number = 0
+
+    # --- Its life ---------------------------------------------------------------------------------
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Watch until `stop`. Store errors pass: the next heartbeat may find it again."""
+        self._number = await self.run.store.run(control_state.begin)
+        house = asyncio.create_task(keep_house(self.run.store))
+        try:
+            while not stop.is_set():
+                try:
+                    await self._renew()
+                except CasmError as error:
+                    _log.warning("the store cannot be used: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), HEARTBEAT)
+        finally:
+            house.cancel()
+            await asyncio.gather(house, return_exceptions=True)
+            await self._end()
+
+    async def once(self) -> None:
+        """One look at each device, and what follows from it."""
+        self._number = await self.run.store.run(control_state.begin)
+        try:
+            await self._renew(tasks=False)
+            await asyncio.gather(*(self._visit(watch, told=False) for watch in self._watches.values()))
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
+        """Give changes that are under way a little time, end the rest, and let others have the devices."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        for watch in self._watches.values():
+            if watch.ear is not None:
+                watch.ear.cancel()
+            if not watch.acting:
+                watch.cancel()
+        busy = [watch.task for watch in self._watches.values() if watch.acting and watch.task is not None]
+        while any(watch.acting for watch in self._watches.values()):
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or not busy:
+                break
+            await asyncio.sleep(min(0.05, left))
+        tasks = [task for watch in self._watches.values() for task in watch.cancel()]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(CasmError):
+            await self.run.store.run(control_state.end, self._number)
+
+    async def _renew(self, *, tasks: bool = True) -> None:
+        watched = await self.run.store.run(control_state.keep, self._number)
+        self._number = self._actor.controller = watched.controller
+        now = asyncio.get_running_loop().time()
+        for name in self._watches.keys() - watched.devices.keys():
+            _log.info("%s is watched by another", name)
+            self._watches.pop(name).cancel()
+        for name in watched.devices.keys() - self._watches.keys():
+            wait = max(0, watched.devices[name].next_poll - watched.now) / SECOND if tasks else 0.0
+            watch = self._watches[name] = Watch(name, now + wait)
+            if tasks:
+                watch.task = asyncio.create_task(self._keep_watching(watch))
+
+    # --- A device ---------------------------------------------------------------------------------
+
+    async def _keep_watching(self, watch: Watch) -> None:
+        while True:
+            told = await watch.wait()
+            await self._visit(watch, told=told)
+            self._listen(watch)
+
+    def _listen(self, watch: Watch) -> None:
+        """Once it answered, and as long as it is to be listened to."""
+        if self._hear is None or not watch.answered:
+            return
+        if watch.polling.notifications and watch.ear is None:
+            watch.ear = asyncio.create_task(self._hear(self.run, watch.name, watch.tell))
+        elif watch.ear is not None and not watch.polling.notifications:
+            watch.ear.cancel()
+            watch.ear = None
+
+    async def _visit(self, watch: Watch, *, told: bool) -> None:
+        """Look at it, and do what follows, until nothing does. Errors are noted, and the next look is due."""
+        now = asyncio.get_running_loop().time
+        try:
+            if told:
+                await self._rounds(watch)
+            else:
+                async with self._polls:
+                    await self._rounds(watch)
+        except Superseded:
+            watch.due = now() + HEARTBEAT / 2
+        except NotFound:
+            watch.due = now() + HEARTBEAT  # it is removed: the next heartbeat knows
+        except CasmError as error:
+            self.summary.failed += 1
+            watch.due = now() + await self._note_failure(watch, error)
+        except Exception:
+            self.summary.failed += 1
+            _log.exception("the look at %s failed, and this is a fault of ours", watch.name)
+            watch.due = now() + HEARTBEAT * 6
+
+    async def _rounds(self, watch: Watch) -> None:
+        alone = False
+        for _ in range(ROUNDS):
+            notices, watch.notices = watch.notices, []
+            self.summary.looks += 1
+            self.summary.notices += len(notices)
+            looked = await self._looker.look(watch.name, self._number, notices)
+            watch.answered, watch.polling = True, looked.facts.device.polling
+            watch.due = asyncio.get_running_loop().time() + looked.due
+            watch.acting = True
+            try:
+                more = await self._act(watch, looked)
+            finally:
+                watch.acting = False
+            if looked.alone and not alone:
+                alone = True
+                await asyncio.sleep(APART)
+            elif not more:
+                return
+
+    async def _act(self, watch: Watch, looked: Looked) -> bool:
+        """Do what was decided, and what an earlier look left unfinished; true where another look is to follow at once.
+
+        What is done of all device pools goes to the device in one visit.
+        """
+        again, members = False, dict[str, None]()
+        for one in looked.todo:
+            try:
+                done = await self._actor.decide(one)
+            except Superseded:
+                again = True
+                continue
+            if isinstance(done, Acted):
+                self.summary.acted += 1
+                members |= dict.fromkeys(one.pool.members)
+        acted, unfinished = bool(members), looked.facts.unfinished
+        pools = {row.device_pool_id for row in unfinished}
+        for pool in looked.facts.pools:
+            if pool.row.id in pools:
+                members |= dict.fromkeys(pool.members)
+        if not members:
+            return again
+        errors = await self._actor.apply(list(members))
+        left = await self._actor.finish(looked.facts.device.id, errors)
+        if errors:
+            await self.run.store.run(look_at_breaker)
+            watch.due = asyncio.get_running_loop().time() + pause_after(1, watch.polling, self._chance())
+            return False
+        return again or acted or len(left) < len(unfinished)
+
+    async def _note_failure(self, watch: Watch, error: CasmError) -> float:
+        """Seconds until the next look."""
+        _log.info("%s: %s", watch.name, error)
+        self._looker.forget(watch.name)
+
+        def pause(failures: int) -> float:
+            return pause_after(failures, watch.polling, self._chance())
+
+        def tell(tx: Transaction, failures: int) -> None:
+            alarming.tell_silence(tx, watch.name, failures, error.message)
+
+        try:
+            return await self.run.store.run(
+                control_state.note_failed_look, watch.name, error.message, pause, tell
+            )
+        except CasmError:
+            return HEARTBEAT
