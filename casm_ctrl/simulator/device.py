@@ -23,7 +23,6 @@ from casm_ctrl.simulator.flash import Flash, Saved
 from casm_ctrl.simulator.journal import Entry, Journal, Moment, names_of
 from casm_ctrl.simulator.machine import SOMEBODY, Machine
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
-from casm_ctrl.simulator.subscriptions import CREATE
 
 
 class SimulatedDevice(Crowd):
@@ -233,8 +232,7 @@ class SimulatedDevice(Crowd):
 
         def replied(rpc: Rpc) -> None:
             self.journal.reach(noted, Moment.REPLIED)
-            if rpc.operation.tag == CREATE:
-                self._machine.subscriptions.begin(session.session_id, outgoing.send)
+            self._machine.begin(session.session_id, rpc.operation, outgoing.send)
 
         try:
             await serve(channel, session, call, replied, outgoing=outgoing)

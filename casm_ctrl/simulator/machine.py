@@ -23,8 +23,10 @@ from casm_ctrl.simulator.logins import Asked, LoginCounts, Logins
 from casm_ctrl.simulator.notices import Notices
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
 from casm_ctrl.simulator.platform import load_platform
+from casm_ctrl.simulator.push import ESTABLISH, Push
+from casm_ctrl.simulator.push import MODULE as PUSH_MODULE
 from casm_ctrl.simulator.subscribers import Circumstances, Served, Subscribers, find_range
-from casm_ctrl.simulator.subscriptions import CREATE, Subscriptions
+from casm_ctrl.simulator.subscriptions import CREATE, Send, Subscriptions
 from casm_ctrl.simulator.usage import Answers, answers_of, served_by, serving, usage_state
 
 LARGE = 64 * 1024
@@ -68,7 +70,9 @@ class Machine:
         self._clock = clock
         self._modules = frozenset(module.name for module in self.platform.modules)
         self._tells = options.notifications
-        self._noticed: tuple[int, int, Element] | None = None
+        self._settled: tuple[int, int, Element] | None = None
+        names = {module.namespace: module.name for module in self.platform.modules}
+        self.push = Push(self._operational, names)
         self._booted = clock.now()
         self._rolled_back = rolled_back
         self._rollback_delay = rollback_delay
@@ -142,11 +146,27 @@ class Machine:
             netconf_state(self.capabilities, self.platform.modules, self.sessions, self.datastores.locks()),
         ]
 
+    def _operational(self) -> Sequence[Element]:
+        state = list(self._state())
+        both = {node.tag for node in state}
+        return [*state, *(node for node in self.datastores.get_config("running") if node.tag not in both)]
+
     def _circumstances(self) -> Circumstances:
         return Circumstances(self._clock.now(), self._booted, self._modules, self.logins.refused)
 
     def _subscribing(self) -> Mapping[str, Operation]:
-        return {CREATE: self.subscriptions.create} if self._tells else {}
+        return {
+            **({CREATE: self.subscriptions.create} if self._tells else {}),
+            **(self.push.operations if self.platform.has(PUSH_MODULE) else {}),
+        }
+
+    def begin(self, session_id: int, operation: Element, send: Send) -> None:
+        """The reply to `operation` is out: where it subscribed to something, send it from now on."""
+        if operation.tag == CREATE:
+            self.subscriptions.begin(session_id, send)
+        elif operation.tag == ESTABLISH:
+            self.push.begin(session_id, send, self._clock.now())
+            self.settle()
 
     def _own_operations(self, modules: Sequence[str]) -> Mapping[str, Operation]:
         """The operations of vendors that the device does, by tag."""
@@ -194,20 +214,20 @@ class Machine:
         if self._followed is not self.datastores.running:
             self._followed = self.datastores.running
             self.logins.follow(now)
-        if self._tells:
-            self._notice(now)
+        self._tell(now)
         self._arm_clients(now)
 
-    def _notice(self, now: Micros) -> None:
+    def _tell(self, now: Micros) -> None:
         """Tell at once what changed in the pools, where something did."""
         due = self.notices.next_due
         state = (self.subscribers.version, self.logins.all_refused, self.datastores.running)
-        if not any(state[:2]) or (state == self._noticed and (due is None or due > now)):
-            return
-        self._noticed = state
-        for content in self.notices.judge(self.datastores.running, self.subscribers, self._circumstances()):
-            if not self._bad.silent:
-                self.subscriptions.tell(Micros(now + self._bad.jump), *self._bad.spoil([content]))
+        changed, self._settled = state != self._settled, state
+        if self._tells and any(state[:2]) and (changed or (due is not None and due <= now)):
+            about = self._circumstances()
+            for content in self.notices.judge(self.datastores.running, self.subscribers, about):
+                if not self._bad.silent:
+                    self.subscriptions.tell(Micros(now + self._bad.jump), *self._bad.spoil([content]))
+        self.push.settle(now, changed=changed, jump=self._bad.jump, silent=self._bad.silent)
 
     def _serving(self, asked: Asked) -> Sequence[Served]:
         if self._read is not self.datastores.running:
@@ -219,9 +239,10 @@ class Machine:
         if self._clients is not None:
             self._clients.cancel()
             self._clients = None
-        moments = [due for due in (self.logins.next_due, self.notices.next_due) if due is not None]
-        if moments:
-            due = min(moments)
+        due = min(
+            filter(None, (self.logins.next_due, self.notices.next_due, self.push.next_due)), default=None
+        )
+        if due is not None:
             seconds = max(SOON, (due - now) / SECOND)
             self._clients = asyncio.get_running_loop().call_later(seconds, self.settle)
 
@@ -234,6 +255,7 @@ class Machine:
 
     def _session_ended(self, session_id: int) -> None:
         self.subscriptions.end(session_id)
+        self.push.end(session_id)
         delay = self._rollback_delay()
         if delay and self.commit_pending:
             asyncio.get_running_loop().call_later(delay, self._release, session_id)
