@@ -18,7 +18,7 @@ from casm_ctrl.netconf.server.monitoring import netconf_state
 from casm_ctrl.netconf.server.sessions import Sessions
 from casm_ctrl.simulator.bad_readings import BadReadings
 from casm_ctrl.simulator.faults import Faults
-from casm_ctrl.simulator.hardware import HARDWARE_MODULE, chassis
+from casm_ctrl.simulator.hardware import HARDWARE_MODULE, SYSTEM_MODULE, chassis, system_clock
 from casm_ctrl.simulator.logins import Asked, LoginCounts, Logins
 from casm_ctrl.simulator.notices import Notices
 from casm_ctrl.simulator.options import SimulatedDeviceOptions
@@ -139,10 +139,12 @@ class Machine:
 
     def _state(self) -> Sequence[Element]:
         self.subscribers.follow(served_by(self.datastores.running))
+        told = Micros(self._clock.now() + self._bad.jump)
         usage = usage_state(self.datastores.running, self.subscribers, self._circumstances())
         return [
             *self._bad.spoil(usage, what="state"),
             *(chassis(self.serial) if self.platform.has(HARDWARE_MODULE) and self.serial else ()),
+            *(system_clock(told, self._booted) if self.platform.has(SYSTEM_MODULE) else ()),
             netconf_state(self.capabilities, self.platform.modules, self.sessions, self.datastores.locks()),
         ]
 

@@ -13,6 +13,8 @@ from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.simulator import (
     Burst,
     Demand,
+    Fault,
+    FaultKind,
     MassRelogin,
     Moment,
     Restart,
@@ -206,3 +208,21 @@ async def test_the_model_tells_what_was_refused(device: SimulatedDevice, clock: 
     told = {etree.QName(leaf).localname: leaf.text for leaf in status.iter(f"{{{EXTENSION}}}*")}
     assert (told["requests-refused-v4"], told["requests-refused-v6"]) == ("6", "0")
     assert told["started-at"] == told["counters-since"] == "2023-11-14T22:13:20.000000Z"
+
+
+async def test_the_chassis_tells_when_it_started(clock: ManualClock) -> None:
+    options = SimulatedDeviceOptions(modules=("ietf-address-pool", "ietf-system"))
+    async with SimulatedDevice(options, clock=clock) as device:
+
+        def told() -> list[str | None]:
+            (state,) = (node for node in device._machine._state() if node.tag.endswith("}system-state"))
+            return [leaf.text for leaf in state[0]]
+
+        start = "2023-11-14T22:13:20.000000Z"
+        assert told() == [start, start]
+        clock.advance(60)
+        assert told() == ["2023-11-14T22:14:20.000000Z", start]
+        await device.reboot()
+        clock.advance(1)
+        device.faults.set(Fault(FaultKind.CLOCK_JUMP, seconds=3600))
+        assert told() == ["2023-11-14T23:14:21.000000Z", "2023-11-14T22:14:20.000000Z"]
