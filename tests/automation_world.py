@@ -37,9 +37,9 @@ def automations(draw: st.DrawFn) -> Automation:
         {"grow_at": draw(st.integers(low + 1, 100))},
         {"shrink_at": low},
         {"grow_at": draw(st.integers(low + 1, 100)), "shrink_at": low},
-        {"grow_at_free": low, "shrink_at_free": 1 << 62},
-        {"grow_at_free": 1 << 62},
-        {"shrink_at_free": 1 << 62},
+        {"grow_at_free": low, "shrink_at_free": 1 << 100},
+        {"grow_at_free": 1 << 100},
+        {"shrink_at_free": 1 << 100},
         {"grow_at_free": 0, "shrink_at": low},
         {"grow_at": 100, "shrink_at_free": 9},
     )

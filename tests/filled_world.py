@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from casm_ctrl.addressing.prefix import Range, parse_prefix
+from casm_ctrl.base.automation import Automation
 from casm_ctrl.base.clock import ManualClock
 from casm_ctrl.drivers.interface import ObjectKey, Seen, SeenStatic
 from casm_ctrl.service import circuits, identity, intent
@@ -32,6 +33,19 @@ from tests.adoption_world import Network, make, seen
 ME = Author("tester", reason="because <&> it must")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA0CBi5aXjiGIGWrAlCGzGXpEuF1GN9xUVQoWWw6IJ0i"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBBBi5aXjiGIGWrAlCGzGXpEuF1GN9xUVQoWWw6IJ0i"
+
+
+AUTOMATION = Automation(
+    grow="automatic",
+    grow_at_free=64,
+    shrink_at_free=1024,
+    reclaim_from="23:00",
+    reclaim_until="04:30",
+    reclaim_zone="Europe/Berlin",
+    drain_deadline=86400,
+    force_after=3600,
+)
+"""With all that has no default; thresholds in percent are those of the other device pools."""
 
 
 def fill(database: Database, clock: ManualClock) -> None:
@@ -93,7 +107,14 @@ def _network() -> list[Edit]:
         edits.append(device)
     edits += [
         AddGroup("pair", (("bng1", "serves"), ("bng2", "stands-by"))),
-        AddDevicePool("bng1/internet", ("big", "child"), 24, gateway="first", services=("ppp", "dhcp")),
+        AddDevicePool(
+            "bng1/internet",
+            ("big", "child"),
+            24,
+            gateway="first",
+            services=("ppp", "dhcp"),
+            automation=AUTOMATION,
+        ),
         AddDevicePool("bng1/pair", ("big",), 28, group="pair", gateway="10.8.2.1", gateway_mask=24),
         AddDevicePool("bng1/map", ("map",), 36, access="map"),
         AddDevicePool("bng1/pd", ("pd",), 44),

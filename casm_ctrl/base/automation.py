@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from casm_ctrl.base.errors import InvalidValue
@@ -105,6 +106,16 @@ ROLE_DEFAULTS: Mapping[str, Automation] = {
     "dhcp": dataclasses.replace(_COMMON, grow_at=85, hold_down=3600, drain_deadline=7 * _DAY),
 }
 """By the role of the device."""
+
+
+def read_automation(said: Mapping[str, str]) -> Automation:
+    """What the texts of leafs say, by their names in YANG."""
+    values: dict[str, Any] = {}
+    for name in NAMES:
+        text = said.get(name.replace("_", "-"))
+        if text is not None:
+            values[name] = int(text) if name in BOUNDS else text
+    return Automation(**values)
 
 
 def marked(usage_high: int | None) -> Automation:

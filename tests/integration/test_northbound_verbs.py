@@ -145,6 +145,8 @@ def test_routes_and_clock(world: World, called: Verbs) -> None:
     error = refused(called.call, "confirm-routes", "<block>b1</block>")
     assert error.tag in ("invalid-value", "operation-failed")
     assert text(called.call("accept-clock", "<reason>NTP is right</reason>"), "clock-held") == "false"
+    assert text(called.call("hold", "<device>bng1</device><reason>work</reason>"), "hold/subject") == "bng1"
+    assert text(called.call("unhold", "<device>bng1</device>"), "hold/reason") == "work"
 
 
 def test_replace_device(world: World, called: Verbs) -> None:

@@ -109,3 +109,28 @@ async def test_the_edit_can_be_made(endpoint: Endpoint) -> None:
     shown = await client.data("<get/>")
     assert shown.findtext(".//{*}automation/{*}grow") == "automatic"
     assert shown.findtext(".//{*}control/{*}grow-per-hour") == "100"
+    policy = shown.find(".//{*}device-pool/{*}policy")
+    assert policy is not None
+    assert {str(leaf.tag).partition("}")[2]: leaf.text for leaf in policy} == {
+        "grow": "automatic",
+        "shrink": "observe",
+        "grow-at": "75",
+        "shrink-at": "50",
+        "reserve": "10",
+        "hold-down": "900",
+        "history": "7",
+        "reclaim-from": "02:00",
+        "reclaim-until": "05:00",
+        "reclaim-zone": "Europe/Berlin",
+        "priority": "100",
+        "drain-deadline": "172800",
+        "scarcity": "plan",
+    }
+    one = await client.data(
+        '<get><filter type="xpath" xmlns:d="urn:casm:yang:casm-devices"'
+        " select=\"//d:device-pool[d:policy/d:grow='automatic']/d:policy/d:hold-down\"/></get>"
+    )
+    assert one.findtext(".//{*}policy/{*}hold-down") == "900"
+    assert one.find(".//{*}policy/{*}grow") is None
+    configured = await client.data("<get-config><source><running/></source></get-config>")
+    assert configured.find(".//{*}policy") is None

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
+from casm_ctrl.base.automation import effective, read_automation
 from casm_ctrl.netconf.retrieval.selection import Selection
 from casm_ctrl.northbound.state.block_texts import Names
 from casm_ctrl.northbound.state.blocks import Blocks, asked_ids
 from casm_ctrl.northbound.state.entries import Cutter, Piece, States
 from casm_ctrl.northbound.state.text import local
+from casm_ctrl.service.documents import automation_document
 from casm_ctrl.service.quotas import used_addresses
 from casm_ctrl.service.sizes import size_document
 from casm_ctrl.service.usage import pool_usage, space_usage, usage_document
@@ -93,6 +95,7 @@ class Nodes:
 
     def _device_pools(self, piece: Piece, node: SchemaNode, device: str, inside: Selection) -> str:
         entries = piece.inner(node)
+        role = _text(piece, "role") or ""
         chosen: Iterable[Piece] = entries.values()
         names = inside.values(node.tag, node.keys[0])
         if names is None:
@@ -101,11 +104,11 @@ class Nodes:
         if names is not None:
             chosen = [entries[name,] for name in sorted(names) if (name,) in entries]
         return "".join(
-            self._cutter.entry(entry, inside, partial(self._of_device_pool, entry, device))
+            self._cutter.entry(entry, inside, partial(self._of_device_pool, entry, device, role))
             for entry in chosen
         )
 
-    def _of_device_pool(self, piece: Piece, device: str) -> States:
+    def _of_device_pool(self, piece: Piece, device: str, role: str) -> States:
         if self._cutter.content == "config":
             return {}
         row = cache(lambda: devices.find_device_pool(self._tx, device, _key(piece)))
@@ -138,7 +141,11 @@ class Nodes:
             self._cutter.exact = self._cutter.exact and found.exact
             return text
 
-        return {**{_child(piece.node, name).tag: partial(size, name) for name in SIZES}, block.tag: blocks}
+        return {
+            **self._told(piece, {"policy": partial(_policy, piece, role)}),
+            **{_child(piece.node, name).tag: partial(size, name) for name in SIZES},
+            block.tag: blocks,
+        }
 
     # --- Where blocks are -------------------------------------------------------------------------
 
@@ -185,6 +192,21 @@ class Nodes:
 def _key(piece: Piece) -> str:
     """The value of an entry's one key."""
     return next(piece.element.iterchildren(piece.node.keys[0])).text or ""
+
+
+def _text(piece: Piece, name: str) -> str | None:
+    """The value of a leaf of an entry; None where it has none."""
+    leaf = next(piece.element.iterchildren(_child(piece.node, name).tag), None)
+    return None if leaf is None else leaf.text
+
+
+def _policy(piece: Piece, role: str) -> Document:
+    """What holds of a device pool's automation, by its configuration and the role of its device."""
+    container = next(piece.element.iterchildren(_child(piece.node, "automation").tag), ())
+    said = {local(str(leaf.tag)): leaf.text or "" for leaf in container}
+    high = _text(piece, "usage-high")
+    given = read_automation(said)
+    return automation_document(effective(given, role, None if high is None else int(high)))
 
 
 def _child(node: SchemaNode, name: str) -> SchemaNode:

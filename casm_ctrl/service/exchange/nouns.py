@@ -172,7 +172,7 @@ DEVICE_POOL = Noun(
         Leaf("usage-low", Kind.NUMBER),
         *(Leaf(name, kind, inside="automation") for name, kind in _AUTOMATION),
     ),
-    ignored=frozenset({"block"}),
+    ignored=frozenset({"block", "policy"}),
 )
 
 QUOTA = Noun(
