@@ -58,6 +58,7 @@ class Shelf:
     resources: tuple[ResourceMatch, ...] = ()
     types: tuple[tuple[str, str], ...] = ()
     below: str | None = None
+    description: str = ""
 
     def matches(self, resource: str, type_id: str, qualifier: str, severity: str) -> bool:
         if self.below is not None and rank(severity) >= rank(self.below):
@@ -117,7 +118,14 @@ def parse_control(xml: str) -> Control:
 
 
 def check_control(xml: str) -> None:
-    """InvalidValue where an expression in the document is none that can be matched by."""
+    """InvalidValue where the document has something else than what is read of it, or an expression in it is none that
+    can be matched by."""
+    for child in etree.fromstring(xml):
+        if child.tag != _al("control"):
+            name = etree.QName(child).localname
+            raise InvalidValue(
+                f"<{name}> of the module {ALARMS} is not supported", "configure <control> alone"
+            )
     for shelf in parse_control(xml).shelves:
         for text in (*(match.text for match in shelf.resources), *(text for _, text in shelf.types)):
             try:
@@ -154,6 +162,7 @@ def _shelf(shelf: etree._Element) -> Shelf:
             for entry in shelf.iterchildren(_al("alarm-type"))
         ),
         shelf.findtext(f"{{{OURS}}}below"),
+        shelf.findtext(_al("description")) or "",
     )
 
 

@@ -57,7 +57,7 @@ def raise_alarm(
     just_text = not found.is_cleared and found.severity == severity
     if just_text and (found.text == text or tx.now - found.changed_at < TEXT_PAUSE * SECOND):
         return False
-    at = _next(tx, found)
+    at = next_change(tx, found)
     raised = at if found.is_cleared else found.raised_at
     after = replace(found, severity=severity, is_cleared=False, text=text, raised_at=raised, changed_at=at)
     _changed(tx, found, after, severity, at)
@@ -91,11 +91,11 @@ def clear_others(tx: Transaction, type_id: str, besides: set[str], text: str, *,
 
 
 def _clear(tx: Transaction, found: AlarmRow, text: str) -> None:
-    at = _next(tx, found)
+    at = next_change(tx, found)
     _changed(tx, found, replace(found, is_cleared=True, text=text, changed_at=at), CLEARED, at)
 
 
-def _next(tx: Transaction, found: AlarmRow) -> Micros:
+def next_change(tx: Transaction, found: AlarmRow) -> Micros:
     """The time of a change: no two of an alarm have the same, and none is before another that it follows."""
     return Micros(max(tx.now, found.changed_at + 1))
 
@@ -131,7 +131,7 @@ def put_on_shelf(tx: Transaction, control: Control, alarm: AlarmRow, operator: s
     if shelf == alarm.shelf:
         return alarm
     state, text = ("shelved", shelf or "") if shelf is not None else ("un-shelved", alarm.shelf or "")
-    change = OperatorChange(_next(tx, alarm), operator, state, f"shelf {text}")
+    change = OperatorChange(next_change(tx, alarm), operator, state, f"shelf {text}")
     store.set_operator_state(tx, alarm.id, change, shelf, WORDS_KEPT)
     after = replace(alarm, operator_state=state, shelf=shelf, changed_at=change.at)
     verb = OPERATOR if shelf is None else UNTOLD

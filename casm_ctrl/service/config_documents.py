@@ -1,8 +1,9 @@
 """Configuration documents: the configuration of modules that have no tables, kept whole, as XML.
 
-They are /nacm of ietf-netconf-acm, who may do what here (RFC 8341), and /control of casm-control, what automation may
-do at the most. Each is validated before it is kept, in the one form that libyang writes, without leafs that say what
-their default says (RFC 6243, 2.2: trim).
+They are /nacm of ietf-netconf-acm, who may do what here (RFC 8341), /control of casm-control, what automation may do
+at the most, and /alarms/control of ietf-alarms, which alarms are shelved and told (RFC 8632). Each is validated
+before it is kept, in the one form that libyang writes, without leafs that say what their default says (RFC 6243, 2.2:
+trim).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.service.alarm_control import ALARMS, check_control
+from casm_ctrl.service.alarms import shelve_again
 from casm_ctrl.service.edits import Done
 from casm_ctrl.store import config_documents
 from casm_ctrl.store.transaction import Transaction
@@ -21,7 +24,7 @@ from casm_ctrl.yang.schema import Kind, SchemaNode, load_schema
 
 ACCESS = "ietf-netconf-acm"
 CONTROL = "casm-control"
-MODULES = (ACCESS, CONTROL)
+MODULES = (ACCESS, CONTROL, ALARMS)
 """The modules whose configuration is a document."""
 
 _NAMED_IN_PATHS = ("ietf-netconf-monitoring", "ietf-yang-library", "ietf-yang-push")
@@ -44,10 +47,14 @@ def set_document(tx: Transaction, edit: SetDocument) -> Done:
             f"set that of {', '.join(MODULES)}",
         )
     xml = normal_form(edit.module, edit.xml)
+    if xml and edit.module == ALARMS:
+        check_control(xml)
     if xml:
         config_documents.put_document(tx, edit.module, xml)
     else:
         config_documents.delete_document(tx, edit.module)
+    if edit.module == ALARMS:
+        shelve_again(tx, "controller")
     return Done("document-set", "document", 0, edit.module)
 
 

@@ -16,6 +16,9 @@ from casm_ctrl.service.access_members import AddAccessMember as AddAccessMember
 from casm_ctrl.service.access_members import RemoveAccessMember as RemoveAccessMember
 from casm_ctrl.service.access_members import ResetAccess as ResetAccess
 from casm_ctrl.service.access_members import add_access_member, remove_access_member, reset_access
+from casm_ctrl.service.alarm_shelves import AddShelf as AddShelf
+from casm_ctrl.service.alarm_shelves import RemoveShelf as RemoveShelf
+from casm_ctrl.service.alarm_shelves import add_shelf, remove_shelf
 from casm_ctrl.service.alarms import clear_removed
 from casm_ctrl.service.config_documents import SetDocument as SetDocument
 from casm_ctrl.service.config_documents import set_document
@@ -98,6 +101,8 @@ Edit = (
     | SetQuota
     | RemoveQuota
     | SetDocument
+    | AddShelf
+    | RemoveShelf
     | SetLimits
     | AddAccessMember
     | RemoveAccessMember
@@ -207,6 +212,8 @@ _HANDLERS: dict[type[Any], Callable[[Transaction, Any], Done]] = {
     SetQuota: set_quota,
     RemoveQuota: remove_quota,
     SetDocument: set_document,
+    AddShelf: add_shelf,
+    RemoveShelf: remove_shelf,
     SetLimits: set_limits,
     AddAccessMember: add_access_member,
     RemoveAccessMember: remove_access_member,
