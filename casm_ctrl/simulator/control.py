@@ -146,6 +146,10 @@ async def _log_out(device: SimulatedDevice, request: Request) -> Answer:
     return {"left": device.log_out(_pool(request), count, family=_family(request))}
 
 
+async def _cut_off(device: SimulatedDevice, request: Request) -> Answer:
+    return {"lost": device.cut_off(_pool(request), family=_family(request))}
+
+
 async def _logins(device: SimulatedDevice, request: Request) -> Answer:
     counts = device.logins(_pool(request), family=_family(request))
     return {name.replace("_", "-"): value for name, value in asdict(counts).items()}
@@ -254,6 +258,7 @@ COMMANDS: Mapping[str, Callable[[SimulatedDevice, Request], Awaitable[Answer]]] 
     "subscribers": _subscribers,
     "log-in": _log_in,
     "log-out": _log_out,
+    "cut-off": _cut_off,
     "logins": _logins,
     "use": _use,
     "follow": _follow,

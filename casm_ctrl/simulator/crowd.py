@@ -41,6 +41,10 @@ class Crowd:
         """So many leave, drawn from all who are logged in, then from those who wait; how many did."""
         return self._machine.log_out(_asked(pool, family), count)
 
+    def cut_off(self, pool: str, *, family: int = 4) -> int:
+        """All who are logged in lose their sessions at once and log in again within seconds; how many there were."""
+        return self._machine.cut_off(_asked(pool, family))
+
     def logins(self, pool: str, *, family: int = 4) -> LoginCounts:
         """What became of the logins of a pool."""
         return self._machine.count_logins(_asked(pool, family))

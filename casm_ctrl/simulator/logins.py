@@ -84,7 +84,7 @@ class LoginCounts:
     turned_away: int
     """Logins that were refused when they asked first."""
     cut_off: int
-    """Subscribers who lost their session because their range was taken away, or the device restarted."""
+    """Subscribers who lost their session: their range was taken away, the device restarted, or `cut_off` said so."""
     longest_wait: float
     """Seconds: of those who were served in the end, and of those who wait still."""
 
@@ -224,14 +224,18 @@ class Logins:
                     pool.cut_off -= left
                     self._return(pool, -left, now, now)
 
+    def cut_off(self, asked: Asked, now: Micros) -> int:
+        """All of a pool lose their sessions, as in a power cut, and come back; how many there were."""
+        pool = self._pool(asked)
+        lost = sum(pool.present.values())
+        self._lose_all(pool, now, now)
+        return lost
+
     def restart(self, now: Micros, up: Micros) -> None:
         """The device loses all sessions, and counts from 0; everybody asks again once it is up."""
         self._up = up
         for pool in self._pools.values():
-            for key, present in list(pool.present.items()):
-                self._change(pool, key, -present)
-                pool.cut_off += present
-                self._return(pool, present, now, up)
+            self._lose_all(pool, now, up)
             waiting, pool.waiting = pool.waiting, []
             for one in waiting:
                 self._return(pool, 1, one.since, up)
@@ -281,6 +285,12 @@ class Logins:
         due = Micros(now + round(AGAIN[pool.protocol](attempt, self._chance) * SECOND))
         self._number += 1
         heapq.heappush(pool.waiting, Waiting(due, self._number, since, attempt))
+
+    def _lose_all(self, pool: _Pool, now: Micros, up: Micros) -> None:
+        for key, present in list(pool.present.items()):
+            self._change(pool, key, -present)
+            pool.cut_off += present
+            self._return(pool, present, now, up)
 
     def _return(self, pool: _Pool, count: int, since: Micros, at: Micros) -> None:
         """So many who want to be in since then notice, soon after `at`, that they can ask."""

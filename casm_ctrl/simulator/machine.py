@@ -201,6 +201,12 @@ class Machine:
         self.settle()
         return left
 
+    def cut_off(self, asked: Asked) -> int:
+        """Let all of a pool lose their sessions at once; how many there were."""
+        lost = self.logins.cut_off(asked, self._clock.now())
+        self.settle()
+        return lost
+
     def count_logins(self, asked: Asked) -> LoginCounts:
         self.settle()
         return self.logins.counts(asked, self._clock.now())

@@ -200,6 +200,7 @@ def test_subscribers_log_in_and_out(simulator: Simulator) -> None:
         assert call("log-out", count=10) == {"left": 10}
         counts = call("logins")
         assert (counts["present"], counts["waiting"], counts["turned-away"]) == (118, 2, 2)
+        assert call("cut-off") == {"lost": 118}
         call("follow", demand={"subscribers": 20, "curve": "flat", "noise": 0}, time_scale=60, family=4)
         call("leave-alone")
         assert call("logins", family=6)["present"] == 0

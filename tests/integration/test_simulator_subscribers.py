@@ -101,6 +101,16 @@ async def test_all_come_back_after_a_restart(device: SimulatedDevice, clock: Man
     assert present(device) == (64, 0)
 
 
+async def test_a_power_cut_brings_all_back_at_once(device: SimulatedDevice, clock: ManualClock) -> None:
+    device.edit("running", home("100"))
+    device.log_in("home", 64)
+    assert device.cut_off("home") == 64
+    assert present(device) == (0, 64)
+    advance(device, clock, 10)
+    assert present(device) == (64, 0)
+    assert device.logins("home").cut_off == 64
+
+
 async def test_many_are_no_burden(device: SimulatedDevice, clock: ManualClock) -> None:
     device.edit("running", home("100"))
     device.log_in("home", 20_000)
