@@ -22,6 +22,7 @@ from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.decisions import DecisionRow
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.migrate import create_store
+from casm_ctrl.store.states import State
 from casm_ctrl.sync.run import Options, Run, running
 from tests.sync_world import Lab
 
@@ -88,6 +89,10 @@ class ControlWorld:
     def blocks(self, device: str = "bng1") -> list[BlockRow]:
         with self.database.read() as tx:
             return [row for row in blocks.list_blocks(tx) if row.device_pool == f"{device}/internet"]
+
+    def installed(self, device: str = "bng1") -> int:
+        """How many blocks are, proven, on the device."""
+        return sum(block.state is State.INSTALLED for block in self.blocks(device))
 
     def used(self, device: str = "bng1") -> int:
         """As it was read last."""

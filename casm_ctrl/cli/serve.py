@@ -127,7 +127,7 @@ def register(app: typer.Typer, panel: str) -> None:
             max_sessions_of_user=max_sessions_of_user,
             max_message=max_message << 20,
         )
-        _begin_log(verbose)
+        begin_log(verbose)
         keep_memory()
         key, *others = host_keys(host_key or platformdirs.user_data_path("casm") / "host_key")
         address = Address(key, host, port, _authorities(user_ca), others)
@@ -213,7 +213,7 @@ async def _serve(
     return served
 
 
-def _begin_log(verbose: bool) -> None:
+def begin_log(verbose: bool) -> None:
     """Warnings of ours go to stderr, where systemd keeps them; with --verbose what happens too."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("casm: %(message)s"))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
+from casm_ctrl.service import holds
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import control_state as store
@@ -170,6 +171,7 @@ def status(database: Database) -> Document:
                     for row in live
                 ],
                 "breaker": breaker_document(tx),
+                "hold": holds.held(tx),
                 "decision": [
                     {"action": action, "count": count}
                     for action, count in sorted(decisions.counts_since(tx, tx.now - _HOUR).items())

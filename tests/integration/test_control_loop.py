@@ -70,9 +70,9 @@ async def test_what_was_added_and_never_used_goes_back(world: ControlWorld) -> N
     device = world.add()
     world.polling("bng1", interval=2, hot_interval=1)
     async with world.watching():
-        await world.until(lambda: len(world.blocks()) == 1, "the first block")
+        await world.until(lambda: world.installed() == 1, "the first block")
         world.lab.do(lambda: device.log_in("internet", 210))
-        await world.until(lambda: len(world.blocks()) == 2, "the second block")
+        await world.until(lambda: world.installed() == 2, "the second block")
         world.lab.do(lambda: device.log_out("internet", 40))
         await world.until(lambda: len(world.blocks()) == 1, "one goes back")
     [left] = world.blocks()
@@ -87,9 +87,9 @@ async def test_what_is_idle_is_drained_until_it_is_empty(world: ControlWorld) ->
     device = world.add()
     world.polling("bng1", interval=1, hot_interval=1)
     async with world.watching():
-        await world.until(lambda: len(world.blocks()) == 1, "the first block")
+        await world.until(lambda: world.installed() == 1, "the first block")
         world.lab.do(lambda: device.log_in("internet", 240))
-        await world.until(lambda: len(world.blocks()) == 2, "a second block")
+        await world.until(lambda: world.installed() == 2, "a second block")
         world.lab.do(lambda: device.log_in("internet", 60))
         await world.until(lambda: world.used() == 300, "all are seen")
         while world.used() > 60:  # few at a time: many at once are a loss
