@@ -69,7 +69,8 @@ def test_what_keeps_an_idle_block(values: dict[str, Any], rule: str) -> None:
 
 
 def test_peaks_older_than_the_history_do_not_count() -> None:
-    assert decide(idle(peaks=(700, *(100,) * 7)), NOW).action == Drain(3)
+    assert decide(idle(peaks=(700, *(100,) * 8)), NOW).action == Drain(3)
+    assert decide(idle(peaks=(700, *(100,) * 7)), NOW).rule == "peaks"
 
 
 def test_one_reading_does_not_drain_and_one_that_disagrees_keeps() -> None:

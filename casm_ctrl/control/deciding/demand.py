@@ -17,6 +17,11 @@ MEMORY = 20 * SECOND
 SHORT, LONG = 10 * SECOND, 60 * SECOND
 """A login rate is what holds over both, at least: a burst that is over goes on in the longer one only."""
 
+AHEAD, DAY_HOURS = 6, 24
+"""Hours: a block that is not needed for so long is worth moving while the stock is nearly empty."""
+MOST_MORE = 150
+"""Percent of what was in use at the same hour before, up to which the difference is believed to last."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -71,20 +76,43 @@ def measure(view: PoolView) -> Demand:
     if before > level:  # those who come back have been served before
         ahead = min(ahead, before - level)
     due = level + ahead
-    expected = due + _reserve(view, level)
+    expected = due + reserve_of(view, level)
     serving = serving_used(last, drained)
     return Demand(
         last.used, serving, level - last.used, level, rate, due, expected, capacity, coming, refusing
     )
 
 
-def _reserve(view: PoolView, level: int) -> int:
+def is_scarce(view: PoolView) -> bool:
+    """Whether little is left of the pools that it draws from."""
+    size = sum([stock.size for stock in view.stock])
+    return sum([stock.left for stock in view.stock]) * 100 < view.limits.scarce_at * size
+
+
+def reserve_of(view: PoolView, level: int) -> int:
     """What stays free beyond what is expected; by a policy that spares, one block's worth at the most."""
     policy = view.policy
     reserve = -(-level * policy.reserve // 100)
-    return (
-        min(reserve, block_capacity(view, policy.next_length or policy.length)) if policy.sparing else reserve
-    )
+    if policy.sparing:
+        return min(reserve, block_capacity(view, policy.next_length or policy.length))
+    return reserve
+
+
+def peak_ahead(hours: Sequence[int], used: int, ahead: int = AHEAD) -> int | None:
+    """The most that is expected in the next `ahead` hours, by the same hours of yesterday and of a week ago, and by
+    how much more is in use now than then. `hours`: the peak of each hour, newest last, the last one so far; None where
+    they do not reach back a day."""
+    if len(hours) <= DAY_HOURS:
+        return None
+    expected = used
+    for back in (DAY_HOURS, 7 * DAY_HOURS):
+        here = len(hours) - 1 - back
+        if here < 0:
+            break
+        then = max(hours[here : here + ahead + 1])
+        more = used * 100 // hours[here] if hours[here] else 100
+        expected = max(expected, then * max(100, min(more, MOST_MORE)) // 100)
+    return expected
 
 
 def serving_used(reading: Reading, drained: Sequence[int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from casm_ctrl.base.clock import SECOND
-from casm_ctrl.control.deciding.demand import Demand, block_capacity, serving_used
+from casm_ctrl.control.deciding.demand import Demand, block_capacity, is_scarce, serving_used
 from casm_ctrl.control.deciding.guards import is_gentle, own_readings, room_under, stopped
 from casm_ctrl.control.deciding.policy import Policy
 from casm_ctrl.control.deciding.view import BlockView, CancelDrain, Decision, Grow, PoolView
@@ -155,12 +155,6 @@ def _agree(view: PoolView, total: int, block: int, now: int) -> bool:
 def is_stale(view: PoolView, now: int) -> bool:
     """Whether the newest reading is too old to act on: three looks were missed."""
     return now - view.readings[-1].at > max(60.0, 3 * view.look_every + view.install_time) * SECOND
-
-
-def is_scarce(view: PoolView) -> bool:
-    """Whether little is left of the pools that it draws from."""
-    size = sum(stock.size for stock in view.stock)
-    return sum(stock.left for stock in view.stock) * 100 < view.limits.scarce_at * size
 
 
 def leave_at_mark(view: PoolView, demand: Demand, now: int) -> Decision | None:

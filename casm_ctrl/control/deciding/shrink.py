@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from casm_ctrl.base.clock import SECOND, show_duration
 from casm_ctrl.control.deciding.costs import routes_without
-from casm_ctrl.control.deciding.demand import Demand
-from casm_ctrl.control.deciding.grow import DECISION_BLOCKED, crosses, is_scarce
+from casm_ctrl.control.deciding.demand import Demand, is_scarce, reserve_of
+from casm_ctrl.control.deciding.grow import DECISION_BLOCKED, crosses
 from casm_ctrl.control.deciding.guards import grieves, is_gentle, room_under, stopped
 from casm_ctrl.control.deciding.policy import DAY, MARGIN, Policy, Scarcity
 from casm_ctrl.control.deciding.view import COUNT, BlockView, Decision, Drain, GiveBack, PoolView, Reading
@@ -96,14 +96,14 @@ def shrink(view: PoolView, demand: Demand, now: int) -> Decision:
         words = f"{idle}, but not in all readings of hold-down ({policy.hold_down}s)"
         return leave(view, demand, "one-reading", words)
     days = 0 if view.first_sample is None else (now - view.first_sample) // (DAY * SECOND)
-    if min(days, len(view.peaks)) < policy.history:
+    if min(days, len(view.peaks)) < (min(policy.history, 1) if scarce else policy.history):
         words = f"{idle}, but samples of {min(days, len(view.peaks))} day(s) are there and history is {policy.history}"
         return leave(view, demand, "history", words)
     used = max(demand.level, *(one.used for one in recent))
     if scarce and view.expected_peak is not None:
-        peak, of = view.expected_peak, "is expected until the drain ends"
+        peak, of = view.expected_peak, "is expected in the next hours"
     else:
-        peak = max(view.peaks[-policy.history :], default=0) if policy.history else 0
+        peak = max(view.peaks[-policy.history - 1 :], default=0) if policy.history else 0
         of = f"was the peak of {policy.history} days"
     wanted = max(used, peak)
     free = [one for one in serving if one.managed and _used(view, one) is not None]
@@ -111,9 +111,7 @@ def shrink(view: PoolView, demand: Demand, now: int) -> Decision:
         return leave(
             view, demand, "not-by-block", f"{idle}, but which block is idle is not known, or none is managed"
         )
-    fitting = [
-        one for one in free if _fits(policy, wanted, demand.capacity - one.capacity, one.capacity, scarce)
-    ]
+    fitting = [one for one in free if _fits(view, wanted, demand.capacity - one.capacity, scarce)]
     if not fitting:
         least = min(free, key=lambda one: one.capacity)
         words = (
@@ -245,11 +243,12 @@ def _below(policy: Policy, used: int, capacity: int) -> bool:
     return capacity - used >= (policy.shrink_at_free or 0)
 
 
-def _fits(policy: Policy, wanted: int, after: int, block: int, scarce: bool) -> bool:
+def _fits(view: PoolView, wanted: int, after: int, scarce: bool) -> bool:
     """Whether what is wanted would stay clear of the mark for growing; when the stock is scarce, with its reserve
     inside of what is left."""
+    policy = view.policy
     if scarce:
-        return wanted + -(-wanted * policy.reserve // 100) <= after
+        return wanted + reserve_of(view, wanted) <= after
     if policy.grow_at is not None:
         return wanted * 100 <= (policy.grow_at - MARGIN) * after
     return after - wanted > (policy.grow_at_free or 0) + after * MARGIN // 100
