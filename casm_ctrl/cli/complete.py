@@ -99,3 +99,14 @@ def drivers(incomplete: str) -> list[str]:
         return [name for name in driver_names() if name.startswith(incomplete)]
     except Exception:
         return []
+
+
+def forecast_subjects(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Device pools, devices, pools and address spaces."""
+    found = [*device_pools(ctx, incomplete), *devices(ctx, incomplete), *pools(ctx, incomplete)]
+    return [*found, *spaces(ctx, incomplete)]
+
+
+def usage_subjects(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Device pools, devices and pools."""
+    return [*device_pools(ctx, incomplete), *devices(ctx, incomplete), *pools(ctx, incomplete)]

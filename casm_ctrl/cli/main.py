@@ -18,11 +18,13 @@ from casm_ctrl.cli import (
     device_pool,
     exchange,
     failures,
+    forecast,
     group,
     hold,
     init,
     inspect_network,
     pool,
+    pool_usage,
     quiet,
     quota,
     route,
@@ -101,8 +103,8 @@ app.add_typer(route.app, name="route", rich_help_panel="Blocks")
 synchronise.register(app, "Devices")
 inspect_network.register(app, "Devices")
 adopt.register(app, "Devices")
-hold.register(app, "Automation")
 app.add_typer(control.app, name="control", rich_help_panel="Automation")
+hold.register(app, "Automation")
 serve.register(app, "Server")
 app.add_typer(access.app, name="access", rich_help_panel="Server")
 app.add_typer(user.app, name="user", rich_help_panel="Server")

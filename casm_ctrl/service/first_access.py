@@ -33,7 +33,17 @@ READING = {
         "delete-subscription",
     ),
     "ietf-yang-push": ("resync-subscription",),
-    OURS: ("plan", "verify", "trace", "read-audit", "verify-audit", "read-status", "export-store"),
+    OURS: (
+        "plan",
+        "verify",
+        "trace",
+        "read-audit",
+        "verify-audit",
+        "read-status",
+        "read-forecast",
+        "read-usage",
+        "export-store",
+    ),
 }
 """What everybody runs: operations by the module that defines them. A session modifies and deletes only its own
 subscriptions (RFC 8639, 2.4)."""

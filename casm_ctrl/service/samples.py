@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from casm_ctrl.base.clock import Micros
@@ -122,6 +123,32 @@ def last_reading(tx: Transaction, device: str) -> DeviceReading | None:
 
 
 # --- Reading back ---------------------------------------------------------------------------------
+
+
+def latest(tx: Transaction, device_pool_id: int) -> Sample | None:
+    """The last sample of a device pool, however old, over all members; None where there never was one."""
+    rows = [
+        last.row
+        for device in store.members_of_pool(tx, device_pool_id)
+        if (last := store.get_last(tx, device)).row
+    ]
+    told = [
+        (row, sample)
+        for row in rows
+        if row is not None and (sample := row.sample(device_pool_id)) is not None
+    ]
+    if not told:
+        return None
+    _, newest = max(told, key=lambda one: one[1].at)
+    if newest.kind != COUNT or len(told) == 1:
+        return newest
+    used: dict[int, int] = {}
+    for _, sample in told:
+        for block in sample.blocks:
+            used[block.block] = used.get(block.block, 0) + block.used
+    blocks = tuple(replace(block, used=used[block.block]) for block in newest.blocks)
+    more = sum(block.used for block in blocks) - sum(block.used for block in newest.blocks)
+    return replace(newest, used=newest.used + more, blocks=blocks)
 
 
 def recent(tx: Transaction, device_pool_id: int, since: int) -> list[Sample]:

@@ -205,6 +205,12 @@ def test_check_access(world: World, called: Verbs) -> None:
 def test_status(world: World, called: Verbs) -> None:
     world.add()
     world.give()
+    reply = called.call("read-forecast", "<horizon>30</horizon><growth>all:+5%</growth>")
+    assert text(reply, "forecast/growth") == "all:+5%"
+    assert text(reply, "forecast/device-pool/pattern") == "none"
+    assert refused(called.call, "read-forecast", "<growth>all</growth>").tag == "invalid-value"
+    reply = called.call("read-usage", "<since>3600</since><step>hour</step>")
+    assert text(reply, "usage/step") == "hour"
     reply = called.call("read-status")
     assert text(reply, "pool/usage/allocated-addresses") == "64"
     assert text(reply, "device/sync/state") == "never"

@@ -68,7 +68,7 @@ def test_less_than_two_days_say_nothing(days: int) -> None:
 
 
 def test_hours_that_samples_hardly_cover_say_nothing() -> None:
-    thin = [Span(span.begin, COUNT, 20, span.average, span.peak, 0) for span in flat(MONDAY, 20, 100)]
+    thin = [Span(span.begin, COUNT, 10, span.average, span.peak, 0) for span in flat(MONDAY, 20, 100)]
     assert learn(thin) is None
 
 

@@ -21,8 +21,8 @@ from casm_ctrl.control.forecast.robust import Trend, quantile, theil_sen
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 WEEK_HOURS = 7 * 24
-COVERED = 50
-"""Percent of an hour that samples stand for, below which it says nothing."""
+COVERED = 20
+"""Percent of an hour that samples stand for, below which it says nothing. One sample stands for 25."""
 FULL_DAY = 18
 """Hours of a day that are known, from which on the day counts for growth."""
 FEWEST_DAYS = 2
@@ -32,7 +32,8 @@ WEEKLY = 14
 TREND_DAYS = 90
 """Growth is that of the last so many days."""
 EARLY, LATE = 0.97, 0.03
-"""Chance: what nine of ten days stay below, and one of ten."""
+"""Chance: the days that were learned from lie nearer to what was learned than those to come do. With these, about nine
+of ten days to come stay below the high, and one of ten below the low (measured on generated weeks)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from casm_ctrl.base.errors import CasmError
 from casm_ctrl.netconf.messages import Answer, Output
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.northbound.interface import AsyncOperation, Caller, Operation, Operations
-from casm_ctrl.northbound.verbs import device_verbs, exchange_verbs, store_verbs
+from casm_ctrl.northbound.verbs import device_verbs, exchange_verbs, outlook_verbs, store_verbs, usage_verbs
 from casm_ctrl.northbound.verbs.blame import refusal
 from casm_ctrl.northbound.verbs.context import Given, VerbContext
 from casm_ctrl.northbound.verbs.inputs import read_input
@@ -43,6 +43,8 @@ STORE_VERBS: Mapping[str, StoreVerb] = {
     "verify-audit": store_verbs.verify_audit,
     "seal-audit": store_verbs.seal_audit,
     "check-access": store_verbs.check_access,
+    "read-forecast": outlook_verbs.read_forecast,
+    "read-usage": usage_verbs.read_usage,
     "read-status": store_verbs.read_status,
     "export-store": exchange_verbs.export_store,
     "import-store": exchange_verbs.import_store,
@@ -62,7 +64,7 @@ DEVICE_VERBS: Mapping[str, DeviceVerb] = {
 READING = frozenset(
     {
         *("trace", "read-audit", "verify-audit", "check-access", "read-status", "export-store"),
-        *("plan", "verify"),
+        *("plan", "verify", "read-forecast", "read-usage"),
     }
 )
 """Those that change nothing, in the store or on devices."""
