@@ -7,12 +7,12 @@ of its own, as operators have them; `mixed` lets every pool serve both.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from casm_ctrl.base.clock import SECOND, Micros
-from casm_ctrl.control.replay.samples import Series
+from casm_ctrl.control.replay.samples import Series, Usage
 from casm_ctrl.simulator.demand import DAY, HOUR, Burst, Demand, Event, MassRelogin, Restart, fleet
 
 STEP: Final = 300
@@ -37,6 +37,11 @@ class Made:
     demands: tuple[Demand, ...]
     start: int
     days: int
+
+    @property
+    def steps(self) -> int:
+        """How many times all device pools have a sample of, without those in between."""
+        return self.days * DAY // STEP + 1
 
     @property
     def restarts(self) -> list[tuple[int, str]]:
@@ -81,6 +86,18 @@ class Made:
             for moment in moments:
                 found.setdefault(moment, []).append((one, demand))
         return found
+
+
+def usage_of(made: Made, step: Callable[[int], None] = lambda more: None) -> Usage:
+    """The usage of a network; `step` is told of each time that is done."""
+    series = {one.label: one for one in made.series}
+    for at, counts in made.samples():
+        for label, count in counts.items():
+            one = series[label]
+            one.times.append(at)
+            one.counts.append(count)
+        step(1 if len(counts) == len(series) else 0)
+    return Usage(series, [(Micros(at), device) for at, device in made.restarts])
 
 
 def make_network(

@@ -29,8 +29,34 @@ from casm_ctrl.control.replay.stock import Stock
 from casm_ctrl.control.replay.subscribers import Block, Served, Subscribers
 
 Decide = Callable[[PoolView, int], Decision]
-Told = tuple[int, str, int, int, int, Mapping[int, int]]
-"""A reading: when, its source, used, capacity, refused, and used by block."""
+
+
+@dataclass(slots=True)
+class Told:
+    """A reading, which is made only if a decision is made from it."""
+
+    at: int
+    source: str
+    used: int
+    capacity: int
+    refused: int
+    blocks: Mapping[int, int]
+    _made: Reading | None = None
+
+    def reading(self) -> Reading:
+        if self._made is None:
+            self._made = Reading(
+                at=self.at,
+                source=self.source,
+                used=self.used,
+                capacity=self.capacity,
+                refused=self.refused,
+                refused_since=0,
+                blocks=self.blocks,
+            )
+        return self._made
+
+
 DAY = 86_400 * SECOND
 AT_ONCE = 4
 """Decisions in one look: a first block and then others, or one after another kind."""
@@ -164,8 +190,8 @@ class Agent:
             return True
         if self.subscribers.waiting:
             return False
-        level = used + 2 * max(0, wanted - self.subscribers.wanted)
-        if level * (100 + self.policy.reserve) > 100 * capacity:
+        level = used + max(0, wanted - self.subscribers.wanted)
+        if self._expected(level) > capacity:
             return False
         return self.high or wanted < self.mark()
 
@@ -179,25 +205,59 @@ class Agent:
         subscribers, policy = self.subscribers, self.policy
         if self.watchful or self.coming or len(subscribers.blocks) < max(1, policy.min_blocks):
             return False
-        capacity = 0
+        capacity, least, unused = 0, 0, False
         for block in subscribers.blocks:
-            if not block.serves or not block.ever_used:
+            if not block.serves:
                 return False
+            unused |= not block.ever_used
             capacity += block.capacity
-        used = subscribers.used
-        if policy.shrink_at is not None:
-            if used * 100 <= policy.shrink_at * capacity:
-                return False
-        elif capacity - used >= (policy.shrink_at_free or 0):
+            least = min(least or block.capacity, block.capacity)
+        used, left = subscribers.used, capacity - least
+        if unused and self._expected(used) <= left:
             return False
-        if policy.scarcity is Scarcity.APPLY:
+        if (
+            policy.scarcity is Scarcity.APPLY
+            and self.stock.left * 100 < self.ledger.limits.scarce_at * self.stock.size
+        ):
+            return False
+        if self._is_idle(used, capacity) and self._is_known() and self._fits(left):
             return False
         if self._without_stock():
             return True
-        if subscribers.waiting:
+        if subscribers.waiting or len(self._readings) < 2:
             return False
-        rising = max(0, used - self._readings[-2][2]) if len(self._readings) > 1 else used
-        return not self.high and (used + 2 * rising) * (100 + policy.reserve) <= 100 * capacity
+        level = used + 5 * max(0, used - self._readings[-2].used) // 4 + 1
+        if self._expected(level) > capacity:
+            return False
+        return not self.high or (policy.sparing and capacity - level >= self._block)
+
+    @property
+    def _block(self) -> int:
+        """How many subscribers the next block would serve."""
+        return self.capacity(self.policy.next_length or self.policy.length)
+
+    def _expected(self, level: int) -> int:
+        """So many with the reserve that the policy keeps."""
+        reserve = -(-level * self.policy.reserve // 100)
+        return level + (min(reserve, self._block) if self.policy.sparing else reserve)
+
+    def _is_idle(self, used: int, capacity: int) -> bool:
+        policy = self.policy
+        if policy.shrink_at is not None:
+            return used * 100 <= policy.shrink_at * capacity
+        return capacity - used >= (policy.shrink_at_free or 0)
+
+    def _is_known(self) -> bool:
+        """Whether there are samples of as many days as a shrink wants."""
+        return len(self._peaks) >= self.policy.history
+
+    def _fits(self, capacity: int) -> bool:
+        """Whether the peaks of the days that count would not be at the mark with so much capacity."""
+        policy = self.policy
+        peak = max(self._peaks[-policy.history :], default=0) if policy.history else 0
+        if policy.grow_at is not None:
+            return peak * 100 < policy.grow_at * capacity
+        return capacity - peak > (policy.grow_at_free or 0)
 
     def _read(self, now: int, source: str) -> None:
         subscribers = self.subscribers
@@ -213,7 +273,7 @@ class Agent:
             self._peaks = (*self._peaks[:-1], used)
         readings = self._readings
         readings.append(
-            (
+            Told(
                 now,
                 source,
                 used,
@@ -224,12 +284,12 @@ class Agent:
         )
         if len(readings) > 1:
             before = readings[-2]
-            if self._loss is not None or used < before[2] or self._restarted_at is not None:
+            if self._loss is not None or used < before.used or self._restarted_at is not None:
                 self._loss = guards.notice_loss(
-                    _told(before), _told(readings[-1]), self._restarted_at, self._loss
+                    before.reading(), readings[-1].reading(), self._restarted_at, self._loss
                 )
         oldest = now - self.policy.hold_down * SECOND
-        while len(readings) > 1 and readings[1][0] <= oldest:
+        while len(readings) > 1 and readings[1].at <= oldest:
             readings.popleft()
         self.high = used >= self.mark()
 
@@ -241,8 +301,8 @@ class Agent:
             policy=self.policy,
             limits=ledger.limits,
             role=self.one.role,
-            blocks=tuple(self._seen(block) for block in self.subscribers.blocks),
-            readings=tuple(_told(reading) for reading in self._readings),
+            blocks=tuple([self._seen(block) for block in self.subscribers.blocks]),
+            readings=tuple([told.reading() for told in self._readings]),
             look_every=float(self.polling.hot_interval if self.high else self.polling.interval),
             install_time=self.install_delay / SECOND,
             capacities=self._capacities,
@@ -335,16 +395,3 @@ def first_blocks(agent: Agent, wanted: int) -> int:
     while policy.grow_at_free is not None and count * each - wanted <= policy.grow_at_free:
         count += 1
     return max(count, policy.min_blocks)
-
-
-def _told(reading: Told) -> Reading:
-    at, source, used, capacity, refused, blocks = reading
-    return Reading(
-        at=at,
-        source=source,
-        used=used,
-        capacity=capacity,
-        refused=refused,
-        refused_since=0,
-        blocks=blocks,
-    )

@@ -81,20 +81,12 @@ def replay(
     *,
     seed: int = 0,
     peaks: Mapping[str, Peaks] | None = None,
-    rested: Mapping[str, int] | None = None,
     progress: Progress = lambda share: None,
 ) -> Figures:
-    """Run a policy over usage. `rested`: by pool, the values that are set aside for quarantine where a pool's size
-    is a multiple of needs; where it is None, a run before finds them."""
-    peaks = peaks or measure_pools(scenario, usage, grid)
-    relative = not scenario.static and any(scenario.size_of(name).times_needs for name in peaks)
-    if rested is None and relative:
-        first = _Run(scenario, usage, grid, decide, seed, peaks, {}).go(lambda share: progress(share / 2))
-        rested = {name: round(pool.peak_resting * peaks[name].block) for name, pool in first.pools.items()}
-        return _Run(scenario, usage, grid, decide, seed, peaks, rested).go(
-            lambda share: progress(0.5 + share / 2)
-        )
-    return _Run(scenario, usage, grid, decide, seed, peaks, rested or {}).go(progress)
+    """Run a policy over usage; the same for one seed."""
+    return _Run(scenario, usage, grid, decide, seed, peaks or measure_pools(scenario, usage, grid)).go(
+        progress
+    )
 
 
 class _Run:
@@ -106,7 +98,6 @@ class _Run:
         decide: Decide,
         seed: int,
         peaks: Mapping[str, Peaks],
-        rested: Mapping[str, int],
     ) -> None:
         self._grid, self._peaks = grid, peaks
         self.figures = Figures(scenario.name, grid.start, grid.start + grid.steps * grid.step)
@@ -114,15 +105,17 @@ class _Run:
         ledger = Ledger(Limits())
         members: dict[str, list[Agent]] = {name: [] for name in peaks}
         for name, peak in peaks.items():
-            aside = rested.get(name, 0)
-            prefixes = prefixes_of(scenario.size_of(name), peak, aside)
+            size = scenario.size_of(name)
+            prefixes = prefixes_of(size, peak)
             family = {prefix.family for prefix in prefixes}
             if family != {peak.family}:
                 raise InvalidValue(
                     f"the prefixes of the pool '{name}' are not all {peak.family.words}",
                     "name prefixes of the family of its device pools' blocks",
                 )
-            self._stocks[name] = stock = Stock(prefixes, scenario.quarantine_of(name) * SECOND)
+            self._stocks[name] = stock = Stock(
+                prefixes, scenario.quarantine_of(name) * SECOND, aside=size.times_needs is not None
+            )
             self.figures.pools[name] = PoolFigures(
                 name=name,
                 device_pools=0,
@@ -130,7 +123,8 @@ class _Run:
                 size=stock.size / peak.block,
                 needs=peak.needs / peak.block,
                 own=peak.own / peak.block,
-                rested=aside / peak.block,
+                subscribers=peak.subscribers / peak.block,
+                on_top=size.times_needs is not None,
             )
         for number, (label, one) in enumerate(sorted(usage.series.items())):
             name = scenario.pool_of(one)

@@ -37,8 +37,10 @@ class PoolFigures:
     """The peak over time of the sum of needs in whole blocks."""
     own: float
     """The sum of the device pools' own peaks."""
-    rested: float
-    """What was set aside for quarantine when the pool was sized."""
+    on_top: bool
+    """What rests in quarantine is on top of its size."""
+    subscribers: float
+    """The peak over time of the sum of subscribers, in addresses."""
     peak_used: float = 0.0
     """The most that device pools had at once."""
     peak_resting: float = 0.0
@@ -120,8 +122,9 @@ def _pool(pool: PoolFigures) -> dict[str, Any]:
         "block-length": pool.unit,
         "size": _blocks(pool.size),
         "peak-needs": _blocks(pool.needs),
+        "peak-subscribers": _blocks(pool.subscribers),
         "own-peaks": _blocks(pool.own),
-        "set-aside-for-quarantine": _blocks(pool.rested),
+        "quarantine-on-top": pool.on_top,
         "peak-blocks": _blocks(pool.peak_used),
         "peak-quarantined": _blocks(pool.peak_resting),
         "shortage-minutes": round(pool.shortage_minutes, 1),

@@ -7,6 +7,7 @@ device pools every five minutes is 30 MB of text, and 30 MB here.
 from __future__ import annotations
 
 import csv
+import heapq
 import itertools
 import json
 from array import array
@@ -278,6 +279,17 @@ def write_usage(
             file.write(_dump({"time": _text(at), kind: counts}))
             written += len(counts)
     return written
+
+
+def rows_of(usage: Usage) -> Iterator[tuple[int, dict[str, int]]]:
+    """All samples by time, in order: what write_usage takes."""
+    merged = heapq.merge(*(_labelled(one) for one in usage.series.values()))
+    for at, those in itertools.groupby(merged, key=lambda sample: sample[0]):
+        yield at, {label: count for _, label, count in those}
+
+
+def _labelled(one: Series) -> Iterator[tuple[int, str, int]]:
+    return ((at, one.label, count) for at, count in zip(one.times, one.counts, strict=True))
 
 
 def description(one: Series) -> dict[str, Any]:

@@ -67,14 +67,14 @@ def find_peaks(drawing: Sequence[Drawing]) -> Peaks:
     return Peaks(family, max(each.unit for each in drawing), max(needs), -(-max(subscribers) // shared), own)
 
 
-def prefixes_of(size: PoolSize, peaks: Peaks, rested: int) -> list[Prefix]:
-    """The prefixes of a pool; `rested` values are added for quarantine where its size is a multiple of needs."""
+def prefixes_of(size: PoolSize, peaks: Peaks) -> list[Prefix]:
+    """The prefixes of a pool; without what rests in quarantine where its size is a multiple of needs."""
     if size.prefixes is not None:
         return list(size.prefixes)
     if size.blocks is not None:
         values = size.blocks * peaks.block
     elif size.times_needs is not None:
-        values = math.ceil(size.times_needs * peaks.needs) + rested
+        values = math.ceil(size.times_needs * peaks.needs)
     else:
         assert size.times_subscribers is not None
         values = math.ceil(size.times_subscribers * peaks.subscribers)

@@ -15,14 +15,17 @@ class Stock:
     As the store allocates (design: Allocation), of prefixes of one family.
     """
 
-    def __init__(self, prefixes: Iterable[Prefix], quarantine: int) -> None:
-        """`quarantine`: microseconds for which a block rests before another device pool may get it."""
+    def __init__(self, prefixes: Iterable[Prefix], quarantine: int, *, aside: bool = False) -> None:
+        """`quarantine`: microseconds for which a block rests before another device pool may get it. `aside`: what
+        rests is on top of `size`: as long as it does, another block stands in for it."""
         self._free: dict[int, list[Prefix]] = {}
         self._there: set[Prefix] = set()
         self._resting: list[tuple[int, Prefix]] = []
         self._quarantine = quarantine
         self._view: view.Stock | None = None
         self._family = Family.IPV4
+        self._aside: dict[int, list[Prefix]] | None = {} if aside else None
+        self._beyond = 0
         self.size = 0
         """Values of the family, in all."""
         self.taken = 0
@@ -32,6 +35,7 @@ class Stock:
         for prefix in prefixes:
             self.size += prefix.size
             self._family = prefix.family
+            self._beyond = max(self._beyond, prefix.last + 1)
             self._add(prefix)
 
     def allocate(self, length: int) -> Prefix | None:
@@ -53,10 +57,13 @@ class Stock:
             counted: dict[int, int] = {}
             for prefix in self._there:
                 counted[prefix.length] = counted.get(prefix.length, 0) + 1
-            self._view = view.Stock(
-                pool=name, size=self.size, free=counted, width=self._family.width
-            )
+            self._view = view.Stock(pool=name, size=self.size, free=counted, width=self._family.width)
         return self._view
+
+    @property
+    def left(self) -> int:
+        """Values that are free."""
+        return self.size - self.taken - (self.resting if self._aside is None else 0)
 
     def sample(self, length: int) -> Prefix:
         """Some block of `length`."""
@@ -69,6 +76,8 @@ class Stock:
             self._add(block)
             return
         self.resting += block.size
+        if self._aside is not None:
+            self._add(self._stand_in(block))
         heapq.heappush(self._resting, (now + self._quarantine, block))
 
     def end_rests(self, now: int) -> bool:
@@ -77,9 +86,21 @@ class Stock:
         while self._resting and self._resting[0][0] <= now:
             block = heapq.heappop(self._resting)[1]
             self.resting -= block.size
-            self._add(block)
+            if self._aside is None:
+                self._add(block)
+            else:
+                self._aside.setdefault(block.length, []).append(block)
             ended = True
         return ended
+
+    def _stand_in(self, block: Prefix) -> Prefix:
+        assert self._aside is not None
+        spare = self._aside.get(block.length)
+        if spare:
+            return spare.pop()
+        first = -(-self._beyond // block.size) * block.size
+        self._beyond = first + block.size
+        return Prefix(block.family, first, block.length)
 
     def _add(self, prefix: Prefix, *, merge: bool = True) -> None:
         while merge and prefix.length and prefix.buddy in self._there:
