@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from casm_ctrl.addressing.prefix import Family
+from casm_ctrl.base.automation import UNSET, Automation
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.service.documents import (
     automation_document,
@@ -119,8 +120,10 @@ def group_entry(tx: Transaction, row: GroupRow) -> Entry:
     return _entry(GROUP, row.name, {"member": tuple(pairs)})
 
 
-def device_pool_entry(tx: Transaction, row: DevicePoolRow) -> Entry:
+def device_pool_entry(tx: Transaction, row: DevicePoolRow, own: Automation | None = None) -> Entry:
+    """`own`: what was set of its automation, where that is known; None: it is looked up."""
     sources = devices.device_pool_sources(tx, row.id)
+    held = automation.get_automation(tx, row.id) if own is None else own
     return _entry(
         DEVICE_POOL,
         row.label,
@@ -147,9 +150,15 @@ def device_pool_entry(tx: Transaction, row: DevicePoolRow) -> Entry:
             "route-tag": row.route_tag,
             "usage-high": row.usage_high,
             "usage-low": row.usage_low,
-            **automation_document(automation.get_automation(tx, row.id)),
+            **automation_document(held),
         },
     )
+
+
+def _device_pools(tx: Transaction) -> Iterator[Entry]:
+    held = automation.list_automation(tx)
+    for row in devices.list_device_pools(tx):
+        yield device_pool_entry(tx, row, held.get(row.id, UNSET))
 
 
 def quota_entry(row: QuotaRow) -> Entry:
@@ -188,7 +197,7 @@ _LISTS: dict[str, Callable[[Transaction], Iterator[Entry]]] = {
     POOL.name: lambda tx: (pool_entry(tx, row) for row in pools.list_pools(tx)),
     DEVICE.name: lambda tx: (device_entry(tx, row) for row in devices.list_devices(tx)),
     GROUP.name: lambda tx: (group_entry(tx, row) for row in owners.list_groups(tx)),
-    DEVICE_POOL.name: lambda tx: (device_pool_entry(tx, row) for row in devices.list_device_pools(tx)),
+    DEVICE_POOL.name: _device_pools,
     QUOTA.name: lambda tx: map(quota_entry, quotas.list_quotas(tx)),
 }
 
