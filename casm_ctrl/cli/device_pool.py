@@ -249,12 +249,21 @@ def device_pool_table(found: list[Document]) -> RenderableType:
             f"/{row['length']}",
             row["gateway"],
             number(row["blocks"]),
+            _automatic(row),
         )
         for row in found
     )
     return table(
-        ("DEVICE POOL", "AAA NAME", "POOLS", "LENGTH", "GATEWAY", "BLOCKS"), rows, right=("LENGTH", "BLOCKS")
+        ("DEVICE POOL", "AAA NAME", "POOLS", "LENGTH", "GATEWAY", "BLOCKS", "AUTOMATIC"),
+        rows,
+        right=("LENGTH", "BLOCKS"),
     )
+
+
+def _automatic(row: Document) -> str | None:
+    """What it does by itself; None where it only observes."""
+    held = row.get("automation", {})
+    return ", ".join(name for name in ("grow", "shrink") if held.get(name) == "automatic") or None
 
 
 @command(app, "show", examples=("casm device-pool show bng1/home",))

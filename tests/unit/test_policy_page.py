@@ -134,3 +134,11 @@ async def test_the_edit_can_be_made(endpoint: Endpoint) -> None:
     assert one.find(".//{*}policy/{*}grow") is None
     configured = await client.data("<get-config><source><running/></source></get-config>")
     assert configured.find(".//{*}policy") is None
+
+
+def test_the_list_tells_what_is_automatic(run: Run) -> None:
+    assert run("device-pool list").splitlines()[1].split("  ")[-1].strip() == "-"
+    run("device-pool policy bng1/home --grow-at 70")
+    assert run("device-pool list").splitlines()[1].split("  ")[-1].strip() == "-"
+    run("device-pool policy bng1/home --grow automatic --shrink automatic")
+    assert run("device-pool list").splitlines()[1].endswith("  grow, shrink")
