@@ -27,6 +27,7 @@ from casm_ctrl.cli import (
     pool_usage,
     quiet,
     quota,
+    replay,
     route,
     serve,
     space,
@@ -110,6 +111,9 @@ app.add_typer(access.app, name="access", rich_help_panel="Server")
 app.add_typer(user.app, name="user", rich_help_panel="Server")
 exchange.register(app, "Exchange")
 status.register(app, "Look")
+pool_usage.register(app, "Look")
+forecast.register(app, "Look")
+replay.register(app, "Look")
 trace.register(app, "Look")
 app.add_typer(audit.app, name="audit", rich_help_panel="Look")
 
