@@ -26,7 +26,7 @@ WORDS = {
     "breaker-failures": "failed changes in a row that stop automation",
     "breaker-window": "the time within which those count together",
     "breaker-devices": "devices that restart or lose subscribers, that stop it",
-    "breaker-reset": "until it is tried again; 0: not before a person says so",
+    "breaker-reset": "until it is tried again; 0: with 'casm control resume' only",
     "away-after": "without a look: the controller was away",
     "gentle-readings": "own readings before the first change, after it was away",
     "gentle-percent": "of all limits hold then",
