@@ -40430,7 +40430,7 @@ class yc_ability_casm_operations__casm_operations_rpc_check_devices_output_devic
 
   YANG Description: What it can do.
   """
-  __slots__ = ('_path_helper', '_extmethods', '__drain','__usage','__static_routes',)
+  __slots__ = ('_path_helper', '_extmethods', '__drain','__usage','__static_routes','__notices',)
 
   _yang_name = 'ability'
   _yang_namespace = 'urn:casm:yang:casm-operations'
@@ -40445,6 +40445,7 @@ class yc_ability_casm_operations__casm_operations_rpc_check_devices_output_devic
     self.__drain = YANGDynClass(base=YANGBool, is_leaf=True, yang_name="drain", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='boolean', is_config=True)
     self.__usage = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'count': {}, 'percent': {}, 'none': {}},), is_leaf=True, yang_name="usage", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
     self.__static_routes = YANGDynClass(base=YANGBool, is_leaf=True, yang_name="static-routes", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='boolean', is_config=True)
+    self.__notices = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'events': {}, 'push': {}, 'none': {}},), is_leaf=True, yang_name="notices", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
 
     load = kwargs.pop("load", None)
     if args:
@@ -40583,12 +40584,50 @@ class yc_ability_casm_operations__casm_operations_rpc_check_devices_output_devic
   def _unset_static_routes(self):
     self.__static_routes = YANGDynClass(base=YANGBool, is_leaf=True, yang_name="static-routes", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='boolean', is_config=True)
 
+
+  def _get_notices(self):
+    """
+    Getter method for notices, mapped from YANG variable /casm_operations_rpc/check_devices/output/device/ability/notices (enumeration)
+
+    YANG Description: How it tells by itself that a pool fills up.
+    """
+    return self.__notices
+      
+  def _set_notices(self, v, load=False):
+    """
+    Setter method for notices, mapped from YANG variable /casm_operations_rpc/check_devices/output/device/ability/notices (enumeration)
+    If this variable is read-only (config: false) in the
+    source YANG file, then _set_notices is considered as a private
+    method. Backends looking to populate this variable should
+    do so via calling thisObj._set_notices() directly.
+
+    YANG Description: How it tells by itself that a pool fills up.
+    """
+    if hasattr(v, "_utype"):
+      v = v._utype(v)
+    try:
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'events': {}, 'push': {}, 'none': {}},), is_leaf=True, yang_name="notices", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+    except (TypeError, ValueError):
+      raise ValueError({
+          'error-string': """notices must be of a type compatible with enumeration""",
+          'defined-type': "casm-operations:enumeration",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'events': {}, 'push': {}, 'none': {}},), is_leaf=True, yang_name="notices", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)""",
+        })
+
+    self.__notices = t
+    if hasattr(self, '_set'):
+      self._set()
+
+  def _unset_notices(self):
+    self.__notices = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'events': {}, 'push': {}, 'none': {}},), is_leaf=True, yang_name="notices", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+
   drain = __builtin__.property(_get_drain, _set_drain)
   usage = __builtin__.property(_get_usage, _set_usage)
   static_routes = __builtin__.property(_get_static_routes, _set_static_routes)
+  notices = __builtin__.property(_get_notices, _set_notices)
 
 
-  _pyangbind_elements = OrderedDict([('drain', drain), ('usage', usage), ('static_routes', static_routes), ])
+  _pyangbind_elements = OrderedDict([('drain', drain), ('usage', usage), ('static_routes', static_routes), ('notices', notices), ])
 
 
 class yc_quirk_casm_operations__casm_operations_rpc_check_devices_output_device_quirk(PybindBase):

@@ -19,6 +19,10 @@ _ORIGIN = {
     "yang-path": "from --yang-path",
     "package": "of this package",
 }
+_NOTICES = {
+    "events": "by itself when a pool fills up, by notifications of its model",
+    "push": "by itself what its usage is (YANG-Push, RFC 8641)",
+}
 _USAGE = {"count": "counts addresses", "percent": "percent only", "none": "does not tell"}
 
 
@@ -87,6 +91,7 @@ def _show(found: Sequence[Document]) -> Iterable[RenderableType]:
                     if device.get("ability", {}).get("static-routes")
                     else None,
                 ),
+                ("tells", _NOTICES.get(device.get("ability", {}).get("notices", ""))),
                 ("judged by", _modules(device)),
                 ("deviations", ", ".join(device.get("deviation", ())) or None),
                 ("missing", list(device.get("missing", ()))),

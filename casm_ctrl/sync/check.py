@@ -14,6 +14,7 @@ from casm_ctrl.sync.lease import hold_lease
 from casm_ctrl.sync.reading import read_ours
 from casm_ctrl.sync.report import Report, Result
 from casm_ctrl.sync.run import Run, entered, models_key
+from casm_ctrl.sync.subscribing import way_to_tell
 from casm_ctrl.sync.visit import sight_of
 from casm_ctrl.sync.way import way_of
 
@@ -31,6 +32,7 @@ async def check_one(run: Run, report: Report) -> None:
                 "drain": abilities.drain,
                 "usage": abilities.usage.value,
                 "static-routes": abilities.static_routes,
+                "notices": way_to_tell(session.capabilities, driver, modules).value,
             },
             **_way(session.capabilities),
             "quirk": [{"name": quirk.name, "reason": quirk.reason} for quirk in driver.quirks],

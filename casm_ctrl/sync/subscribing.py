@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.errors import DeviceRefused, SessionLost
 from casm_ctrl.drivers.interface import AsksUsage, Driver, Element
 from casm_ctrl.drivers.notices import TellsUsage, UsageNotice, check_usage
-from casm_ctrl.netconf.client.session import SubscribingSession
+from casm_ctrl.netconf.client.session import Capabilities, SubscribingSession
 from casm_ctrl.netconf.client.subscriptions import (
     create_subscription,
     sn,
@@ -18,7 +19,6 @@ from casm_ctrl.netconf.client.subscriptions import (
     subscribe_periods,
     yp,
 )
-from casm_ctrl.netconf.names import NOTIFICATION
 
 DAMPENING = 1.0
 """Seconds between two changes that are pushed, at the least: counts change with each login."""
@@ -28,6 +28,14 @@ _ENDS = frozenset(
     {sn("subscription-terminated"), "{urn:ietf:params:xml:ns:netmod:notification}notificationComplete"}
 )
 _GAPS = frozenset({sn("subscription-suspended"), sn("subscription-resumed")})
+
+
+class Telling(Enum):
+    """What a device tells by itself, in the words of `casm device check`."""
+
+    EVENTS = "events"
+    PUSH = "push"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -71,37 +79,46 @@ async def subscribe(
     """Subscribe to what tells most: the driver's own events, or else changes of its usage, or that every `period`
     seconds. None where a device has nothing of it. Errors are those of `Session.rpc`.
     """
-    wanted = driver.subscriptions(announced) if isinstance(driver, TellsUsage) else ()
-    events = tuple(event for one in wanted for event in one.events)
+    events = _events_of(driver, announced)
     pushed = Pushed(driver, str(session.target), frozenset(event.tag for event in events))
-    if events and await _events(session, announced, events):
+    way = way_to_tell(session.capabilities, driver, announced)
+    if way is Telling.EVENTS:
+        await _subscribe_events(session, events)
         return pushed
-    if _PUSH in announced and not isinstance(driver, AsksUsage) and await _push(session, driver, period):
-        return pushed
-    return None
+    return pushed if way is Telling.PUSH and await _push(session, driver, period) else None
 
 
-async def _events(
-    session: SubscribingSession, announced: Mapping[str, str | None], events: tuple[Element, ...]
-) -> bool:
-    """False where the device has no notifications. Where it knows no filter all that it tells is taken."""
-    if session.capabilities.has(":notification") or session.capabilities.has(NOTIFICATION):
-        try:
-            await session.subscribe(create_subscription(events))
-        except DeviceRefused:
-            await session.subscribe(create_subscription())
-        return True
-    if _SUBSCRIBED in announced:
+def way_to_tell(capabilities: Capabilities, driver: Driver, announced: Mapping[str, str | None]) -> Telling:
+    """How a device tells of its usage by itself, as far as it announces that."""
+    if _events_of(driver, announced) and (_has_rfc_5277(capabilities) or _SUBSCRIBED in announced):
+        return Telling.EVENTS
+    pushes = _PUSH in announced and not isinstance(driver, AsksUsage) and bool(driver.usage_filter())
+    return Telling.PUSH if pushes else Telling.NONE
+
+
+def _events_of(driver: Driver, announced: Mapping[str, str | None]) -> tuple[Element, ...]:
+    wanted = driver.subscriptions(announced) if isinstance(driver, TellsUsage) else ()
+    return tuple(event for one in wanted for event in one.events)
+
+
+def _has_rfc_5277(capabilities: Capabilities) -> bool:
+    return capabilities.has(":notification")
+
+
+async def _subscribe_events(session: SubscribingSession, events: tuple[Element, ...]) -> None:
+    """Where the device knows no filter all that it tells is taken."""
+    if not _has_rfc_5277(session.capabilities):
         await session.subscribe(subscribe_events(events))
-        return True
-    return False
+        return
+    try:
+        await session.subscribe(create_subscription(events))
+    except DeviceRefused:
+        await session.subscribe(create_subscription())
 
 
 async def _push(session: SubscribingSession, driver: Driver, period: float) -> bool:
     """On change where the device can, else periodic; False where it will not push usage at all."""
     state = driver.usage_filter()
-    if not state:
-        return False
     for operation in (subscribe_changes(state, DAMPENING), subscribe_periods(state, period)):
         try:
             await session.subscribe(operation)

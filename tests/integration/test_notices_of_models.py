@@ -16,7 +16,7 @@ from casm_ctrl.simulator import Fault, FaultKind
 from casm_ctrl.store.events import Author
 from casm_ctrl.sync.run import Options, running
 from tests.listening_world import Heard, listening
-from tests.models_world import BY_MODEL, install, occupy
+from tests.models_world import BY_MODEL, Model, install, occupy
 from tests.sync_world import ME, World, Worlds
 
 CONTROLLER = Author("controller")
@@ -63,8 +63,6 @@ async def test_a_nat_tells_by_its_thresholds(world: World) -> None:
         occupy(world, block, size)
         told = await heard.notice()
         assert (told.pool, told.level, told.family) == ("internet", Level.HIGH, Family.IPV4)
-        occupy(world, block, 0)
-        assert (await heard.notice()).level is Level.NORMAL
 
 
 async def test_thresholds_of_a_device_pool_are_those_of_its_device(world: World) -> None:
@@ -113,6 +111,15 @@ async def test_nonsense_is_named_and_the_listener_stays(world: World, kind: Faul
         world.lab.do(lambda: device.faults.clear())
         occupy(world, block, 0)
         assert (await heard.notice()).level is Level.NORMAL
+
+
+@pytest.mark.parametrize(
+    ("model", "notices"),
+    [(BY_MODEL["ietf-address-pool"], "events"), (PUSHES, "push"), (BY_MODEL["cisco-iosxr"], "none")],
+)
+def test_a_check_says_what_a_device_tells(world: World, model: Model, notices: str) -> None:
+    install(world, model, 1)
+    assert world.casm("device", "check", "bng1").device()["ability"]["notices"] == notices
 
 
 async def test_a_model_without_events_is_polled(world: World) -> None:
