@@ -216,7 +216,7 @@ def _told(tx: Transaction, device_pool_id: int, since: int) -> list[Told]:
     told = [
         (device, sample)
         for device in store.members_of_pool(tx, device_pool_id)
-        for row in store.list_polls(tx, device, since)
+        for row in store.list_polls(tx, device, since, pool=device_pool_id)
         if (sample := row.sample(device_pool_id)) is not None
     ]
     return sorted(told, key=lambda one: one[1].at)

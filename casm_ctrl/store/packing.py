@@ -78,6 +78,9 @@ class Reader:
         self._at = at
         return number
 
+    def skip(self, size: int) -> None:
+        self._at += size
+
     def signed(self) -> int:
         number = self.varint()
         return -(number + 1 >> 1) if number & 1 else number >> 1

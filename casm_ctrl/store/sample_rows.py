@@ -64,72 +64,70 @@ class PollRow:
 
 
 def pack_poll(row: PollRow) -> bytes:
-    """The label of a device pool is not kept: its id names it."""
+    """Each device pool behind its length, so that one is read without the others. Their labels are not kept: their
+    ids name them."""
     out = bytearray((_VERSION,))
     flags = _NOTICE * (row.source == NOTICE) | _PERCENT * (row.kind == PERCENT)
     flags |= _SUSPICIOUS * row.suspicious | _RESTARTED * row.restarted
     put_varint(out, flags | _SAMPLED * (row.sampled_at is not None))
     if row.sampled_at is not None:
         put_signed(out, (row.at - row.sampled_at) // _MILLI)
+    # Counters of device pools mostly began together.
+    since = next((pool.refused_since for pool in row.pools if pool.refused_since is not None), row.at)
+    put_signed(out, (row.at - since) // _MILLI)
+    since = Micros(row.at - (row.at - since) // _MILLI * _MILLI)
     put_varint(out, len(row.pools))
-    last = number = 0
-    since = row.at
+    last = 0
     for pool in sorted(row.pools, key=lambda reading: reading.pool):
         put_varint(out, pool.pool - last)
         last = pool.pool
-        put_count(out, 0 if pool.refused is None else pool.refused + 1)
-        if pool.refused is not None:
-            began = pool.refused_since
-            put_varint(out, began is not None)
-            if began is not None:
-                put_signed(out, (began - since) // _MILLI)
-                since = Micros(since + (began - since) // _MILLI * _MILLI)
-        used, capacity = sum(b.used for b in pool.blocks), sum(b.capacity for b in pool.blocks)
-        summed = (used, capacity) == (pool.used, pool.capacity)
-        put_varint(out, len(pool.blocks) << 1 | (not summed))
-        if not summed:
-            put_count(out, pool.used)
-            put_count(out, pool.capacity)
-        for block in pool.blocks:
-            put_signed(out, block.block - number)
-            number = block.block
-            put_count(out, block.used)
-            put_count(out, block.capacity)
-            put_count(out, 0 if block.peak is None else block.peak + 1)
-            put_count(out, row.others.get(block.block, 0))
+        packed = _pack_pool(pool, row.others, since)
+        put_varint(out, len(packed))
+        out += packed
     return bytes(out)
 
 
-def unpack_poll(at: int, data: bytes) -> PollRow:
+def _pack_pool(pool: PoolReading, others: Mapping[int, int], since: int) -> bytearray:
+    out = bytearray()
+    put_count(out, 0 if pool.refused is None else pool.refused + 1)
+    if pool.refused is not None:
+        put_varint(out, pool.refused_since is not None)
+        if pool.refused_since is not None:
+            put_signed(out, (pool.refused_since - since) // _MILLI)
+    used, capacity = sum(b.used for b in pool.blocks), sum(b.capacity for b in pool.blocks)
+    summed = (used, capacity) == (pool.used, pool.capacity)
+    put_varint(out, len(pool.blocks) << 1 | (not summed))
+    if not summed:
+        put_count(out, pool.used)
+        put_count(out, pool.capacity)
+    number = 0
+    for block in pool.blocks:
+        put_signed(out, block.block - number)
+        number = block.block
+        put_count(out, block.used)
+        put_count(out, block.capacity)
+        put_count(out, 0 if block.peak is None else block.peak + 1)
+        put_count(out, others.get(number, 0))
+    return out
+
+
+def unpack_poll(at: int, data: bytes, only: int | None = None) -> PollRow:
+    """`only`: the one device pool that is wanted."""
     reader = Reader(data)
     _check(reader.varint())
     flags = reader.varint()
     sampled = Micros(at - reader.signed() * _MILLI) if flags & _SAMPLED else None
-    pools, others = [], {}
-    last = number = 0
-    since = at
+    since = at - reader.signed() * _MILLI
+    pools: list[PoolReading] = []
+    others: dict[int, int] = {}
+    last = 0
     for _ in range(reader.varint()):
         last += reader.varint()
-        refused, began = reader.count(), None
-        if refused and reader.varint():
-            since += reader.signed() * _MILLI
-            began = Micros(since)
-        head = reader.varint()
-        totals = (reader.count(), reader.count()) if head & 1 else None
-        blocks = []
-        used = capacity = 0
-        for _ in range(head >> 1):
-            number += reader.signed()
-            own, room, peak, elsewhere = reader.count(), reader.count(), reader.count(), reader.count()
-            used += own
-            capacity += room
-            blocks.append(BlockReading(number, own, room, peak - 1 if peak else None))
-            if elsewhere:
-                others[number] = elsewhere
-        used, capacity = totals or (used, capacity)
-        pools.append(
-            PoolReading(last, "", used, capacity, tuple(blocks), refused - 1 if refused else None, began)
-        )
+        size = reader.varint()
+        if only is None or last == only:
+            pools.append(_unpack_pool(reader, last, since, others))
+        else:
+            reader.skip(size)
     return PollRow(
         Micros(at),
         NOTICE if flags & _NOTICE else POLL,
@@ -140,6 +138,26 @@ def unpack_poll(at: int, data: bytes) -> PollRow:
         bool(flags & _RESTARTED),
         bool(flags & _SUSPICIOUS),
     )
+
+
+def _unpack_pool(reader: Reader, pool: int, since: int, others: dict[int, int]) -> PoolReading:
+    refused, began = reader.count(), None
+    if refused and reader.varint():
+        began = Micros(since + reader.signed() * _MILLI)
+    head = reader.varint()
+    totals = (reader.count(), reader.count()) if head & 1 else None
+    blocks = []
+    used = capacity = number = 0
+    for _ in range(head >> 1):
+        number += reader.signed()
+        own, room, peak, elsewhere = reader.count(), reader.count(), reader.count(), reader.count()
+        used += own
+        capacity += room
+        blocks.append(BlockReading(number, own, room, peak - 1 if peak else None))
+        if elsewhere:
+            others[number] = elsewhere
+    used, capacity = totals or (used, capacity)
+    return PoolReading(pool, "", used, capacity, tuple(blocks), refused - 1 if refused else None, began)
 
 
 @dataclass(frozen=True, slots=True)

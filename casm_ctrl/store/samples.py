@@ -54,8 +54,10 @@ def insert_poll(tx: Transaction, device_id: int, row: PollRow) -> None:
         at = Micros(at + 1)
 
 
-def list_polls(tx: Transaction, device_id: int, since: int, until: int | None = None) -> list[PollRow]:
-    """Those from `since` on and before `until`, oldest first."""
+def list_polls(
+    tx: Transaction, device_id: int, since: int, until: int | None = None, *, pool: int | None = None
+) -> list[PollRow]:
+    """Those from `since` on and before `until`, oldest first. `pool`: the one device pool that is wanted of them."""
     rows = tx.all(
         "SELECT at, data FROM usage_poll WHERE device_id = :device AND at >= :since"
         + (" AND at < :until" if until is not None else "")
@@ -64,7 +66,7 @@ def list_polls(tx: Transaction, device_id: int, since: int, until: int | None = 
         since=since,
         until=until,
     )
-    return [unpack_poll(at, bytes(data)) for at, data in rows]
+    return [unpack_poll(at, bytes(data), pool) for at, data in rows]
 
 
 def first_poll(tx: Transaction, device_id: int, since: int = 0) -> Micros | None:

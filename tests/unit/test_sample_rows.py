@@ -96,6 +96,8 @@ def test_what_a_device_said_comes_back(
         suspicious,
     )
     assert unpack_poll(NOW, pack_poll(row)) == row
+    for pool in row.pools:
+        assert unpack_poll(NOW, pack_poll(row), pool.pool).sample(pool.pool) == row.sample(pool.pool)
 
 
 def test_other_members_of_a_group_are_added_to_a_sample() -> None:
