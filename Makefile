@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check unit peers bindings lock clean bench-allocation bench-history bench-sync bench-sessions bench-northbound
+.PHONY: help demo test coverage check unit peers bindings lock clean bench-allocation bench-history bench-sync bench-sessions bench-northbound bench-samples
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ bench-history: $(READY)  ## who had an address, with ten million transitions beh
 
 bench-northbound: $(READY)  ## what the NETCONF server costs with ten thousand blocks; writes bench/results/
 	@$(RUN)/python bench/northbound.py
+
+bench-samples: $(READY)  ## the room that a year of usage samples takes; writes bench/results/
+	@$(RUN)/python bench/samples.py
 
 bench-sessions: $(READY)  ## what sessions cost, with each client and with ncclient alone; writes bench/results/
 	@$(RUN)/python bench/sessions.py

@@ -44,7 +44,9 @@ def test_every_rpc_is_a_command() -> None:
 
 
 def test_paths_are_of_the_models() -> None:
-    context = engine_for("casm-devices", "casm-pools", "casm-control", "ietf-netconf-acm").context
+    context = engine_for(
+        "casm-devices", "casm-pools", "casm-control", "ietf-netconf-acm", "ietf-alarms"
+    ).context
     for way in ROWS.values():
         for path in re.findall(r"of `(/[^`]+)`", way):
             top, *_ = path[1:].partition("/")
@@ -67,6 +69,7 @@ MODULES = {
     "address-spaces": "casm-pools",
     "pools": "casm-pools",
     "nacm": "ietf-netconf-acm",
+    "alarms": "ietf-alarms",
 }
 ANSWERS = {
     "allocate": ("allocate", ()),
@@ -85,6 +88,8 @@ ANSWERS = {
     "verify-audit": ("audit-verify", ("audit",)),
     "seal-audit": ("audit-seal", ("audit",)),
     "check-access": ("access-check", ("access",)),
+    "read-usage": ("usage", ()),
+    "why": ("why", ("why",)),
     "read-status": ("status", ("status",)),
     "plan": ("plan", ()),
     "apply": ("apply", ()),
@@ -95,7 +100,7 @@ ANSWERS = {
 }
 """The schema of the JSON answer that says the same as an RPC's output, and where in it that is."""
 
-ELSEWHERE = {"/casm", "/plan/file", "/device/adopted/static/device"}
+ELSEWHERE = {"/casm", "/usage/picture", "/plan/file", "/device/adopted/static/device"}
 """What is of files and of JSON only, or said by what stands around it."""
 
 
