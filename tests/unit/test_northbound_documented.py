@@ -44,9 +44,7 @@ def test_every_rpc_is_a_command() -> None:
 
 
 def test_paths_are_of_the_models() -> None:
-    context = engine_for(
-        "casm-devices", "casm-pools", "casm-control", "ietf-netconf-acm", "ietf-alarms"
-    ).context
+    context = engine_for("casm-devices", "casm-pools", "casm-control", "ietf-netconf-acm").context
     for way in ROWS.values():
         for path in re.findall(r"of `(/[^`]+)`", way):
             top, *_ = path[1:].partition("/")
@@ -69,7 +67,6 @@ MODULES = {
     "address-spaces": "casm-pools",
     "pools": "casm-pools",
     "nacm": "ietf-netconf-acm",
-    "alarms": "ietf-alarms",
 }
 ANSWERS = {
     "allocate": ("allocate", ()),
@@ -89,7 +86,6 @@ ANSWERS = {
     "seal-audit": ("audit-seal", ("audit",)),
     "check-access": ("access-check", ("access",)),
     "read-usage": ("usage", ()),
-    "why": ("why", ("why",)),
     "read-status": ("status", ("status",)),
     "plan": ("plan", ()),
     "apply": ("apply", ()),
