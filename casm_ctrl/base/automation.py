@@ -72,7 +72,7 @@ class Automation:
         values = {
             name: getattr(below, name) if value is None else value for name, value in vars(self).items()
         }
-        for percent, free in (("grow_at", "grow_at_free"), ("shrink_at", "shrink_at_free")):
+        for percent, free in UNITS:
             if getattr(self, free) is not None:
                 values[percent] = None
             elif getattr(self, percent) is not None:
@@ -82,6 +82,8 @@ class Automation:
 
 UNSET = Automation()
 """All is as the role says."""
+UNITS = (("grow_at", "grow_at_free"), ("shrink_at", "shrink_at_free"))
+"""Thresholds that stand for each other: in percent, and in free addresses."""
 NAMES = tuple(field.name for field in dataclasses.fields(Automation))
 
 _COMMON = Automation(

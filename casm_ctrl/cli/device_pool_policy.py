@@ -153,29 +153,11 @@ def policy(
     _refuse_others(gone)
     done: Document = {}
     if values or gone:
-        gone += _replaced(call, name, values, gone)
         edit = ChangeDevicePool(name, tuple(values.items()), tuple(gone))
         done = change(call.database, call.author, [edit])
     found = show_policy(call.database, name)
     changed = bool(done)
     return Answer({"policy": found, **done}, lambda: _show(found, changed=changed))
-
-
-def _replaced(call: Call, name: str, values: dict[str, Any], gone: list[str]) -> list[str]:
-    """What a threshold in the other unit takes the place of, where that was set."""
-    from casm_ctrl.service.policies import show_policy
-
-    others = {
-        "grow_at": "grow-at-free",
-        "grow_at_free": "grow-at",
-        "shrink_at": "shrink-at-free",
-        "shrink_at_free": "shrink-at",
-    }
-    if not others.keys() & values.keys():
-        return []
-    there = {row["name"] for row in show_policy(call.database, name)["value"] if row["from"] == "set"}
-    found = [other for said, other in others.items() if said in values and other in there]
-    return [other for other in found if other not in gone and other.replace("-", "_") not in values]
 
 
 def _refuse_others(gone: list[str]) -> None:

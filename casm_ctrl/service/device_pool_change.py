@@ -100,8 +100,13 @@ def _changes(edit: ChangeDevicePool) -> dict[str, Any]:
 
 
 def _after(before: AddDevicePool, values: dict[str, Any]) -> AddDevicePool:
-    """The device pool with `values`, of which some are its automation's."""
+    """The device pool with `values`, of which some are its automation's: a threshold takes the place of that in the
+    other unit, unless both are said."""
     own = {name: values.pop(name) for name in automation.NAMES if name in values}
+    for one, other in automation.UNITS:
+        for said, silent in ((one, other), (other, one)):
+            if own.get(said) is not None:
+                own.setdefault(silent, None)
     return dataclasses.replace(before, **values, automation=dataclasses.replace(before.automation, **own))
 
 

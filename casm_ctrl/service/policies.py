@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casm_ctrl.base.automation import NAMES, ROLE_DEFAULTS, effective
+from casm_ctrl.base.automation import NAMES, ROLE_DEFAULTS, UNITS, effective
 from casm_ctrl.service.lookup import the_device_pool
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import automation, devices
@@ -23,9 +23,7 @@ def show_policy(database: Database, label: str) -> Document:
     values = []
     for name in NAMES:
         value = getattr(held, name)
-        other = {"grow_at": "grow_at_free", "shrink_at": "shrink_at_free"}.get(name)
-        other = other or {"grow_at_free": "grow_at", "shrink_at_free": "shrink_at"}.get(name)
-        if value is None and other is not None:
+        if value is None and any(name in pair for pair in UNITS):
             continue
         source = "role" if getattr(given, name) is None else "set"
         if name == "grow_at" and source == "role" and row.usage_high is not None:

@@ -160,6 +160,17 @@ def test_a_change_keeps_what_it_does_not_name(network: Database) -> None:
         assert list_automation(tx) == {}
 
 
+def test_a_threshold_takes_the_place_of_that_in_the_other_unit(network: Database) -> None:
+    author = Author("tester", "r1")
+    _change(network, grow_at_free=9, shrink_at=10)
+    edit = ChangeDevicePool("bng1/internet", (("grow_at", 70), ("shrink_at_free", 200)))
+    done = change(network, author, [edit])
+    assert _stored(network, "bng1/internet") == Automation(grow_at=70, shrink_at_free=200)
+    assert change(network, author, [edit]) == done
+    with pytest.raises(InvalidValue, match="are both set"):
+        _change(network, grow_at=60, grow_at_free=9)
+
+
 def test_a_change_is_counted_and_told(network: Database) -> None:
     before = change(network, ME, [ChangeDevicePool("bng1/internet", (("priority", 7),))])
     after = change(network, ME, [ChangeDevicePool("bng1/internet", (("priority", 8),))])
