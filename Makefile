@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check unit peers bindings lock clean bench-allocation bench-history bench-sync bench-sessions bench-northbound bench-samples
+.PHONY: help demo test coverage check unit peers bindings lock clean bench-allocation bench-control bench-history bench-sync bench-sessions bench-northbound bench-samples
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -41,6 +41,9 @@ bindings: $(READY)  ## rebuild bindings/ from yang/
 
 bench-allocation: $(READY)  ## allocations a second against bare durable commits; writes bench/results/
 	@$(RUN)/python bench/allocation.py
+
+bench-control: $(READY)  ## how fast the control loop answers devices, and what watching costs; writes bench/results/
+	@$(RUN)/python bench/control.py
 
 bench-history: $(READY)  ## who had an address, with ten million transitions behind; writes bench/results/
 	@$(RUN)/python bench/history.py

@@ -68,14 +68,19 @@ class Watch:
         self.notices.append(notice)
         self.told.set()
 
+    def take(self) -> list[UsageNotice]:
+        """What it told since the last look; a look that begins now is the answer to all of it."""
+        self.told.clear()
+        notices, self.notices = self.notices, []
+        return notices
+
     async def wait(self) -> bool:
         """Until it is to be looked at; true where it told something."""
         seconds = self.due - asyncio.get_running_loop().time()
         if not self.told.is_set() and seconds > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.told.wait(), seconds)
-        self.told.clear()
-        return bool(self.notices)
+        return self.told.is_set()
 
     def cancel(self) -> list[asyncio.Task[None]]:
         tasks = [task for task in (self.task, self.ear) if task is not None]
@@ -213,7 +218,7 @@ class Controller:
     async def _rounds(self, watch: Watch) -> None:
         alone = False
         for _ in range(ROUNDS):
-            notices, watch.notices = watch.notices, []
+            notices = watch.take()
             self.summary.looks += 1
             self.summary.notices += len(notices)
             looked = await self._looker.look(watch.name, self._number, notices)
