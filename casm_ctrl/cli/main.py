@@ -30,6 +30,7 @@ from casm_ctrl.cli import (
     replay,
     route,
     serve,
+    shortage,
     space,
     status,
     synchronise,
@@ -106,6 +107,7 @@ inspect_network.register(app, "Devices")
 adopt.register(app, "Devices")
 app.add_typer(control.app, name="control", rich_help_panel="Automation")
 hold.register(app, "Automation")
+shortage.register(app, "Automation")
 serve.register(app, "Server")
 app.add_typer(access.app, name="access", rich_help_panel="Server")
 app.add_typer(user.app, name="user", rich_help_panel="Server")

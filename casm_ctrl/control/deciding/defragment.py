@@ -82,7 +82,8 @@ def clear(prefixes: Sequence[Prefix], pieces: Iterable[Piece], length: int) -> C
         routes=best.routes,
         because=(
             f"to free {best.prefix}, {len(best.drains)} block(s) with {best.subscribers} subscribers are drained, and "
-            f"{best.routes:+} route(s) are announced: of {len(possible)} places it costs least"
+            f"{abs(best.routes)} route(s) {'more' if best.routes > 0 else 'fewer'} are announced: of {len(possible)} "
+            "places it costs least"
         ),
         others=tuple(
             (place.prefix, place.subscribers, len(place.drains), place.routes)

@@ -8,7 +8,8 @@ priority, and of those the one that is fullest for what it wants (demand over ca
 3. by `priority`, from one that is below it, whose subscribers are refused then;
 4. by `fairness`, from one of its own priority that would still be less full than the taker is now.
 
-A demand is what is used, who waits, and who is expected until the next look; for a reserve nobody else gives.
+A demand is what is used, who waits, and who is expected until the next look; who is full is short of a block. For a
+reserve nobody else gives.
 So nobody is refused while idle blocks can do, nobody is refused for somebody less important, and within a priority
 the fullest is as little full as blocks of one size allow (max-min fairness).
 """
@@ -107,7 +108,7 @@ class _Holder:
     @property
     def is_short(self) -> bool:
         limit = self.view.policy.max_blocks
-        return self.demand > self.capacity and (limit is None or self.count < limit)
+        return 0 < self.demand >= self.capacity and (limit is None or self.count < limit)
 
 
 def share_out(views: Sequence[PoolView], stock: Stock) -> Plan:
@@ -178,7 +179,8 @@ def _donor(holders: Sequence[_Holder], taker: _Holder) -> tuple[_Holder, BlockVi
         if holder is taker or block is None or block.prefix.length > taker.length:
             continue
         after = holder.fullness(block.capacity)
-        if holder.wanted <= holder.capacity - block.capacity:
+        left = holder.capacity - block.capacity
+        if holder.wanted < left or (holder.wanted == 0 and left >= 0):  # who would be full would take it back
             rule = IDLE
         elif holder.priority < taker.priority:
             rule = PRIORITY
