@@ -34,8 +34,8 @@ def test_the_place_with_the_fewest_subscribers_is_cleared() -> None:
     assert (str(found.place), [one.number for one in found.drains]) == ("10.0.0.64/26", [2, 3])
     assert (found.subscribers, found.routes) == (4, -2)
     assert found.because == (
-        "to free 10.0.0.64/26, 2 block(s) with 4 subscribers are drained, and 2 route(s) fewer are announced: of 4 places "
-        "it costs least"
+        "to free 10.0.0.64/26, 2 block(s) with 4 subscribers are drained, and 2 route(s) fewer are announced: of 4 "
+        "places it costs least"
     )
     assert [str(other[0]) for other in found.others] == ["10.0.0.0/26", "10.0.0.192/26", "10.0.0.128/26"]
 
