@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from casm_ctrl.base.errors import InvalidValue
 from casm_ctrl.control.deciding.policy import Limits, Mode, Policy, Scarcity
+from casm_ctrl.control.deciding.words import RULES
 
 
 @pytest.mark.parametrize("role", ["bng", "cgn", "dhcp"])
@@ -105,3 +108,11 @@ def test_limits_are_checked() -> None:
         Limits(gentle_percent=101)
     with pytest.raises(InvalidValue, match="grow-per-hour cannot be -1"):
         Limits(grow_per_hour=-1)
+
+
+def test_every_rule_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policy-reasons.md").read_text(encoding="utf-8")
+    firsts = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    explained = {name for cell in firsts for name in re.findall("`([a-z-]+)`", cell)}
+    explained |= set(re.findall("`([a-z-]+)`", page.split("say that nothing is known")[0].splitlines()[-1]))
+    assert explained == RULES

@@ -205,6 +205,13 @@ def test_no_surplus_where_the_next_login_would_bring_it_back() -> None:
     assert decide(surplus(used=600), NOW).action == NOTHING
 
 
+def test_no_surplus_where_the_next_evening_would_bring_it_back_unless_others_may_need_it() -> None:
+    evening: dict[str, Any] = {"peaks": (300, 600, 544)}
+    assert decide(surplus(**evening), NOW).action == NOTHING
+    assert decide(surplus(**evening, stock=stock(2)), NOW).action == Drain(4)
+    assert decide(surplus(peaks=(600, 544, 544)), NOW).action == Drain(4)
+
+
 def test_a_block_that_a_person_allocated_is_no_surplus() -> None:
     assert decide(surplus(automatic=False), NOW).action == NOTHING
 

@@ -125,11 +125,13 @@ def shrink(view: PoolView, demand: Demand, now: int) -> Decision:
 def _surplus(
     view: PoolView, demand: Demand, now: int, serving: Sequence[BlockView], surplus: Sequence[BlockView]
 ) -> Decision | None:
-    """The return of a block that was added and never used: without history and window, after one hold-down."""
+    """The return of a block that was added and never used: without history and window, after one hold-down. It stays
+    where the peak of today or yesterday would bring it back, unless others may need it."""
     policy = view.policy
     rested = now - policy.hold_down * SECOND
     if view.last_grow is not None and view.last_grow > rested:
         return None
+    wanted = demand.level if is_scarce(view) else max(demand.level, *view.peaks[-2:], 0)
     found = []
     for block in surplus:
         zeros = [one for one in view.readings if one.at >= block.allocated_at and block.number in one.blocks]
@@ -139,7 +141,7 @@ def _surplus(
             and len(zeros) >= 2
             and not any(one.blocks[block.number] for one in zeros)
             and demand.expected <= after
-            and not crosses(policy, demand.level + after * SURPLUS_MARGIN // 100, after, block.capacity)
+            and not crosses(policy, wanted + after * SURPLUS_MARGIN // 100, after, block.capacity)
         ):
             found.append(block)
     if not found:

@@ -7,6 +7,46 @@ from casm_ctrl.control.deciding.demand import Demand
 from casm_ctrl.control.deciding.policy import Mode, Policy
 from casm_ctrl.control.deciding.view import NOTHING, Action, Decision, PoolView
 
+RULES = frozenset(
+    {
+        "between-marks",
+        "breaker",
+        "cancel-drain",
+        "cap",
+        "drain-overdue",
+        "draining",
+        "empty",
+        "enough-free",
+        "enough-while-scarce",
+        "first-block",
+        "forced",
+        "gentle-start",
+        "growing",
+        "history",
+        "hold",
+        "hold-down",
+        "idle",
+        "loss",
+        "max-blocks",
+        "min-blocks",
+        "no-drain",
+        "no-reading",
+        "not-by-block",
+        "not-counted",
+        "on-its-way",
+        "one-reading",
+        "peaks",
+        "refused-logins",
+        "scarcity",
+        "stale",
+        "stock",
+        "surplus",
+        "threshold",
+        "window",
+    }
+)
+"""All that a decision can name, as docs/policy-reasons.md explains them."""
+
 
 def inputs(view: PoolView, demand: Demand) -> dict[str, object]:
     """What every decision records: readings, thresholds, and what was computed of them."""
@@ -74,6 +114,7 @@ def act(
     alarm: str | None = None,
 ) -> Decision:
     """A decision to do something; only told where `mode` is observe."""
+    assert rule in RULES
     return Decision(
         action=action,
         rule=rule,
@@ -97,6 +138,7 @@ def leave(
     candidates: tuple[dict[str, object], ...] = (),
 ) -> Decision:
     """A decision to do nothing; with `blocked_by` something was to be done, and a guard keeps it back."""
+    assert rule in RULES
     return Decision(
         action=NOTHING,
         rule=rule,
