@@ -448,6 +448,59 @@ def test_a_dhcp_event_that_makes_no_sense_is_the_devices_fault(used: str, name: 
         told(DHCP, dhcp_event(used, name), DELEGATED)
 
 
+EVENTS = (
+    f"{{{EXT}}}pool-usage",
+    f"{{{NAT}}}nat-pool-event",
+    f"{{{NAT}}}nat-instance-event",
+    "{urn:ietf:params:xml:ns:yang:ietf-dhcpv6-server}prefix-pool-utilization-threshold-exceeded",
+)
+LEAVES = (
+    "address-pool-name",
+    "address-family",
+    "level",
+    "addresses-used",
+    "addresses-total",
+    "requests-refused",
+    "sampled-at",
+    "id",
+    "policy-id",
+    "pool-id",
+    "notify-pool-threshold",
+    "notify-addresses-threshold",
+    "allocated-prefixes-count",
+    "total-pool-prefixes",
+)
+TEXTS = st.one_of(
+    st.sampled_from(["", "p", "7", "1", "-1", "NaN", "80", "high", "ipv4", NOON, " 5 ", "casm-k3f9qa-b1"]),
+    st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=8),
+)
+
+
+@given(
+    st.sampled_from(EVENTS), st.lists(st.tuples(st.sampled_from(LEAVES), TEXTS, st.booleans()), max_size=8)
+)
+def test_whatever_an_event_holds_it_is_notices_or_the_devices_fault(
+    tag: str, leaves: list[tuple[str, str, bool]]
+) -> None:
+    event = etree.Element(tag)
+    namespace = tag.partition("}")[0]
+    for name, text, nested in leaves:
+        leaf = etree.SubElement(event, f"{namespace}}}{name}")
+        leaf.text = text
+        if nested:
+            etree.SubElement(leaf, f"{namespace}}}x")
+    for driver in (ADDRESS_POOL, IETF_NAT, DHCP):
+        assert isinstance(driver, TellsUsage)
+        try:
+            found = driver.parse_notice(event, (CGN, OTHER, DELEGATED))
+        except PeerFault:
+            continue
+        for notice in found:
+            assert notice.pool
+            assert notice.level is not None
+            assert notice.used is None or notice.capacity is None or 0 <= notice.used <= notice.capacity
+
+
 # --- Thresholds -----------------------------------------------------------------------------------
 
 
