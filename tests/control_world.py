@@ -40,7 +40,13 @@ class ControlWorld:
     devices: dict[str, SimulatedDevice] = field(default_factory=dict)
 
     def add(
-        self, name: str = "bng1", *, length: int = 24, policy: Automation = AUTOMATIC, **options: Any
+        self,
+        name: str = "bng1",
+        *,
+        length: int = 24,
+        policy: Automation = AUTOMATIC,
+        usage_high: int | None = None,
+        **options: Any,
     ) -> SimulatedDevice:
         device = self.devices[name] = self.lab.start(name, **options)
         edits: list[Edit] = [
@@ -55,7 +61,7 @@ class ControlWorld:
                 space="s",
                 host_key=device.host_key,
             ),
-            AddDevicePool(f"{name}/internet", ("p",), length, gateway="none"),
+            AddDevicePool(f"{name}/internet", ("p",), length, gateway="none", usage_high=usage_high),
         ]
         change(self.database, ME, edits)
         self.policy(f"{name}/internet", policy)
@@ -102,6 +108,11 @@ class ControlWorld:
         """The newest first."""
         with self.database.read() as tx:
             return rows.decisions_of_pool(tx, pool, 100)
+
+    def alarms(self) -> set[tuple[str, bool]]:
+        """(type, whether it is cleared) of all alarms."""
+        with self.database.read() as tx:
+            return {(row[0], bool(row[1])) for row in tx.all("SELECT type_id, is_cleared FROM alarm")}
 
     def told(self) -> str:
         """The decisions in words, for messages of tests."""

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from casm_ctrl.base.automation import Automation
+from casm_ctrl.service import control_state
+from casm_ctrl.service.holds import hold, unhold
+from casm_ctrl.simulator import Fault, FaultKind
 from casm_ctrl.store.states import State, Wanted
-from tests.control_world import ControlWorld, control_template, copy_store
+from casm_ctrl.sync.notices import listen
+from tests.control_world import ME, ControlWorld, control_template, copy_store
 from tests.sync_world import Lab
 
 
@@ -103,3 +107,101 @@ async def test_what_is_idle_is_drained_until_it_is_empty(world: ControlWorld) ->
             await world.until(lambda left=left: world.used() <= left, "a look")  # type: ignore[misc]
         await world.until(lambda: len(world.blocks()) == 1, "it goes")
     assert done(world)[-2:] == ["drain", "give-back"], world.told()
+
+
+async def test_it_grows_by_notice_long_before_the_next_poll(world: ControlWorld) -> None:
+    device = world.add(usage_high=80)
+    async with world.watching(listen=listen) as controller:
+        await world.until(lambda: world.installed() == 1 and controller.listening == 1, "it listens")
+        world.lab.do(lambda: device.log_in("internet", 230))
+        await world.until(lambda: world.installed() == 2, "the second block")
+    assert controller.summary.notices
+
+
+async def test_a_device_that_restarted_gives_nothing_back(world: ControlWorld) -> None:
+    device = world.add()
+    world.polling("bng1", interval=1, hot_interval=1)
+    async with world.watching():
+        await world.until(lambda: world.installed() == 1, "the first block")
+        world.lab.do(lambda: device.log_in("internet", 240))
+        await world.until(lambda: world.installed() == 2, "the second block")
+        world.lab.do(lambda: device.log_in("internet", 60))
+        await world.until(lambda: world.used() == 300, "all are seen")
+        world.lab.run(device.reboot())
+        world.lab.do(lambda: device.log_out("internet", 300))  # they do not come back
+        await world.until(lambda: world.used() == 0, "it is idle")
+        seen = world.decisions()[0].id
+        await world.until(
+            lambda: any(row.blocked_by == "loss" or row.rule == "loss" for row in world.decisions()),
+            "it is not believed to be idle",
+        )
+    assert seen
+    assert world.installed() == 2
+    assert "drain" not in done(world)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.USAGE_NAN,
+        FaultKind.USAGE_NEGATIVE,
+        FaultKind.USAGE_ABOVE,
+        FaultKind.ANOTHER_DEVICE,
+    ],
+)
+async def test_what_cannot_be_true_moves_nothing(world: ControlWorld, kind: FaultKind) -> None:
+    device = world.add()
+    await world.once()
+    world.lab.do(lambda: device.log_in("internet", 100))
+    await world.once()
+    before = (world.used(), len(done(world)))
+    world.lab.do(lambda: device.faults.set(Fault(kind)))
+    for _ in range(3):
+        await world.once()
+    assert (world.used(), len(done(world))) == before
+    assert world.alarms() == {("bad-reading", False)}
+    world.lab.do(device.faults.clear)
+    await world.once()
+    assert world.alarms() == {("bad-reading", True)}
+    assert world.used() == 100
+
+
+async def test_what_a_hold_keeps_is_not_changed(world: ControlWorld) -> None:
+    world.add()
+    hold(world.database, ME, "device", "bng1")
+    await world.once()
+    assert world.blocks() == []
+    assert world.decisions()[0].blocked_by == "hold"
+    assert ("decision-blocked", False) in world.alarms()
+    unhold(world.database, ME, "device", "bng1")
+    await world.once()
+    assert world.installed() == 1
+    assert ("decision-blocked", True) in world.alarms()
+
+
+async def test_a_device_that_does_not_answer_is_alarmed_and_asked_again(world: ControlWorld) -> None:
+    device = world.add()
+    world.lab.run(device.stop())
+    for _ in range(3):
+        await world.once()
+    assert world.blocks() == []
+    assert ("device-unreachable", False) in world.alarms()
+    [row] = control_state.status(world.database)["control"]["device"]
+    assert row["failures"] == 3
+
+
+async def test_a_block_that_cannot_be_installed_is_not_allocated_again(world: ControlWorld) -> None:
+    device = world.add()
+    world.lab.do(lambda: device.faults.set(Fault(FaultKind.REFUSE, "commit", tag="resource-denied")))
+    await world.once()
+    await world.once()
+    [block] = world.blocks()
+    assert block.state is State.RESERVED
+    [grown] = [row for row in world.decisions() if row.acted_at is not None]
+    assert (grown.outcome, grown.unfinished) == ("failed", True)
+    assert "bng1: " in grown.words
+    world.lab.do(device.faults.clear)
+    await world.once()
+    assert world.installed() == 1
+    [grown] = [row for row in world.decisions() if row.acted_at is not None]
+    assert (grown.outcome, grown.words, grown.unfinished) == ("done", "seen in running", False)

@@ -26,6 +26,7 @@ from casm_ctrl.drivers.notices import UsageNotice
 from casm_ctrl.service import control_state
 from casm_ctrl.service.automatic import Acted, Superseded
 from casm_ctrl.store.transaction import Transaction
+from casm_ctrl.sync.notices import Hearing
 from casm_ctrl.sync.run import Run
 
 HEARTBEAT = 10.0
@@ -40,7 +41,9 @@ APART = 0.1
 PATIENCE = 5.0
 """Seconds that changes under way are given when the loop is to end."""
 
-Listen = Callable[[Run, str, Callable[[str, UsageNotice], None]], Coroutine[Any, Any, None]]
+Listen = Callable[
+    [Run, str, Callable[[str, UsageNotice], None], Callable[[str, Hearing], None]], Coroutine[Any, Any, None]
+]
 """Tells what a device tells by itself, until it is cancelled (sync.notices.listen)."""
 
 _log = logging.getLogger(__name__)
@@ -59,6 +62,8 @@ class Watch:
     task: asyncio.Task[None] | None = None
     ear: asyncio.Task[None] | None = None
     answered: bool = False
+    listening: bool = False
+    """It can tell something at this moment."""
     acting: bool = False
     """A change of it is under way: it is not to be cut off."""
 
@@ -67,6 +72,12 @@ class Watch:
         del device
         self.notices.append(notice)
         self.told.set()
+
+    def note(self, device: str, hearing: Hearing) -> None:
+        """Whether it is listened to."""
+        self.listening = hearing.listening
+        if hearing.why:
+            _log.info("%s: %s", device, hearing.why)
 
     def take(self) -> list[UsageNotice]:
         """What it told since the last look; a look that begins now is the answer to all of it."""
@@ -115,6 +126,11 @@ class Controller:
         self._watches: dict[str, Watch] = {}
         self._polls = asyncio.Semaphore(POLLS)
         self._number = 0
+
+    @property
+    def listening(self) -> int:
+        """How many devices are listened to."""
+        return sum(watch.listening for watch in self._watches.values())
 
     # --- Its life ---------------------------------------------------------------------------------
 
@@ -189,7 +205,7 @@ class Controller:
         if self._hear is None or not watch.answered:
             return
         if watch.polling.notifications and watch.ear is None:
-            watch.ear = asyncio.create_task(self._hear(self.run, watch.name, watch.tell))
+            watch.ear = asyncio.create_task(self._hear(self.run, watch.name, watch.tell, watch.note))
         elif watch.ear is not None and not watch.polling.notifications:
             watch.ear.cancel()
             watch.ear = None
