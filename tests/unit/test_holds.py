@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from casm_ctrl.base.errors import CasmError, InvalidValue, NotFound
 from casm_ctrl.netconf.rpc_error import RpcError
+from casm_ctrl.northbound.access.questions import Questions
+from casm_ctrl.northbound.models import Models
 from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.service.configuration import (
     AddDevice,
@@ -17,11 +21,13 @@ from casm_ctrl.service.configuration import (
     RemovePool,
     change,
 )
+from casm_ctrl.service.first_access import first_documents
 from casm_ctrl.service.holds import hold, holds_on, list_holds, unhold
 from casm_ctrl.service.lookup import the_device_pool
 from casm_ctrl.service.views import audit, status
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
+from casm_ctrl.store.migrate import create_store
 from tests.verbs_world import Verbs, text, texts
 
 ME = Author("tester", reason="maintenance")
@@ -190,3 +196,19 @@ def test_an_rpc_that_is_wrong_is_refused(verbs: Verbs, content: str, tag: str, p
     with pytest.raises(RpcError) as refused:
         verbs.call("hold", content)
     assert (refused.value.tag, refused.value.path) == (tag, f"/nc:rpc/casm-o:{path}")
+
+
+@pytest.mark.parametrize("name", ["hold", "unhold"])
+def test_operators_hold_and_guests_do_not(tmp_path: Path, name: str) -> None:
+    """As the access rules of a new store have it."""
+    database, _ = create_store(str(tmp_path / "new.db"), documents=first_documents())
+    try:
+        questions = Questions(database, Models())
+        for groups, may in (((), False), (("operator",), True), (("admin",), True)):
+            assert questions.ask("anna", name, None, frozenset(groups)).document()["permitted"] is may
+        assert questions.ask("anna", "read-status", None).document()["permitted"]
+        limits = "/casm-control:control/grow-per-hour"
+        for groups, may in ((("operator",), False), (("admin",), True)):
+            assert questions.ask("anna", "update", limits, frozenset(groups)).document()["permitted"] is may
+    finally:
+        database.close()
