@@ -1,7 +1,7 @@
 """Samples made into hours, and hours into days. Pure.
 
-A sample stands for the time until the next one, but for no longer than GAP: then nobody looked, and what was not seen
-is a gap and not zero.
+A sample stands for the time until the next one, but for no longer than three intervals, or GAP: then nobody looked, and
+what was not seen is a gap and not zero.
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ from casm_ctrl.base.readings import Sample, Span
 
 HOUR, DAY = 3600 * SECOND, 86400 * SECOND
 GAP = 900 * SECOND
-"""Three times the interval at which devices are polled where nobody said otherwise."""
+"""Three times the interval at which devices are polled where nobody said otherwise; it is longer for those that are
+polled less often."""
 
 Told = tuple[int, Sample]
 """A sample and the device that told it."""
 
 
-def hour_of(told: Sequence[Told], begin: int) -> Span | None:
-    """The hour that begins at `begin`; None where it has no sample. `told`: oldest first, those of the GAP before
+def gap_of(interval: int) -> int:
+    """For how long a sample of a device stands that is polled every `interval` seconds."""
+    return max(GAP, 3 * interval * SECOND)
+
+
+def hour_of(told: Sequence[Told], begin: int, gap: int = GAP) -> Span | None:
+    """The hour that begins at `begin`; None where it has no sample. `told`: oldest first, those of the `gap` before
     it too."""
     inside = [sample for _, sample in told if begin <= sample.at < begin + HOUR]
     if not inside:
@@ -29,7 +35,7 @@ def hour_of(told: Sequence[Told], begin: int) -> Span | None:
     seen = [sample for _, sample in told if sample.kind == kind and sample.at < begin + HOUR]
     times = [sample.at for sample in seen[1:]] + [begin + HOUR]
     weights = [
-        max(min(following, sample.at + GAP) - max(sample.at, begin), 0)
+        max(min(following, sample.at + gap) - max(sample.at, begin), 0)
         for sample, following in zip(seen, times, strict=True)
     ]
     whole = sum(weights)

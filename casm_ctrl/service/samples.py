@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from casm_ctrl.base.clock import Micros
 from casm_ctrl.base.readings import (
     COUNT,
+    NONE,
     POLL,
     Accepted,
     BlockReading,
@@ -18,7 +19,7 @@ from casm_ctrl.base.readings import (
     Sample,
     Span,
 )
-from casm_ctrl.service.averages import DAY, GAP, HOUR, Told, block_peaks, day_of, hour_of, merge_peaks
+from casm_ctrl.service.averages import DAY, HOUR, Told, block_peaks, day_of, gap_of, hour_of, merge_peaks
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.thresholds import tell_crossings
 from casm_ctrl.store import counts as counts_store
@@ -55,6 +56,9 @@ def record_in(tx: Transaction, device: str, accepted: Accepted) -> None:
     if reading.kind == COUNT:
         found = {block.block: block.used for pool in reading.pools for block in pool.blocks}
         counts_store.note_counts(tx, number, found)
+    if reading.kind == NONE:  # that it answers, and when it started, is all that it tells
+        store.put_last(tx, number, PollRow(tx.now, POLL, NONE, (), {}), reading.booted_at or last.booted_at)
+        return
     row = PollRow(
         tx.now,
         reading.source,
@@ -162,9 +166,9 @@ def hours(tx: Transaction, device_pool_id: int, since: int) -> list[Span]:
     spans: dict[Micros, Span] = {}
     for _, row in store.list_hours(tx, device_pool_id, first // DAY, tx.now // DAY):
         spans |= {span.begin: span for span in row.spans.values() if span.begin >= first}
-    told, begin = _unthinned(tx, device_pool_id, first)
+    told, begin, gap = _unthinned(tx, device_pool_id, first)
     for at in range(begin, told[-1][1].at + 1, HOUR) if told else ():
-        span = hour_of(told, at)
+        span = hour_of(told, at, gap)
         if span is not None:
             spans[span.begin] = span
     return [span for _, span in sorted(spans.items())]
@@ -201,7 +205,7 @@ def block_days(tx: Transaction, device_pool_id: int, since: int) -> dict[int, di
     newer: dict[int, Mapping[int, int]] = {}
     for day, row in store.list_hours(tx, device_pool_id, lately // DAY, tx.now // DAY):
         newer[day] = row.blocks
-    told, begin = _unthinned(tx, device_pool_id, lately)
+    told, begin, _ = _unthinned(tx, device_pool_id, lately)
     for day in range(begin // DAY, tx.now // DAY + 1):
         of_day = block_peaks(told, max(begin, day * DAY), (day + 1) * DAY)
         newer[day] = merge_peaks(newer.get(day, {}), of_day)
@@ -222,11 +226,13 @@ def _told(tx: Transaction, device_pool_id: int, since: int) -> list[Told]:
     return sorted(told, key=lambda one: one[1].at)
 
 
-def _unthinned(tx: Transaction, device_pool_id: int, first: int) -> tuple[list[Told], int]:
-    """The samples that are in no hour yet, with those of the gap before them, and where their first hour begins."""
+def _unthinned(tx: Transaction, device_pool_id: int, first: int) -> tuple[list[Told], int, int]:
+    """The samples that are in no hour yet, with those of the gap before them; where their first hour begins; and the
+    gap."""
     progress = store.progress_of_pool(tx, device_pool_id)
     begin = first if progress is None else max(first, progress.hours_until)
-    return _told(tx, device_pool_id, begin - GAP), begin
+    gap = gap_of(store.longest_interval(tx, store.members_of_pool(tx, device_pool_id)))
+    return _told(tx, device_pool_id, begin - gap), begin, gap
 
 
 def _days_until(tx: Transaction, device_pool_id: int) -> int:

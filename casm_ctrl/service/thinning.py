@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.readings import Span
-from casm_ctrl.service.averages import DAY, GAP, HOUR, Told, block_peaks, day_of, hour_of, merge_peaks
+from casm_ctrl.service.averages import DAY, HOUR, Told, block_peaks, day_of, gap_of, hour_of, merge_peaks
 from casm_ctrl.service.samples import month_begin, month_of
 from casm_ctrl.store import clock_watch
 from casm_ctrl.store import samples as store
@@ -80,14 +80,15 @@ def _fold_owner(tx: Transaction, progress: Progress, before: int) -> tuple[int, 
     first = min((at for at in firsts if at is not None), default=None)
     begin = before if first is None else min(first - first % HOUR, before)
     end = min(begin + _STRETCH, before)
-    rows = [(device, row) for device in members for row in store.list_polls(tx, device, begin - GAP, end)]
+    gap = gap_of(store.longest_interval(tx, members))
+    rows = [(device, row) for device in members for row in store.list_polls(tx, device, begin - gap, end)]
     pools = store.pools_of_owner(tx, progress.owner_id)
     made = 0
     for pool in pools:
         told = [(device, sample) for device, row in rows if (sample := row.sample(pool)) is not None]
         told.sort(key=lambda one: one[1].at)
         for day in range(begin // DAY, (end - 1) // DAY + 1) if told else ():
-            made += _put_hours(tx, pool, day, told, max(begin, day * DAY), min(end, (day + 1) * DAY))
+            made += _put_hours(tx, pool, day, told, max(begin, day * DAY), min(end, (day + 1) * DAY), gap)
     today = end // DAY
     if progress.days_until // DAY < today:
         for pool in pools:
@@ -99,13 +100,13 @@ def _fold_owner(tx: Transaction, progress: Progress, before: int) -> tuple[int, 
     return made, len(rows)
 
 
-def _put_hours(tx: Transaction, pool: int, day: int, told: list[Told], begin: int, end: int) -> int:
+def _put_hours(tx: Transaction, pool: int, day: int, told: list[Told], begin: int, end: int, gap: int) -> int:
     """Those of one day from `begin` to `end`. One that is there already stays where it stands for more time: its
     samples have gone meanwhile."""
     known = store.get_hours(tx, pool, day)
     spans: dict[int, Span] = {}
     for at in range(begin, end, HOUR):
-        span, number = hour_of(told, at), (at - day * DAY) // HOUR
+        span, number = hour_of(told, at, gap), (at - day * DAY) // HOUR
         before = known.spans.get(number)
         if span is not None and (before is None or span.covered >= before.covered):
             spans[number] = span
@@ -147,7 +148,7 @@ def _drop(tx: Transaction, after: int) -> tuple[int | None, int]:
     for device in devices:
         first = store.first_poll(tx, device)
         folded = store.thinned_until(tx, device)
-        until = tx.now - RAW if folded is None else min(tx.now - RAW, folded - GAP)
+        until = tx.now - RAW if folded is None else min(tx.now - RAW, folded - HOUR)
         if first is not None and first < until:
             gone += store.delete_polls(tx, device, min(until, first + _STRETCH))
             if first + _STRETCH < until:

@@ -317,6 +317,14 @@ def members_of_owner(tx: Transaction, owner_id: int) -> list[int]:
     return [row[0] for row in rows]
 
 
+def longest_interval(tx: Transaction, devices: Iterable[int]) -> int:
+    """Seconds between two polls, of the device of these that is polled least often."""
+    found = [
+        tx.one("SELECT poll_interval FROM device WHERE id = :device", device=device)[0] for device in devices
+    ]
+    return max(found, default=0)
+
+
 def members_of_pool(tx: Transaction, device_pool_id: int) -> list[int]:
     """The devices that may count a device pool's blocks."""
     rows = tx.all(

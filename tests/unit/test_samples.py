@@ -9,6 +9,7 @@ import pytest
 from casm_ctrl.base.clock import SECOND, ManualClock, Micros
 from casm_ctrl.base.readings import (
     COUNT,
+    NONE,
     NOTICE,
     PERCENT,
     POLL,
@@ -328,3 +329,30 @@ def test_before_any_reading_a_refused_one_is_told_too(network: Database) -> None
     assert not samples.refuse(network, "bng1", Refused("bng1", "impossible-value", "NaN"))
     with network.read() as tx:
         assert samples.last_reading(tx, "bng1") is None
+
+
+def test_a_sample_of_a_device_that_is_polled_rarely_stands_for_longer(
+    network: Database, clock: ManualClock
+) -> None:
+    give(network)
+    with network.write() as tx:
+        tx.run("UPDATE device SET poll_interval = 3600 WHERE id = 1")
+    begin = clock.now()
+    for _ in range(4):
+        record(network, "bng1", reading(network, b1=10))
+        clock.advance(3600)
+    with network.read() as tx:
+        assert [hour.covered for hour in samples.hours(tx, 1, begin)] == [100] * 4
+    clock.advance(61)
+    thin(network)
+    with network.read() as tx:
+        assert [hour.covered for hour in samples.hours(tx, 1, begin)] == [100] * 4
+
+
+def test_a_device_that_tells_nothing_has_no_samples_but_a_start(network: Database) -> None:
+    record(network, "bng1", Accepted(DeviceReading("bng1", NONE, POLL, Micros(0), (), booted_at=Micros(7))))
+    with network.read() as tx:
+        last = samples.last_reading(tx, "bng1")
+        assert tx.one("SELECT COUNT(*) FROM usage_poll")[0] == 0
+    assert last is not None
+    assert (last.booted_at, last.pools) == (7, ())
