@@ -8,6 +8,7 @@ import pytest
 
 from casm_ctrl.base.clock import SECOND
 from casm_ctrl.control.deciding.decision import decide
+from casm_ctrl.control.deciding.demand import peak_ahead
 from casm_ctrl.control.deciding.guards import caps
 from casm_ctrl.control.deciding.policy import Limits
 from casm_ctrl.control.deciding.view import (
@@ -361,3 +362,21 @@ def test_caps_are_those_of_the_limits() -> None:
         "drains-per-device",
     ]
     assert reading(ONE, 7).blocks == {1: 7}
+
+
+def test_what_the_next_hours_need_is_read_from_the_days_before() -> None:
+    day = [100] * 18 + [900] * 4 + [300] * 2  # the evening is from 18 to 22
+    assert peak_ahead(day, 100) is None
+    noon = [*day, *day[:13]]
+    assert peak_ahead(noon, 100) == 900  # it is 12 o'clock, and 18 is ahead
+    morning = [*day, *day[:9]]
+    assert peak_ahead(morning, 100) == 100
+    assert peak_ahead(noon, 120) == 1080  # as much more as now
+    assert peak_ahead(noon, 1000) == 1350  # but half as much again at the most
+
+
+def test_what_a_week_ago_needed_counts_as_what_yesterday_did() -> None:
+    week = [100] * 24 * 8
+    week[24 + 2] = 700
+    assert peak_ahead(week[:169], 100) == 100
+    assert peak_ahead([*week[1:], 100][-192:], 100) == 700
