@@ -110,3 +110,41 @@ def forecast_subjects(ctx: typer.Context, incomplete: str) -> list[str]:
 def usage_subjects(ctx: typer.Context, incomplete: str) -> list[str]:
     """Device pools, devices and pools."""
     return [*device_pools(ctx, incomplete), *devices(ctx, incomplete), *pools(ctx, incomplete)]
+
+
+def why_subjects(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Device pools and blocks."""
+    return [*device_pools(ctx, incomplete), *blocks(ctx, incomplete)]
+
+
+def alarms(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Short names, the latest change first."""
+
+    def find(database: Database) -> Iterable[str]:
+        from casm_ctrl.store.alarms import list_alarms
+
+        with database.read() as tx:
+            return [f"a{row.id}" for row in list_alarms(tx, shelved=None)]
+
+    return _from_store(ctx, incomplete, find)
+
+
+def shelves(ctx: typer.Context, incomplete: str) -> list[str]:
+    def find(database: Database) -> Iterable[str]:
+        from casm_ctrl.service.alarm_shelves import list_shelves
+
+        return [shelf["name"] for shelf in list_shelves(database)]
+
+    return _from_store(ctx, incomplete, find)
+
+
+def alarm_types(incomplete: str) -> list[str]:
+    from casm_ctrl.service.alarm_types import TYPES
+
+    return [name for name in TYPES if name.startswith(incomplete)]
+
+
+def severities(incomplete: str) -> list[str]:
+    from casm_ctrl.service.alarm_types import SEVERITIES
+
+    return [name for name in SEVERITIES if name.startswith(incomplete)]

@@ -10,6 +10,7 @@ import typer
 from casm_ctrl.cli import (
     access,
     adopt,
+    alarms,
     allocation,
     audit,
     block,
@@ -36,6 +37,7 @@ from casm_ctrl.cli import (
     synchronise,
     trace,
     user,
+    why,
 )
 from casm_ctrl.cli import demo_command as demo
 from casm_ctrl.cli.call import Settings
@@ -117,6 +119,8 @@ pool_usage.register(app, "Look")
 forecast.register(app, "Look")
 replay.register(app, "Look")
 trace.register(app, "Look")
+app.add_typer(alarms.app, name="alarms", rich_help_panel="Look")
+why.register(app, "Look")
 app.add_typer(audit.app, name="audit", rich_help_panel="Look")
 
 

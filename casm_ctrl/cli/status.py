@@ -13,6 +13,7 @@ from casm_ctrl.cli.pool import USAGE, usage_cells
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
 
 def register(app: typer.Typer, panel: str) -> None:
@@ -80,6 +81,7 @@ def _show(found: Document) -> Iterable[RenderableType]:
             ("store", found["store-id"]),
             ("configuration", f"revision {found['config-revision']}"),
             ("audit", _audit(found["audit"])),
+            ("alarms", _alarms(found["alarm-summary"])),
         )
     )
     yield from _in_the_way(found)
@@ -134,6 +136,19 @@ def _show(found: Document) -> Iterable[RenderableType]:
     yield from _findings(found["finding"])
     if not found["pool"] and not found["device"]:
         yield "The store is empty. Begin with 'casm space add NAME', then 'casm pool add'."
+
+
+def _alarms(summary: list[Document]) -> Text:
+    """How many are raised, by severity."""
+    from rich.text import Text
+
+    from casm_ctrl.cli.alarms import SEVERITY_STYLES
+
+    raised = [(row["not-cleared"], row["severity"]) for row in summary if row["not-cleared"]]
+    text = Text("none" if not raised else "")
+    for index, (count, severity) in enumerate(raised):
+        text.append(", " if index else "").append(f"{count:,} {severity}", style=SEVERITY_STYLES[severity])
+    return text.append(": see 'casm alarms'") if raised else text
 
 
 def _audit(standing: Document) -> str:

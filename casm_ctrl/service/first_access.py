@@ -42,6 +42,7 @@ READING = {
         "read-status",
         "read-forecast",
         "read-usage",
+        "why",
         "export-store",
     ),
 }

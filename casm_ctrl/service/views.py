@@ -5,7 +5,7 @@ from __future__ import annotations
 from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import NotFound
 from casm_ctrl.base.identifiers import parse_block_id
-from casm_ctrl.service import atomic, circuits, documents, holds, pending_commit, sealing
+from casm_ctrl.service import alarm_views, atomic, circuits, documents, holds, pending_commit, sealing
 from casm_ctrl.service.identity import identity_document
 from casm_ctrl.service.lookup import the_block, the_device, the_device_pool, the_pool, the_space
 from casm_ctrl.service.routes import route_document, route_of
@@ -222,6 +222,7 @@ def status(database: Database) -> Document:
             "config-revision": str(store.config_revision),
             "clock-held": clock_watch.is_held(tx),
             "hold": holds.held(tx),
+            "alarm-summary": alarm_views.summary(tx),
             "pool": [
                 {
                     "name": row.name,

@@ -57,6 +57,22 @@ def past_block(tx: Transaction, number: int) -> PastBlock | None:
     return None if row is None else _past(row)
 
 
+def past_of(tx: Transaction, prefix: Prefix) -> list[PastBlock]:
+    """The freed blocks that had exactly this prefix, the latest of each address space."""
+    found: list[PastBlock] = []
+    for (space,) in tx.all("SELECT id FROM space"):
+        row = tx.first(
+            f"SELECT {_PAST_COLUMNS} WHERE space_id = :space AND family = :family AND length = :length"
+            " AND first = :first ORDER BY id DESC LIMIT 1",
+            space=space,
+            family=prefix.family.number,
+            length=prefix.length,
+            first=prefix.first_key,
+        )
+        found += [] if row is None else [_past(row)]
+    return found
+
+
 def past_holders(tx: Transaction, space_id: int, prefix: Prefix) -> list[PastBlock]:
     """Freed blocks that were on devices and shared addresses with `prefix`, the latest of each prefix.
 

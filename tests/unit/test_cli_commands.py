@@ -111,8 +111,11 @@ def begin(casm: Casm) -> None:
         "device change bng1 --deadline tcp=2.5 --deadline commit=120",
         "hold --device-pool bng1/home --reason later",
         "device-pool policy bng1/home --hold-down 60 --reclaim-window 23:00-04:30 --zone UTC --grow-at 60",
+        "alarms shelve lab --type drift",
+        "device-pool add bng1/large --pool p4 --length 24",
     ):
         assert casm(*line.split()).status == 0
+    assert casm("allocate", "bng1/large").status == 1, "and an alarm says that it has none"
 
 
 ANSWERS = (
@@ -210,6 +213,24 @@ ANSWERS = (
     ("hold", "hold --device-pool bng1/home --reason maintenance"),
     ("unhold", "unhold --device-pool bng1/home"),
     ("holds", "holds"),
+    ("alarms", "alarms"),
+    ("alarms", "alarms --all --device bng1 --type pool-low"),
+    ("alarms", "alarms --cleared --shelved"),
+    ("alarms-show", "alarms show a1"),
+    ("alarms-ack", "alarms ack a1 --text soon"),
+    ("alarms-close", "alarms close a1"),
+    ("alarms-reopen", "alarms reopen a1"),
+    ("alarms-purge", "alarms purge --cleared --closed --older-than 1d --shelved"),
+    (
+        "alarms-shelve",
+        "alarms shelve noise --device bng1 --device-pool bng1/home --pool p4 --resource //*[name()='x']"
+        " --type drift --below major --description later",
+    ),
+    ("alarms-unshelve", "alarms unshelve lab"),
+    ("alarms-shelves", "alarms shelves"),
+    ("why", "why b1"),
+    ("why", "why 198.51.100.64/26 --space internet"),
+    ("why", "why bng1/home --last 3"),
     ("pool-remove", "pool remove p6"),
 )
 

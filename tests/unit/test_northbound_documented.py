@@ -35,7 +35,8 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 def test_every_command_has_its_way() -> None:
     assert sorted(ROWS) == sorted(_commands(typer.main.get_command(app)))
     for name, way in ROWS.items():
-        assert way.startswith(("RPC `", "`edit-config` of `/", "`get` of `/", "not: ")), name
+        ways = ("RPC `", "action `", "`edit-config` of `/", "`get` of `/", "not: ")
+        assert way.startswith(ways), name
 
 
 def test_every_rpc_is_a_command() -> None:
@@ -44,7 +45,9 @@ def test_every_rpc_is_a_command() -> None:
 
 
 def test_paths_are_of_the_models() -> None:
-    context = engine_for("casm-devices", "casm-pools", "casm-control", "ietf-netconf-acm").context
+    context = engine_for(
+        "casm-devices", "casm-pools", "casm-control", "ietf-netconf-acm", "ietf-alarms"
+    ).context
     for way in ROWS.values():
         for path in re.findall(r"of `(/[^`]+)`", way):
             top, *_ = path[1:].partition("/")
@@ -67,6 +70,7 @@ MODULES = {
     "address-spaces": "casm-pools",
     "pools": "casm-pools",
     "nacm": "ietf-netconf-acm",
+    "alarms": "ietf-alarms",
 }
 ANSWERS = {
     "allocate": ("allocate", ()),
@@ -86,6 +90,7 @@ ANSWERS = {
     "seal-audit": ("audit-seal", ("audit",)),
     "check-access": ("access-check", ("access",)),
     "read-usage": ("usage", ()),
+    "why": ("why", ("why",)),
     "read-status": ("status", ("status",)),
     "plan": ("plan", ()),
     "apply": ("apply", ()),

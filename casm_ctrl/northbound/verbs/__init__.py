@@ -45,6 +45,7 @@ STORE_VERBS: Mapping[str, StoreVerb] = {
     "check-access": store_verbs.check_access,
     "read-forecast": outlook_verbs.read_forecast,
     "read-usage": usage_verbs.read_usage,
+    "why": store_verbs.why,
     "read-status": store_verbs.read_status,
     "export-store": exchange_verbs.export_store,
     "import-store": exchange_verbs.import_store,
@@ -64,7 +65,7 @@ DEVICE_VERBS: Mapping[str, DeviceVerb] = {
 READING = frozenset(
     {
         *("trace", "read-audit", "verify-audit", "check-access", "read-status", "export-store"),
-        *("plan", "verify", "read-forecast", "read-usage"),
+        *("plan", "verify", "read-forecast", "read-usage", "why"),
     }
 )
 """Those that change nothing, in the store or on devices."""

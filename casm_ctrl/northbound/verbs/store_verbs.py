@@ -10,6 +10,7 @@ from casm_ctrl.northbound.access.questions import Questions
 from casm_ctrl.northbound.verbs.context import Given, VerbContext
 from casm_ctrl.service import allocation, holds, lifetime, management, release, rest, routes, sealing, views
 from casm_ctrl.service import trace as tracing
+from casm_ctrl.service import why as explaining
 from casm_ctrl.service.holds import KINDS
 from casm_ctrl.service.replacement import ReplaceDevice, replace_device
 from casm_ctrl.service.verb import Document
@@ -120,6 +121,15 @@ def seal_audit(context: VerbContext, given: Given) -> Document:
 def trace(context: VerbContext, given: Given) -> Document:
     return tracing.trace(
         context.database, given.values["address"], at=given.get("at"), space=given.get("address-space")
+    )
+
+
+def why(context: VerbContext, given: Given) -> Document:
+    return explaining.why(
+        context.database,
+        given.values["subject"],
+        last=given.values["last"],
+        space=given.get("address-space"),
     )
 
 
