@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 
 from casm_ctrl.addressing.prefix import Family, Prefix
 from casm_ctrl.base.clock import Micros
@@ -73,8 +74,9 @@ def countable(database: Database, device: str) -> Countable:
     with database.read() as tx:
         row = the_device(tx, device)
         found, held = {}, {}
+        source_of = cache(partial(pools.get_pool, tx))
         for pool in owners.device_pools_on(tx, row.id):
-            source = pools.get_pool(tx, devices.device_pool_sources(tx, pool.id)[0])
+            source = source_of(devices.device_pool_sources(tx, pool.id)[0])
             found[pool.id] = CountablePool(
                 pool.id, pool.label, pool.aaa_name, source.family, source.delegated_length
             )
@@ -84,7 +86,7 @@ def countable(database: Database, device: str) -> Countable:
                     block.id,
                     pool.id,
                     block.prefix,
-                    block_capacity(pool, pools.get_pool(tx, block.pool_id), block),
+                    block_capacity(pool, source_of(block.pool_id), block),
                     block.state is State.DRAINING,
                     block.changed_at if stays else None,
                 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.readings import (
     COUNT,
+    NONE,
     NOTICE,
     PERCENT,
     POLL,
@@ -97,6 +98,11 @@ def test_another_devices_data_is_refused() -> None:
     assert refused(judge(at(0), at(300, strangers=("casm-k3f9qa-b77",)), SIZES)) == "another-device"
     empty = replace(at(300), pools=(), absent=(1, 2))
     assert refused(judge(at(0), empty, SIZES)) == "another-device"
+
+
+def test_where_nothing_is_counted_a_block_that_vanished_is_drift_and_no_other_device() -> None:
+    told = replace(at(0), kind=NONE, pools=(), absent=(1,))
+    assert judge(None, told, SIZES) == Accepted(told)
 
 
 def test_a_report_that_leaves_blocks_out_is_refused() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.base.readings import (
+    NONE,
     PERCENT,
     POLL,
     Accepted,
@@ -69,7 +70,7 @@ def _faults(reading: DeviceReading, expected: Expected) -> Iterator[tuple[str, s
     if reading.strangers:
         yield "another-device", f"{name} answered with another device's objects: {_listed(reading.strangers)}"
     known = [block for pool in reading.pools for block in pool.blocks]
-    if reading.source == POLL and reading.absent and not known:
+    if reading.source == POLL and reading.kind != NONE and reading.absent and not known:
         blocks = _listed([f"b{number}" for number in reading.absent])
         yield "another-device", f"{name} shows none of its blocks ({blocks})"
     if reading.missing:
