@@ -8,27 +8,32 @@ whenever something may have been missed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from casm_ctrl.base.errors import (
     AuthenticationFailed,
     CasmError,
+    DeviceRefused,
     HostKeyRefused,
     IdentityChanged,
     NotFound,
     PeerFault,
+    SessionLost,
 )
 from casm_ctrl.drivers.interface import Driver, ObjectKey
 from casm_ctrl.drivers.notices import TellsUsage, UsageNotice, Watched
-from casm_ctrl.netconf.client.session import Missed, SubscribingSession
+from casm_ctrl.netconf.client.session import Missed, SubscribingSession, Target
+from casm_ctrl.service.identity import known_device
 from casm_ctrl.service.watched import watched_pools
 from casm_ctrl.sync.announced import read_announced
 from casm_ctrl.sync.backoff import pauses
 from casm_ctrl.sync.run import Run, alone
 from casm_ctrl.sync.subscribing import Pushed, subscribe
+from casm_ctrl.sync.visit import target_of
 
 LOOK = UsageNotice(None)
 """Something may have happened that was not told: read the device."""
@@ -42,7 +47,11 @@ MUTE = 3600.0
 SETTLED = 30.0
 """Seconds that a subscription must have stood for the pauses to begin again at the first."""
 
-_FOR_PERSONS = (AuthenticationFailed, HostKeyRefused, IdentityChanged, NotFound)
+RECHECK, FRESH = 300.0, 1.0
+"""Seconds after which it is looked up whether the store still has the device where its session goes to: while it tells
+nothing, and while it tells."""
+
+_FOR_PERSONS = (AuthenticationFailed, DeviceRefused, HostKeyRefused, IdentityChanged, NotFound)
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ class _Ear:
         self._watched: tuple[Watched, ...] = ()
         self.began: float | None = None
         """When the subscription stood, by the event loop."""
+        self._checked = 0.0
 
     async def listen(self) -> None:
         """Until the session ends; returns where the device has nothing to subscribe to."""
@@ -112,10 +122,14 @@ class _Ear:
             subscribed = await subscribe(session, driver, announced.revisions, polling.hot_interval)
             if subscribed is None:
                 return
-            self.began = asyncio.get_running_loop().time()
+            self.began = self._checked = asyncio.get_running_loop().time()
             self._note(self._device, Hearing(True))
             await self._give(LOOK)
-            await self._take(session, driver, subscribed)
+            watch = asyncio.create_task(self._close_when_moved(session, driver))
+            try:
+                await self._take(session, driver, subscribed)
+            finally:
+                watch.cancel()
 
     async def _take(self, session: SubscribingSession, driver: Driver, subscribed: Pushed) -> None:
         async for told in session.notifications():
@@ -135,8 +149,31 @@ class _Ear:
                     raise
                 self._note(self._device, Hearing(True, fault.message))
                 notices = (LOOK,)
+            if notices:
+                await self._check(session, driver)
             for notice in notices or ():
                 await self._give(notice)
+
+    async def _close_when_moved(self, session: SubscribingSession, driver: Driver) -> None:
+        """What a session hears of a device that has another address by now, or was replaced, is of nobody's."""
+        with contextlib.suppress(CasmError):
+            while True:
+                await asyncio.sleep(RECHECK)
+                await self._check(session, driver)
+        await session.close()
+
+    async def _check(self, session: SubscribingSession, driver: Driver) -> None:
+        """SessionLost where `session` is not the way to the device any more; IdentityChanged, NotFound."""
+        now = asyncio.get_running_loop().time()
+        if now - self._checked < FRESH:
+            return
+        row = await self._run.store.run(known_device, self._device)
+        self._checked = now
+        if _way(target_of(row, False, driver)) != _way(session.target) or row.host_key != session.host_key:
+            raise SessionLost(
+                f"{session.target} is not where the device is any more",
+                "nothing: it is listened to where it is",
+            )
 
     async def _look_up(self) -> None:
         """What is watched changes with each block that comes and goes: looked up where an event is of nothing known."""
@@ -155,3 +192,7 @@ class _Ear:
         done = self._tell(self._device, notice)
         if inspect.isawaitable(done):
             await done
+
+
+def _way(target: Target) -> Target:
+    return replace(target, host_key=None, accept_new=False)

@@ -14,6 +14,7 @@ from casm_ctrl.drivers.notices import Level
 from casm_ctrl.service.configuration import ChangeDevice, change
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store import identities
+from casm_ctrl.sync import notices
 from casm_ctrl.sync.notices import LOOK, listen
 from casm_ctrl.sync.run import entered
 from tests.control_world import ME, ControlWorld, control_template, copy_store
@@ -102,6 +103,29 @@ async def test_another_device_in_its_place_is_not_listened_to(world: ControlWorl
     assert heard.notices == []
     with world.database.read() as tx:
         assert identities.get_identity(tx, the_device(tx, "bng1").id).hold is not None
+
+
+@pytest.mark.parametrize("silent", [True, False])
+async def test_a_device_that_moved_is_listened_to_where_it_is(
+    world: ControlWorld, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    """Whether or not the old one goes on telling."""
+    monkeypatch.setattr(notices, "FRESH", 0.0)
+    if silent:
+        monkeypatch.setattr(notices, "RECHECK", 0.05)
+    old = world.add()
+    new = world.lab.start("elsewhere")
+    async with world.run() as run, listening(run, "bng1") as heard:
+        await heard.until_looks(1)
+        change(world.database, ME, [ChangeDevice("bng1", port=new.port, host_key=new.host_key)])
+        if not silent:
+            world.lab.do(lambda: old.log_in("internet", 5))
+        await heard.until_looks(2)
+        assert all(notice == LOOK for _, notice in heard.notices)
+        assert "not where the device is" in await heard.deaf() or silent
+        world.lab.do(lambda: new.log_in("internet", 5))
+        assert (await heard.notice()).level is Level.EXHAUSTED
+    world.lab.stop(new)
 
 
 async def test_listening_is_in_nobodys_way(world: ControlWorld) -> None:

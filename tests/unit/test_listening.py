@@ -26,6 +26,7 @@ from casm_ctrl.drivers.registry import load_driver
 from casm_ctrl.netconf.client.session import Capabilities, Missed, Notification, Target
 from casm_ctrl.netconf.client.subscriptions import sn, yp
 from casm_ctrl.netconf.names import NOTIFICATION, Element, local_name, nc
+from casm_ctrl.service.watched import watched_pools
 from casm_ctrl.sync import notices as module
 from casm_ctrl.sync.notices import LOOK, Hearing, listen
 from casm_ctrl.sync.run import Run
@@ -139,13 +140,14 @@ class Heard:
 
 
 class _NoStore:
-    """A store in which the device serves nothing."""
+    """A store in which the device serves nothing. It was asked for the device a moment ago."""
 
     @property
     def store(self) -> Self:
         return self
 
-    async def run(self, *arguments: object) -> list[object]:
+    async def run(self, verb: object, *arguments: object) -> list[object]:
+        assert verb is watched_pools
         return []
 
 
