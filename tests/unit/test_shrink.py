@@ -321,3 +321,8 @@ def test_a_second_loss_remembers_what_was_before_the_first() -> None:
     second = notice_loss(at(30, 100), at(60, 10), None, first)
     assert second is not None
     assert second.before == 500
+
+
+def test_who_observes_again_gives_nothing_back_that_was_drained_before() -> None:
+    decision = decide(draining(0, policy=policy(shrink="observe")), NOW)
+    assert (decision.action, decision.would) == (GiveBack(3), True)
