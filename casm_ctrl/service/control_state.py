@@ -42,7 +42,24 @@ def begin(database: Database) -> int:
 
 
 def _begin(tx: Transaction) -> int:
+    for row in watches.list_controllers(tx, live=True):
+        if _is_gone(row.who):
+            watches.end_controller(tx, row.id)
     return watches.add_controller(tx, f"process {os.getpid()} on {socket.gethostname()}", HOLD)
+
+
+def _is_gone(who: str) -> bool:
+    """Whether that process was one of this machine and is no more: nobody has to wait until it is late."""
+    words = who.split()
+    if len(words) != 4 or words[3] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(words[1]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def keep(database: Database, controller: int) -> Watched:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+
 from casm_ctrl.base.clock import SECOND, ManualClock, Micros
 from casm_ctrl.service import control_state
 from casm_ctrl.service.configuration import RemoveDevice, RemoveDevicePool, change
@@ -79,6 +82,19 @@ def test_one_that_ends_leaves_its_devices_at_once(network: Database) -> None:
     control_state.keep(network, first)
     control_state.end(network, first)
     assert len(control_state.keep(network, second).devices) == 2
+
+
+def test_nobody_waits_for_a_process_of_this_machine_that_is_no_more(network: Database) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    with network.write() as tx:
+        first = watches.add_controller(tx, f"process {gone.pid} on {socket.gethostname()}", HOLD)
+        elsewhere = watches.add_controller(tx, f"process {gone.pid} on another.example", HOLD)
+    control_state.keep(network, first)
+    second = control_state.begin(network)
+    with network.read() as tx:
+        assert [row.id for row in watches.list_controllers(tx)] == [elsewhere, second]
+    assert len(control_state.keep(network, second).devices) == 1
 
 
 def test_what_a_watch_knew_outlives_its_controller(network: Database, clock: ManualClock) -> None:

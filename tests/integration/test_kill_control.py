@@ -1,0 +1,54 @@
+"""`kill -9` of the control loop while it changes a device: who starts next finishes it, and nothing is done twice."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from casm_ctrl.base.automation import Automation
+from casm_ctrl.store import automation
+from casm_ctrl.store import decisions as rows
+from casm_ctrl.store.decisions import DecisionRow
+from casm_ctrl.store.states import State
+from casm_ctrl.sync.boundary import Boundary
+from tests.sync_world import World, Worlds
+
+ALL = Automation(grow="automatic", shrink="automatic", hold_down=1, history=0)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+    made = Worlds(tmp_path_factory.mktemp("kill-control"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(worlds: Worlds) -> Iterator[World]:
+    with worlds.world() as made:
+        made.add()
+        with made.database.write() as tx:
+            automation.put_automation(tx, 1, ALL)
+        yield made
+
+
+def once(world: World, **more: str) -> int:
+    return world.casm("control", "run", "--once", **more).code
+
+
+def acted(world: World) -> list[DecisionRow]:
+    with world.database.read() as tx:
+        return [row for row in reversed(rows.decisions_of_pool(tx, 1, 100)) if row.acted_at is not None]
+
+
+@pytest.mark.parametrize("boundary", [one for one in Boundary if one is not Boundary.STARTUP], ids=str)
+def test_a_growth_is_finished_and_not_repeated(world: World, boundary: Boundary) -> None:
+    assert once(world, CASM_STOP_AT=f"{boundary.value}:1") == -signal.SIGKILL
+    world.expire_leases()
+    assert once(world) == 0
+    assert world.states() == {"b1": State.INSTALLED}
+    [grown] = acted(world)
+    assert (grown.action, grown.outcome, grown.unfinished) == ("grow", "done", False)
+    world.check()
