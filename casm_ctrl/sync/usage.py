@@ -50,8 +50,9 @@ from casm_ctrl.sync.fitness import check_fitness
 from casm_ctrl.sync.reading import read_ours
 from casm_ctrl.sync.run import Run, entered
 
-GRACE = 600 * SECOND
-"""A block that was installed more lately may still be missing in the report."""
+GRACE, JUST = 600 * SECOND, SECOND
+"""A block that was installed more lately may still be missing in a report: in one that does not say when its sample was
+taken, and in one that does."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,13 @@ def reading_of(device: str, told: Told, before: Countable, after: Countable) -> 
         block = before.objects.get((reading.key.path, reading.key.keys))
         if block is not None and block in after.blocks and reading.kind is told.kind:
             found.setdefault(block, []).append(reading)
+    sampled = max(filter(None, _sample_times(told)), default=None)
     lasting = {
         block: key
         for key, block in before.objects.items()
-        if after.objects.get(key) == block and _is_due(before, block) and _is_due(after, block)
+        if after.objects.get(key) == block
+        and _is_due(before, block, sampled)
+        and _is_due(after, block, sampled)
     }
     gone = [block for block, key in lasting.items() if key not in shown]
     counts = told.kind is not UsageKind.NONE
@@ -155,7 +159,7 @@ def reading_of(device: str, told: Told, before: Countable, after: Countable) -> 
             for pool in after.pools.values()
             if counts and pool.id not in without
         ),
-        sampled_at=max(filter(None, _sample_times(told)), default=None),
+        sampled_at=sampled,
         booted_at=told.booted_at,
         missing=tuple(sorted(untold - unseen)),
         absent=tuple(sorted(gone)),
@@ -165,13 +169,15 @@ def reading_of(device: str, told: Told, before: Countable, after: Countable) -> 
     )
 
 
-def _is_due(known: Countable, block: int) -> bool:
-    """Whether a report should hold the block: it did before, or is there for long enough."""
+def _is_due(known: Countable, block: int, sampled: Micros | None) -> bool:
+    """Whether a report should hold the block: one did before, its sample is newer than the block, or that is there for
+    long enough."""
     row = known.blocks.get(block)
     if row is None or row.installed_at is None:
         return False
     told_before = known.last is not None and block in _blocks_of(known.last)
-    return told_before or known.now - row.installed_at >= GRACE
+    newer = sampled is not None and sampled - row.installed_at >= JUST
+    return told_before or newer or known.now - row.installed_at >= GRACE
 
 
 def _blocks_of(reading: DeviceReading) -> set[int]:

@@ -218,3 +218,28 @@ def test_what_a_device_tells_by_itself_is_a_reading_too(world: World) -> None:
     )
     assert look(world, notice=UsageNotice("nobody", Level.HIGH, used=1, capacity=2)) is None
     assert look(world, notice=UsageNotice("internet", Level.EXHAUSTED)) is None
+
+
+def test_what_is_missing_from_the_first_report_on_is_refused_and_its_pool_left_out_then(world: World) -> None:
+    world.installed(2)
+    with world.database.write() as tx:
+        tx.run("UPDATE block SET changed_at = changed_at - 5000000")
+    world.fault("bng1", FaultKind.MISSING_BLOCKS)
+    first = verdict(world)
+    assert isinstance(first, Refused)
+    assert first.kind == "missing-blocks"
+    second = verdict(world)
+    assert isinstance(second, Accepted)
+    assert (second.reading.unseen, second.reading.pools) == ((2,), ())
+    world.clear_faults()
+    third = verdict(world)
+    assert isinstance(third, Accepted)
+    assert [pool.label for pool in third.reading.pools] == ["bng1/internet"]
+
+
+def test_a_block_that_was_just_installed_may_be_missing(world: World) -> None:
+    world.installed(1)
+    with world.database.write() as tx:
+        tx.run("UPDATE block SET changed_at = changed_at + 60000000")
+    world.fault("bng1", FaultKind.MISSING_BLOCKS)
+    assert isinstance(verdict(world), Accepted)
