@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from casm_ctrl.base.clock import SECOND
-from casm_ctrl.control.deciding import guards
 from casm_ctrl.control.deciding.policy import Policy, Scarcity
 from casm_ctrl.control.deciding.view import (
     BlockView,
@@ -16,48 +14,18 @@ from casm_ctrl.control.deciding.view import (
     Drain,
     GiveBack,
     Grow,
-    Loss,
     Nothing,
     PoolView,
-    Reading,
 )
 from casm_ctrl.control.replay.figures import Figures, PoolFigures
 from casm_ctrl.control.replay.ledger import DRAIN, GROW, Ledger
+from casm_ctrl.control.replay.memory import Memory
 from casm_ctrl.control.replay.samples import Series
 from casm_ctrl.control.replay.scenario import Polling, capacity_of
 from casm_ctrl.control.replay.stock import Stock
 from casm_ctrl.control.replay.subscribers import Block, Served, Subscribers
 
 Decide = Callable[[PoolView, int], Decision]
-
-
-@dataclass(slots=True)
-class Told:
-    """A reading, which is made only if a decision is made from it."""
-
-    at: int
-    source: str
-    used: int
-    capacity: int
-    refused: int
-    blocks: Mapping[int, int]
-    _made: Reading | None = None
-
-    def reading(self) -> Reading:
-        if self._made is None:
-            self._made = Reading(
-                at=self.at,
-                source=self.source,
-                used=self.used,
-                capacity=self.capacity,
-                refused=self.refused,
-                refused_since=0,
-                blocks=self.blocks,
-            )
-        return self._made
-
-
-DAY = 86_400 * SECOND
 AT_ONCE = 4
 """Decisions in one look: a first block and then others, or one after another kind."""
 
@@ -79,6 +47,7 @@ class Agent:
     decide: Decide | None
     """None: nothing is decided."""
     ledger: Ledger
+    memory: Memory
     high: bool = False
     """The device told that usage is above the mark, or a poll saw it: it is looked at more often."""
     coming: list[tuple[int, Block]] = field(default_factory=list)
@@ -87,17 +56,11 @@ class Agent:
     """Seconds"""
     watchful: bool = False
     """Decide at every look, also where that can only be to do nothing."""
-    _readings: deque[Told] = field(default_factory=deque)
     _blocked: str | None = None
     _stock_seen: object = None
-    _first_sample: int | None = None
-    _peaks: tuple[int, ...] = ()
-    _day: int = 0
     _last_grow: int | None = None
     _last_shrink: int | None = None
     _numbers: int = 0
-    _loss: Loss | None = None
-    _restarted_at: int | None = None
     _capacities: dict[int, int] = field(default_factory=dict)
 
     # --- Blocks ---------------------------------------------------------------------------------
@@ -157,7 +120,7 @@ class Agent:
     def restart(self, now: int) -> None:
         """The device restarted."""
         self.subscribers.lose_all()
-        self._restarted_at = now
+        self.memory.restarted_at = now
 
     # --- A look ---------------------------------------------------------------------------------
 
@@ -166,8 +129,10 @@ class Agent:
         once, so that two readings agree."""
         if self.decide is None:
             return
+        if not self.high and self.polling.notifications and self.subscribers.used >= self.mark():
+            source = "notice"  # the device tells it at this moment
         self._read(now, source)
-        if self._rests():
+        if self.rests():
             return
         if source != "poll" or any(
             block.drained_at is not None and not block.used for block in self.subscribers.blocks
@@ -199,7 +164,7 @@ class Agent:
         """Whether it waits for stock, and there is as little as there was."""
         return self._blocked == "stock" and self._stock_seen is self.stock.view(self.pool)
 
-    def _rests(self) -> bool:
+    def rests(self) -> bool:
         """Whether a decision could only be to do nothing, by the marks that policies have: then it is not asked for.
         A test compares replays with and without it."""
         subscribers, policy = self.subscribers, self.policy
@@ -224,9 +189,9 @@ class Agent:
             return False
         if self._without_stock():
             return True
-        if subscribers.waiting or len(self._readings) < 2:
+        if subscribers.waiting or len(self.memory.told) < 2:
             return False
-        level = used + 5 * max(0, used - self._readings[-2].used) // 4 + 1
+        level = used + 5 * max(0, used - self.memory.told[-2].used) // 4 + 1
         if self._expected(level) > capacity:
             return False
         return not self.high or (policy.sparing and capacity - level >= self._block)
@@ -249,72 +214,44 @@ class Agent:
 
     def _is_known(self) -> bool:
         """Whether there are samples of as many days as a shrink wants."""
-        return len(self._peaks) >= self.policy.history
+        return len(self.memory.peaks) >= self.policy.history
 
     def _fits(self, capacity: int) -> bool:
         """Whether the peaks of the days that count would not be at the mark with so much capacity."""
         policy = self.policy
-        peak = max(self._peaks[-policy.history :], default=0) if policy.history else 0
+        peak = max(self.memory.peaks[-policy.history :], default=0) if policy.history else 0
         if policy.grow_at is not None:
             return peak * 100 < policy.grow_at * capacity
         return capacity - peak > (policy.grow_at_free or 0)
 
     def _read(self, now: int, source: str) -> None:
-        subscribers = self.subscribers
-        used = subscribers.used
-        if self._first_sample is None:
-            self._first_sample, self._day = now, now // DAY
-            self._peaks = (0,)
-        day = now // DAY
-        if day != self._day:
-            self._peaks = (*self._peaks, 0)[-self.policy.history - 1 :]
-            self._day = day
-        if used > self._peaks[-1]:
-            self._peaks = (*self._peaks[:-1], used)
-        readings = self._readings
-        readings.append(
-            Told(
-                now,
-                source,
-                used,
-                sum([block.capacity for block in subscribers.blocks if block.installed]),
-                subscribers.refused,
-                {block.number: block.used for block in subscribers.blocks if block.installed},
-            )
-        )
-        if len(readings) > 1:
-            before = readings[-2]
-            if self._loss is not None or used < before.used or self._restarted_at is not None:
-                self._loss = guards.notice_loss(
-                    before.reading(), readings[-1].reading(), self._restarted_at, self._loss
-                )
-        oldest = now - self.policy.hold_down * SECOND
-        while len(readings) > 1 and readings[1].at <= oldest:
-            readings.popleft()
-        self.high = used >= self.mark()
+        self.memory.note(now, source, self.subscribers)
+        self.high = self.subscribers.used >= self.mark()
 
     def view(self, now: int) -> PoolView:
         """What is known of the device pool at `now`."""
-        ledger, whose = self.ledger, (self.one.label, self.one.device, self.pool)
+        memory, ledger = self.memory, self.ledger
+        whose = (self.one.label, self.one.device, self.pool)
         return PoolView(
             label=self.one.label,
             policy=self.policy,
             limits=ledger.limits,
             role=self.one.role,
             blocks=tuple([self._seen(block) for block in self.subscribers.blocks]),
-            readings=tuple([told.reading() for told in self._readings]),
+            readings=memory.readings(),
             look_every=float(self.polling.hot_interval if self.high else self.polling.interval),
             install_time=self.install_delay / SECOND,
             capacities=self._capacities,
-            first_sample=self._first_sample,
-            peaks=self._peaks,
+            first_sample=memory.first,
+            peaks=memory.peaks,
+            expected_peak=memory.expected_peak(self.subscribers.used),
             last_grow=self._last_grow,
             last_shrink=self._last_shrink,
             stock=(self.stock.view(self.pool),),
             grow_caps=ledger.caps(GROW, now, *whose),
             drain_caps=ledger.caps(DRAIN, now, *whose),
-            loss=self._loss,
-            started_at=self._first_sample or 0,
+            loss=memory.loss,
+            started_at=memory.first or 0,
         )
 
     def _seen(self, block: Block) -> BlockView:

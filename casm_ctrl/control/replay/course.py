@@ -14,6 +14,7 @@ from casm_ctrl.control.deciding.policy import Limits
 from casm_ctrl.control.replay.agent import Agent, Decide, first_blocks
 from casm_ctrl.control.replay.figures import Figures, PoolFigures
 from casm_ctrl.control.replay.ledger import Ledger
+from casm_ctrl.control.replay.memory import Memory
 from casm_ctrl.control.replay.samples import Usage, on_grid
 from casm_ctrl.control.replay.scenario import Scenario
 from casm_ctrl.control.replay.sizing import Drawing, Peaks, find_peaks, prefixes_of
@@ -135,9 +136,10 @@ class _Run:
                 one.session_timeout or 0,
                 random.Random(f"{seed} {number} {label}"),  # noqa: S311 - a simulation
             )
+            policy = scenario.policy_of(one)
             agent = Agent(
                 one=one,
-                policy=scenario.policy_of(one),
+                policy=policy,
                 polling=scenario.polling,
                 install_delay=scenario.install_delay * SECOND,
                 subscribers=subscribers,
@@ -147,6 +149,7 @@ class _Run:
                 pool_figures=pool_figures,
                 decide=None if scenario.static else decide,
                 ledger=ledger,
+                memory=Memory(policy),
             )
             members[name].append(agent)
         for agents in members.values():
