@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.base.readings import Accepted, Refused
 from casm_ctrl.service import alarm_causes
 from casm_ctrl.service.alarms import CONTROLLER, clear_alarm, of_device, of_device_pool, raise_alarm
@@ -37,6 +38,10 @@ def tell_readings(
     resource = of_device(device)
     if refused:
         raise_alarm(tx, resource, "bad-reading", "minor", refused[-1].reason)
+    elif unseen := sorted({block for accepted in believed for block in accepted.reading.unseen}):
+        blocks = ", ".join(map(block_id, unseen))
+        words = f"its reports leave out {blocks}: their device pools are not watched"
+        raise_alarm(tx, resource, "bad-reading", "minor", words)
     elif believed:
         clear_alarm(tx, resource, "bad-reading", "its readings are believed again")
     if any(accepted.restarted for accepted in believed):
