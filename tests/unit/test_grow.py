@@ -380,3 +380,10 @@ def test_what_a_week_ago_needed_counts_as_what_yesterday_did() -> None:
     week[24 + 2] = 700
     assert peak_ahead(week[:169], 100) == 100
     assert peak_ahead([*week[1:], 100][-192:], 100) == 700
+
+
+def test_who_waits_for_the_next_try_is_not_forgotten() -> None:
+    burst = told((200, 0, 254, 0), (8.9, 254, 254, 1), (8, 254, 254, 290), (0, 254, 254, 290))
+    decision = act(view(ONE, readings=burst))
+    assert decision.inputs["waiting"] == 289
+    assert decision.action == Grow(2, 24)
