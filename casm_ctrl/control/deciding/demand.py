@@ -16,7 +16,6 @@ MEMORY = 20 * SECOND
 """How long one that was refused counts as waiting: a DHCP client's third retry is 16 s after the second."""
 SHORT, LONG = 10 * SECOND, 60 * SECOND
 """A login rate is what holds over both, at least: a burst that is over goes on in the longer one only."""
-
 AHEAD, DAY_HOURS = 6, 24
 """Hours: a block that is not needed for so long is worth moving while the stock is nearly empty."""
 MOST_MORE = 150
@@ -154,7 +153,7 @@ def _waiting(readings: Sequence[Reading], index: int) -> int:
     reading, start = readings[index], None
     for before in range(index - 1, -1, -1):
         other = readings[before]
-        if other.refused is None or other.refused_since != reading.refused_since:
+        if other.refused is None or not _same_counter(other, reading):
             break
         if start is not None and reading.at - other.at > ONCE:
             break
@@ -171,6 +170,13 @@ def _waiting(readings: Sequence[Reading], index: int) -> int:
     return -(-max(0, more) * RETRY * SECOND // (RETRY * SECOND + window))
 
 
+def _same_counter(one: Reading, other: Reading) -> bool:
+    """Whether two readings count from the same moment on, as far as a device that reckons it by its uptime knows."""
+    if one.refused_since is None or other.refused_since is None:
+        return one.refused_since is other.refused_since
+    return abs(one.refused_since - other.refused_since) <= SECOND
+
+
 def _refusing(readings: Sequence[Reading]) -> bool:
     last = readings[-1]
     if not last.refused:
@@ -178,7 +184,7 @@ def _refusing(readings: Sequence[Reading]) -> bool:
     since = last.at - ONCE
     for index in range(len(readings) - 2, -1, -1):
         other = readings[index]
-        if other.refused is None or other.refused_since != last.refused_since:
+        if other.refused is None or not _same_counter(other, last):
             return False
         if other.refused < last.refused:
             return True
