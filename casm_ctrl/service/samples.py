@@ -72,7 +72,7 @@ def record_in(tx: Transaction, device: str, accepted: Accepted) -> None:
     store.insert_poll(tx, number, row)
     store.note_owners(tx, (pool.pool for pool in pools), tx.now)
     kept = {} if whole or (last.row is not None and last.row.kind != reading.kind) else known
-    merged = tuple((kept | {pool.pool: pool for pool in pools}).values())
+    merged = tuple((kept | {pool.pool: _with_blocks(pool, kept.get(pool.pool)) for pool in pools}).values())
     latest = PollRow(tx.now, reading.source, reading.kind, merged, {}, reading.sampled_at)
     store.put_last(tx, number, latest, reading.booted_at or last.booted_at)
     if reading.kind == COUNT:
@@ -113,6 +113,15 @@ def _completed(told: PoolReading, known: PoolReading | None) -> PoolReading:
     return PoolReading.of_blocks(
         told.pool, told.label, blocks.values(), counter.refused, counter.refused_since
     )
+
+
+def _with_blocks(told: PoolReading, known: PoolReading | None) -> PoolReading:
+    """Of a device pool that was told of as a whole, the blocks that it had last."""
+    if told.blocks or known is None:
+        return told
+    counter = known if told.refused is None else told
+    since = counter.refused_since
+    return replace(told, blocks=known.blocks, refused=counter.refused, refused_since=since)
 
 
 def last_reading(tx: Transaction, device: str) -> DeviceReading | None:

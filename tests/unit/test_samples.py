@@ -81,6 +81,20 @@ def test_a_notice_of_one_block_leaves_the_others_as_they_were(network: Database,
     assert last.pools[0].used == 286
 
 
+def test_a_notice_of_a_whole_pool_leaves_its_blocks_to_the_next_poll(network: Database) -> None:
+    give(network, count=2)
+    record(network, "bng1", reading(network, b1=100, b2=30, refused=2))
+    whole = PoolReading(1, "bng1/internet", 500, 512)
+    record(network, "bng1", Accepted(DeviceReading("bng1", COUNT, NOTICE, network.clock.now(), (whole,))))
+    with network.read() as tx:
+        sample = samples.recent(tx, 1, 0)[-1]
+        last = samples.last_reading(tx, "bng1")
+    assert (sample.used, sample.capacity, sample.blocks) == (500, 512, ())
+    assert last is not None
+    [pool] = last.pools
+    assert (pool.used, pool.refused, [block.used for block in pool.blocks]) == (500, 2, [100, 30])
+
+
 def test_two_of_one_moment_are_both_kept(network: Database) -> None:
     give(network)
     record(network, "bng1", reading(network, b1=1))
