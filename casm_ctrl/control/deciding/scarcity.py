@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from casm_ctrl.control.deciding.costs import routes_without
 from casm_ctrl.control.deciding.demand import block_capacity, measure
 from casm_ctrl.control.deciding.view import COUNT, BlockView, PoolView, Stock
 
 IDLE, PRIORITY, FAIRNESS = "idle", "priority", "fairness"
-_RANKS = {IDLE: 0, PRIORITY: 1, FAIRNESS: 2}
+_RULES = (IDLE, PRIORITY, FAIRNESS)
+FULLEST = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +94,29 @@ class _Holder:
         self.why_kept = _why_kept(view)
         self.blocks = [] if self.why_kept else _cheapest_first(view)
         self.stuck = False
+        self.settle()
 
-    def fullness(self, less: int = 0) -> Fraction:
-        """Demand over capacity, with `less` of that; a device pool without capacity is fuller than any other."""
-        left = self.capacity - less
-        return Fraction(self.demand, left) if left > 0 else Fraction(10**12 + self.demand)
-
-    @property
-    def offer(self) -> BlockView | None:
-        """What it would give next."""
-        return self.blocks[0] if self.blocks and self.count > self.floor else None
-
-    @property
-    def is_short(self) -> bool:
+    def settle(self) -> None:
+        """Work out again what is asked of each device pool for each move."""
         limit = self.view.policy.max_blocks
-        return 0 < self.demand >= self.capacity and (limit is None or self.count < limit)
+        self.is_short = 0 < self.demand >= self.capacity and (limit is None or self.count < limit)
+        self.turn = (-self.priority, -_fullness(self.demand, self.capacity), self.label)
+        """Who is short gets a block in this order."""
+        self.offer = self.blocks[0] if self.blocks and self.count > self.floor else None
+        """What it would give next."""
+        if self.offer is None:
+            return
+        left = self.capacity - self.offer.capacity
+        self.idle = self.wanted < left or (self.wanted == 0 and left >= 0)  # who would be full takes it back
+        self.after = _fullness(self.demand, left)
+        self.rank = (self.priority, self.after, _inside(self, self.offer), self.label)
+        """Who gives is asked in this order."""
+
+
+def _fullness(demand: int, capacity: int) -> float:
+    """Demand over capacity; a device pool without capacity is fuller than any other. Quotients of whole numbers are
+    rounded the same way each time, so that equal ones stay equal."""
+    return demand / capacity if capacity > 0 else FULLEST + demand
 
 
 def share_out(views: Sequence[PoolView], stock: Stock) -> Plan:
@@ -121,7 +129,7 @@ def share_out(views: Sequence[PoolView], stock: Stock) -> Plan:
         takers = [holder for holder in holders if holder.is_short and not holder.stuck]
         if not takers:
             break
-        taker = min(takers, key=lambda holder: (-holder.priority, -holder.fullness(), holder.label))
+        taker = min(takers, key=lambda holder: holder.turn)
         if _cut(free, taker.length):
             given[taker.label] = given.get(taker.label, 0) + 1
             _give(taker)
@@ -172,26 +180,23 @@ def _cheapest_first(view: PoolView) -> list[BlockView]:
 
 def _donor(holders: Sequence[_Holder], taker: _Holder) -> tuple[_Holder, BlockView, str] | None:
     """The best one to ask: idle before needed, the least important first, then who stays least full."""
-    best: tuple[tuple[object, ...], _Holder, BlockView, str] | None = None
-    need = taker.fullness()
+    best: tuple[int, _Holder, BlockView] | None = None
+    need = -taker.turn[1]
     for holder in holders:
         block = holder.offer
-        if holder is taker or block is None or block.prefix.length > taker.length:
+        if block is None or holder is taker or block.prefix.length > taker.length:
             continue
-        after = holder.fullness(block.capacity)
-        left = holder.capacity - block.capacity
-        if holder.wanted < left or (holder.wanted == 0 and left >= 0):  # who would be full would take it back
-            rule = IDLE
+        if holder.idle:
+            rule = 0
         elif holder.priority < taker.priority:
-            rule = PRIORITY
-        elif holder.priority == taker.priority and after < need:
-            rule = FAIRNESS
+            rule = 1
+        elif holder.priority == taker.priority and holder.after < need:
+            rule = 2
         else:
             continue
-        rank = (_RANKS[rule], holder.priority, after, _inside(holder, block), holder.label)
-        if best is None or rank < best[0]:
-            best = rank, holder, block, rule
-    return None if best is None else best[1:]
+        if best is None or rule < best[0] or (rule == best[0] and holder.rank < best[1].rank):
+            best = rule, holder, block
+    return None if best is None else (best[1], best[2], _RULES[best[0]])
 
 
 def _inside(holder: _Holder, block: BlockView) -> int:
@@ -203,6 +208,7 @@ def _move(donor: _Holder, block: BlockView, taker: _Holder, rule: str) -> Move:
     donor.blocks.pop(0)
     donor.count -= 1
     donor.capacity -= block.capacity
+    donor.settle()
     refused = max(0, donor.demand - donor.capacity) - before
     keeps = f"{donor.label} wants {donor.demand} and keeps {donor.capacity}"
     wants = f"{taker.label} wants {taker.demand} and has {taker.capacity}"
@@ -226,6 +232,7 @@ def _move(donor: _Holder, block: BlockView, taker: _Holder, rule: str) -> Move:
 def _give(taker: _Holder) -> None:
     taker.count += 1
     taker.capacity += block_capacity(taker.view, taker.length)
+    taker.settle()
 
 
 def _cut(free: dict[int, int], length: int) -> bool:
