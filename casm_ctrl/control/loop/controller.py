@@ -36,6 +36,9 @@ POLLS = 8
 ROUNDS = 6
 """Looks one after the other at a device that is changed: each shows what the one before it did. What is left waits for
 the next poll."""
+TAKEOVER = 10.0
+"""Seconds within which devices are looked at that are new to this controller, whenever the next look was due: who
+watched them before may have left something unfinished, and nobody listens to them meanwhile."""
 APART = 0.1
 """Seconds between two readings of which one is to say what the other says."""
 PATIENCE = 5.0
@@ -187,7 +190,8 @@ class Controller:
             _log.info("%s is watched by another", name)
             self._watches.pop(name).cancel()
         for name in watched.devices.keys() - self._watches.keys():
-            wait = max(0, watched.devices[name].next_poll - watched.now) / SECOND if tasks else 0.0
+            wait = max(0, watched.devices[name].next_poll - watched.now) / SECOND
+            wait = min(wait, TAKEOVER * self._chance()) if tasks else 0.0
             watch = self._watches[name] = Watch(name, now + wait)
             if tasks:
                 watch.task = asyncio.create_task(self._keep_watching(watch))

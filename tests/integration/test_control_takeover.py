@@ -1,0 +1,41 @@
+"""What a controller does first with devices that another one watched before it, or itself before it was restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from casm_ctrl.store.database import Database
+from casm_ctrl.store.states import State
+from casm_ctrl.sync.notices import listen
+from tests.control_world import ControlWorld, control_template, copy_store
+from tests.sync_world import Lab
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlWorld]:
+    monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
+    lab = Lab()
+    with control_template(tmp_path) as template:
+        folder = tmp_path / "store"
+        folder.mkdir()
+        database: Database = copy_store(template, folder)
+    made = ControlWorld(database, lab)
+    yield made
+    lab.stop(*made.devices.values())
+    database.close()
+    lab.close()
+
+
+async def test_who_takes_over_listens_long_before_the_next_poll_is_due(world: ControlWorld) -> None:
+    device = world.add(usage_high=80)
+    await world.once()
+    assert [block.state for block in world.blocks()] == [State.INSTALLED], world.told()
+    with world.database.write() as tx:
+        tx.run("UPDATE device_watch SET next_poll = next_poll + 300000000")
+    async with world.watching(listen=listen) as controller:
+        await world.until(lambda: controller.listening == 1, "it listens")
+        world.lab.do(lambda: device.log_in("internet", 230))
+        await world.until(lambda: world.installed() == 2, "the second block")
