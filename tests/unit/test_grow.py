@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -387,3 +388,12 @@ def test_who_waits_for_the_next_try_is_not_forgotten() -> None:
     decision = act(view(ONE, readings=burst))
     assert decision.inputs["waiting"] == 289
     assert decision.action == Grow(2, 24)
+
+
+def test_a_counter_that_a_device_reckons_by_its_uptime_is_one() -> None:
+    burst = told((200, 0, 254, 0), (0.9, 254, 254, 1), (0, 254, 254, 290))
+    drifting = tuple(
+        dataclasses.replace(one, refused_since=SECOND * 100 + index * 400_000)
+        for index, one in enumerate(burst)
+    )
+    assert act(view(ONE, readings=drifting)).inputs["waiting"] == 289
