@@ -13,9 +13,18 @@ from typing import Any
 from casm_ctrl.base.automation import Automation
 from casm_ctrl.control.loop.controller import Controller
 from casm_ctrl.netconf.client.session_pool import SessionPool, Upkeep
-from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
+from casm_ctrl.service import control_state
+from casm_ctrl.service.configuration import (
+    AddDevice,
+    AddDevicePool,
+    AddPool,
+    AddSpace,
+    ChangeDevice,
+    Edit,
+    change,
+)
 from casm_ctrl.simulator import SimulatedDevice
-from casm_ctrl.store import automation, blocks
+from casm_ctrl.store import blocks
 from casm_ctrl.store import decisions as rows
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database, open_database
@@ -61,36 +70,21 @@ class ControlWorld:
                 space="s",
                 host_key=device.host_key,
             ),
-            AddDevicePool(f"{name}/internet", ("p",), length, gateway="none", usage_high=usage_high),
+            AddDevicePool(
+                f"{name}/internet",
+                ("p",),
+                length,
+                gateway="none",
+                usage_high=usage_high,
+                automation=policy,
+            ),
         ]
         change(self.database, ME, edits)
-        self.policy(f"{name}/internet", policy)
         return device
 
-    def policy(self, label: str, policy: Automation) -> None:
-        device, _, name = label.partition("/")
-
-        with self.database.write() as tx:
-            number = tx.one(
-                "SELECT device_pool.id FROM device_pool JOIN device ON device.id = device_id"
-                " WHERE device.name = :device AND device_pool.name = :name",
-                device=device,
-                name=name,
-            )[0]
-            automation.put_automation(tx, number, policy)
-
-    def polling(
-        self, name: str, *, interval: int = 300, hot_interval: int = 30, notices: bool = True
-    ) -> None:
-        with self.database.write() as tx:
-            tx.run(
-                "UPDATE device SET poll_interval = :interval, hot_interval = :hot, notifications = :notices"
-                " WHERE name = :name",
-                interval=interval,
-                hot=hot_interval,
-                notices=int(notices),
-                name=name,
-            )
+    def polling(self, name: str, *, interval: int = 300, hot_interval: int = 30) -> None:
+        wanted = (("interval", interval), ("hot_interval", min(hot_interval, interval)))
+        change(self.database, ME, [ChangeDevice(name, polling=wanted)])
 
     def blocks(self, device: str = "bng1") -> list[BlockRow]:
         with self.database.read() as tx:
@@ -123,11 +117,16 @@ class ControlWorld:
             for row in reversed(self.decisions(number))
         )
 
+    def watched(self) -> str:
+        """Who watches what, for messages of tests."""
+        found = control_state.status(self.database)["control"]
+        return "\n".join(map(str, (*found["controller"], *found["device"])))
+
     async def until(self, true: Callable[[], bool], what: str) -> None:
         end = asyncio.get_running_loop().time() + DEADLINE
         while not true():
             if asyncio.get_running_loop().time() > end:
-                raise TimeoutError(f"not in {DEADLINE} s: {what}\n{self.told()}")
+                raise TimeoutError(f"not in {DEADLINE} s: {what}\n{self.told()}\n{self.watched()}")
             await asyncio.sleep(0.01)
 
     @contextlib.asynccontextmanager
@@ -136,8 +135,14 @@ class ControlWorld:
         database = self.database if url is None else open_database(url)
         async with SessionPool(Upkeep(idle_limit=3600)) as sessions:
             options = Options(sessions=sessions, retries=0, wait=10)
-            async with running(database, Author("controller"), options, lambda device, words: None) as run:
-                yield run
+            try:
+                async with running(
+                    database, Author("controller"), options, lambda device, words: None
+                ) as run:
+                    yield run
+            finally:
+                if url is not None:
+                    database.close()
 
     async def once(self) -> Controller:
         """One round of a controller of its own."""
@@ -147,9 +152,9 @@ class ControlWorld:
             return controller
 
     @contextlib.asynccontextmanager
-    async def watching(self, **more: Any) -> AsyncIterator[Controller]:
-        """A controller that watches while the block goes on."""
-        async with self.run() as run:
+    async def watching(self, *, url: str | None = None, **more: Any) -> AsyncIterator[Controller]:
+        """A controller that watches while the block goes on; with a store of its own where `url` names it."""
+        async with self.run(url) as run:
             controller = Controller(run, chance=lambda: 0.0, **more)
             stop = asyncio.Event()
             task = asyncio.create_task(controller.watch(stop))

@@ -15,8 +15,8 @@ from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.service import holds
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.verb import Document, perform
+from casm_ctrl.store import automation, decisions, devices, owners, spaces, watches
 from casm_ctrl.store import control_state as store
-from casm_ctrl.store import decisions, devices, watches
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
 from casm_ctrl.store.transaction import Transaction
@@ -34,6 +34,8 @@ class Watched:
     controller: int
     devices: dict[str, WatchRow]
     now: Micros
+    revision: int
+    """Of the configuration."""
 
 
 def begin(database: Database) -> int:
@@ -77,9 +79,25 @@ def keep(database: Database, controller: int) -> Watched:
         elif mine > share:
             watches.give_up_watches(tx, number, mine - share)
         watches.forget_controllers(tx)
-        return Watched(number, dict(watches.watched_by(tx, number)), tx.now)
+        watched = dict(watches.watched_by(tx, number))
+        return Watched(number, watched, tx.now, spaces.get_store(tx).config_revision)
 
     return database.run(body)
+
+
+def settings(database: Database, controller: int) -> dict[str, object]:
+    """How each device that a controller watches is polled, and the policies of its pools, by the device's name: what
+    is another value than before is to be looked at before its time."""
+    with database.read() as tx:
+        policies = automation.list_automation(tx)
+        found: dict[str, object] = {}
+        for name, row in watches.watched_by(tx, controller):
+            pools = owners.device_pools_on(tx, row.device_id)
+            found[name] = (
+                devices.get_device(tx, row.device_id).polling,
+                tuple((pool, policies.get(pool.id)) for pool in pools),
+            )
+        return found
 
 
 def end(database: Database, controller: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from casm_ctrl.base.automation import Automation
 from casm_ctrl.service import control_state
+from casm_ctrl.service.configuration import ChangeDevicePool, change
 from casm_ctrl.service.holds import hold, unhold
 from casm_ctrl.simulator import Fault, FaultKind
 from casm_ctrl.store.states import State, Wanted
@@ -205,3 +206,46 @@ async def test_a_block_that_cannot_be_installed_is_not_allocated_again(world: Co
     assert world.installed() == 1
     [grown] = [row for row in world.decisions() if row.acted_at is not None]
     assert (grown.outcome, grown.words, grown.unfinished) == ("done", "seen in running", False)
+
+
+@pytest.mark.parametrize("protocol", ["dhcp", "ppp"])
+async def test_a_burst_is_served_with_as_many_blocks_as_it_needs(world: ControlWorld, protocol: str) -> None:
+    """544 at once, who ask again as their protocol says, and are counted once however often they ask."""
+    device = world.add(usage_high=80, policy=Automation(grow="automatic", hold_down=60))
+    world.polling("bng1", hot_interval=1)
+    async with world.watching(listen=listen) as controller:
+        await world.until(lambda: world.installed() == 1 and controller.listening == 1, "it listens")
+        world.lab.do(lambda: device.log_in("internet", 544, protocol=protocol))
+        await world.until(lambda: device.logins("internet").waiting == 0, "all are served")
+        await world.until(lambda: world.used() == 544, "and seen")
+    assert len(world.blocks()) in (3, 4), world.told()
+
+
+async def test_many_who_ask_where_there_is_no_block_get_enough(world: ControlWorld) -> None:
+    device = world.add(policy=Automation(grow="automatic", hold_down=60))
+    world.lab.do(lambda: device.log_in("internet", 544))
+    async with world.watching(listen=listen):
+        await world.until(lambda: device.logins("internet").waiting == 0, "all are served")
+    assert len(world.blocks()) in (3, 4), world.told()
+
+
+async def test_two_controllers_share_the_devices_of_one_store(world: ControlWorld) -> None:
+    for number in range(4):
+        world.add(f"bng{number}")
+    async with world.watching() as one, world.watching() as other:
+        await world.until(lambda: all(world.installed(name) for name in world.devices), "all have a block")
+        await world.until(lambda: one.watched == other.watched == 2, "they share them")
+    assert all(len(world.blocks(name)) == 1 for name in world.devices)
+
+
+async def test_what_is_switched_on_is_done_before_the_next_poll(
+    world: ControlWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casm_ctrl.control.loop.controller.HEARTBEAT", 0.2)
+    world.add(policy=Automation())
+    async with world.watching():
+        await world.until(lambda: bool(world.decisions()), "a decision")
+        assert world.blocks() == []
+        values = (("grow", "automatic"),)
+        change(world.database, ME, [ChangeDevicePool("bng1/internet", values)])
+        await world.until(lambda: world.installed() == 1, "its first block")

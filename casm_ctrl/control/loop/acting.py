@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from casm_ctrl.base.errors import CasmError, InvalidValue
@@ -26,9 +26,6 @@ from casm_ctrl.sync.backoff import is_passing
 from casm_ctrl.sync.report import Report
 from casm_ctrl.sync.run import Run
 
-APPLIES = 4
-"""Devices that are changed at the same time: a visit is mostly work of ours, and one process uses one core."""
-
 
 @dataclass
 class Actor:
@@ -36,7 +33,6 @@ class Actor:
 
     run: Run
     controller: int | None = None
-    applies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(APPLIES))
 
     async def decide(self, todo: Todo) -> Acted | Kept | CasmError:
         """Do it in the store. An error says that it is not to be had: nothing was changed then."""
@@ -63,22 +59,20 @@ class Actor:
 
     async def _apply(self, name: str) -> CasmError | None:
         """Tried again once where the session was lost: a kept one may have ended unnoticed."""
-        async with self.applies:
-            failed: CasmError | None = None
-            for _ in range(2):
-                leaving = await self.run.store.run(_leaving, name)
-                options = replace(self.run.options, confirm_removal=leaving or None)
-                run = replace(self.run, author=Author(automatic.CONTROLLER), options=options)
-                try:
-                    await apply_one(run, Report(name))
-                except CasmError as error:
-                    failed = error
-                    if not is_passing(error):
-                        break
-                else:
-                    failed = None
+        failed: CasmError | None = None
+        for _ in range(2):
+            leaving = await self.run.store.run(_leaving, name)
+            options = replace(self.run.options, confirm_removal=leaving or None)
+            run = replace(self.run, author=Author(automatic.CONTROLLER), options=options)
+            try:
+                await apply_one(run, Report(name))
+            except CasmError as error:
+                failed = error
+                if not is_passing(error):
                     break
-            return failed
+            else:
+                return None
+        return failed
 
     async def finish(self, device_id: int, errors: Mapping[str, CasmError]) -> tuple[int, ...]:
         """Tell what came of the decisions about a device. Returns those that are not finished."""

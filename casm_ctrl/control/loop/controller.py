@@ -27,12 +27,15 @@ from casm_ctrl.service import control_state
 from casm_ctrl.service.automatic import Acted, Superseded
 from casm_ctrl.store.transaction import Transaction
 from casm_ctrl.sync.notices import Hearing
+from casm_ctrl.sync.places import Places
 from casm_ctrl.sync.run import Run
 
 HEARTBEAT = 10.0
 """Seconds between two renewals of what it watches; a third of what they are good for."""
-POLLS = 8
-"""Devices that are polled at the same time. Who told something by itself waits for none of them."""
+POLLS, TOLD = 8, 4
+"""Devices that are looked at, and changed, at the same time: those whose time has come, and beside them, waiting for
+none of those, those that told something by themselves. Few, for one process uses one core; who waits for a slow device
+makes room."""
 ROUNDS = 6
 """Looks one after the other at a device that is changed: each shows what the one before it did. What is left waits for
 the next poll."""
@@ -67,6 +70,8 @@ class Watch:
     answered: bool = False
     listening: bool = False
     """It can tell something at this moment."""
+    trouble: bool = False
+    """The last change of it failed."""
     acting: bool = False
     """A change of it is under way: it is not to be cut off."""
 
@@ -126,9 +131,18 @@ class Controller:
         self._chance = chance
         self._looker = Looker(run, chance)
         self._actor = Actor(run)
+        self.failing: dict[str, str] = {}
+        """What is wrong with devices whose last look, or the change that followed it, failed."""
         self._watches: dict[str, Watch] = {}
-        self._polls = asyncio.Semaphore(POLLS)
+        self._polls, self._told = Places(POLLS), Places(TOLD)
         self._number = 0
+        self._revision = -1
+        self._settings: dict[str, object] = {}
+
+    @property
+    def watched(self) -> int:
+        """How many devices it watches."""
+        return len(self._watches)
 
     @property
     def listening(self) -> int:
@@ -189,12 +203,22 @@ class Controller:
         for name in self._watches.keys() - watched.devices.keys():
             _log.info("%s is watched by another", name)
             self._watches.pop(name).cancel()
+        if watched.revision != self._revision:
+            await self._heed_settings(watched.revision)
         for name in watched.devices.keys() - self._watches.keys():
             wait = max(0, watched.devices[name].next_poll - watched.now) / SECOND
             wait = min(wait, TAKEOVER * self._chance()) if tasks else 0.0
             watch = self._watches[name] = Watch(name, now + wait)
             if tasks:
                 watch.task = asyncio.create_task(self._keep_watching(watch))
+
+    async def _heed_settings(self, revision: int) -> None:
+        """The configuration changed: who is polled or decided about in another way is looked at now."""
+        found = await self.run.store.run(control_state.settings, self._number)
+        for name, watch in self._watches.items():
+            if name in self._settings and found.get(name) != self._settings[name]:
+                watch.told.set()
+        self._settings, self._revision = found, revision
 
     # --- A device ---------------------------------------------------------------------------------
 
@@ -218,11 +242,8 @@ class Controller:
         """Look at it, and do what follows, until nothing does. Errors are noted, and the next look is due."""
         now = asyncio.get_running_loop().time
         try:
-            if told:
+            async with (self._told if told else self._polls).place():
                 await self._rounds(watch)
-            else:
-                async with self._polls:
-                    await self._rounds(watch)
         except Superseded:
             watch.due = now() + HEARTBEAT / 2
         except NotFound:
@@ -232,6 +253,7 @@ class Controller:
             watch.due = now() + await self._note_failure(watch, error)
         except Exception:
             self.summary.failed += 1
+            self.failing[watch.name] = "the look at it failed, and this is a fault of ours: the log has it"
             _log.exception("the look at %s failed, and this is a fault of ours", watch.name)
             watch.due = now() + HEARTBEAT * 6
 
@@ -253,13 +275,22 @@ class Controller:
                 alone = True
                 await asyncio.sleep(APART)
             elif not more:
-                return
+                break
+        if not watch.trouble:
+            self.failing.pop(watch.name, None)
+
+    def _say(self, device: str, error: CasmError) -> None:
+        """Log it where somebody reads it, once until it is over."""
+        again = self.failing.get(device) is not None
+        self.failing[device] = str(error)
+        _log.log(logging.INFO if again else logging.WARNING, "%s: %s", device, error)
 
     async def _act(self, watch: Watch, looked: Looked) -> bool:
         """Do what was decided, and what an earlier look left unfinished; true where another look is to follow at once.
 
         What is done of all device pools goes to the device in one visit.
         """
+        watch.trouble = False
         again, members = False, dict[str, None]()
         for one in looked.todo:
             try:
@@ -278,6 +309,9 @@ class Controller:
         if not members:
             return again
         errors = await self._actor.apply(list(members))
+        watch.trouble = bool(errors)
+        for name, error in errors.items():
+            self._say(name, error)
         left = await self._actor.finish(looked.facts.device.id, errors)
         if errors:
             await self.run.store.run(look_at_breaker)
@@ -287,7 +321,7 @@ class Controller:
 
     async def _note_failure(self, watch: Watch, error: CasmError) -> float:
         """Seconds until the next look."""
-        _log.info("%s: %s", watch.name, error)
+        self._say(watch.name, error)
         self._looker.forget(watch.name)
 
         def pause(failures: int) -> float:

@@ -136,7 +136,7 @@ class _Work:
             else:
                 todo.append(Todo(pool, decision, made))
             alarming.tell_decision(tx, pool.row.label, decision.alarm, decision.because)
-            hot = hot or is_hot(view)
+            hot = hot or is_hot(view, facts.now)
             if wants_agreement(view, decision):
                 alone = True
                 moments.append(facts.now + round(SOON * SECOND))

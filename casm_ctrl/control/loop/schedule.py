@@ -35,8 +35,11 @@ def pause_after(failures: int, polling: Polling, chance: float) -> float:
     return seconds * (1 - SPREAD * chance)
 
 
-def is_hot(view: PoolView) -> bool:
-    """Whether the device pool is near to where it grows, or something of it is on its way."""
+def is_hot(view: PoolView, now: int) -> bool:
+    """Whether the device pool is near to where it grows, has grown within its hold-down, or something of it is on its
+    way."""
+    if view.last_grow is not None and now - view.last_grow < view.policy.hold_down * SECOND:
+        return True
     if any(block.state in ("reserved", "withdrawing") or block.automatic_drain for block in view.blocks):
         return True
     if not view.readings:

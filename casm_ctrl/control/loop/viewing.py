@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from casm_ctrl.base.clock import SECOND
-from casm_ctrl.base.readings import Sample
+from casm_ctrl.base.readings import PERCENT, Sample
 from casm_ctrl.control.deciding import guards
 from casm_ctrl.control.deciding.policy import Policy
 from casm_ctrl.control.deciding.view import (
@@ -41,14 +41,17 @@ class Way:
 
 def view_of(facts: DeviceFacts, pool: PoolFacts, way: Way) -> PoolView:
     row, history = pool.row, pool.history
-    readings = tuple(reading_of(sample) for sample in pool.samples)
+    scale = scale_of(pool) if way.kind == PERCENT else None
+    readings = tuple(reading_of(sample, scale) for sample in pool.samples)
     told = dict(readings[-1].blocks) if readings else {}
-    capacities = {
-        reading.block: reading.capacity for sample in pool.samples[-1:] for reading in sample.blocks
-    }
+    counted = pool.samples[-1:] if scale is None else ()
+    capacities = {reading.block: reading.capacity for sample in counted for reading in sample.blocks}
     blocks = tuple(
         _block_view(block, told, capacities) for block in pool.blocks if block.row.state not in _GONE
     )
+    peaks = history.peaks
+    if scale is not None:
+        peaks = tuple(-(-peak * sum(scale.values()) // 100) for peak in peaks)
     watch = facts.watch
     return PoolView(
         label=row.label,
@@ -62,7 +65,7 @@ def view_of(facts: DeviceFacts, pool: PoolFacts, way: Way) -> PoolView:
         look_every=way.look_every,
         capacities={block.prefix.length: block.capacity for block in blocks},
         first_sample=history.first_sample,
-        peaks=history.peaks,
+        peaks=peaks,
         last_grow=pool.control.grown_at,
         last_shrink=pool.control.shrunk_at,
         stock=tuple(_stock_view(stock) for stock in pool.stock),
@@ -88,14 +91,31 @@ def policy_of(facts: DeviceFacts, pool: PoolFacts) -> Policy:
     return Policy.of(facts.device.role, given, usage_high=row.usage_high)
 
 
-def reading_of(sample: Sample) -> Reading:
+def scale_of(pool: PoolFacts) -> dict[int, int]:
+    """What the blocks that the device serves have room for, by number: what a device's percents are of."""
+    return {
+        block.row.id: block.capacity
+        for block in pool.blocks
+        if block.row.state in (State.INSTALLED, State.DRAINING)
+    }
+
+
+def reading_of(sample: Sample, scale: Mapping[int, int] | None = None) -> Reading:
+    """A sample in subscribers. `scale`: where it is in percents, those of which."""
+    used, capacity = sample.used, sample.capacity
+    blocks = {block.block: block.used for block in sample.blocks}
+    if scale is not None:
+        capacity = sum(scale.get(number, 0) for number in blocks) or sum(scale.values())
+        used = -(-sample.used * capacity // 100)
+        blocks = {n: -(-percent * scale[n] // 100) for n, percent in blocks.items() if n in scale}
     return Reading(
         at=sample.at,
         source=sample.source,
-        used=sample.used,
-        capacity=sample.capacity,
+        used=used,
+        capacity=capacity,
         refused=sample.refused,
-        blocks={block.block: block.used for block in sample.blocks},
+        refused_since=sample.refused_since,
+        blocks=blocks,
     )
 
 
