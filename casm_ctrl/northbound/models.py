@@ -26,13 +26,23 @@ from casm_ctrl.netconf.names import (
 from casm_ctrl.netconf.retrieval.with_defaults import CAPABILITY as WITH_DEFAULTS
 from casm_ctrl.netconf.retrieval.with_defaults import WITH_OPERATIONAL_DEFAULTS
 from casm_ctrl.netconf.server.yang_library import LIBRARY, YangLibrary
+from casm_ctrl.northbound.alarms.names import FEATURES as ALARM_FEATURES
+from casm_ctrl.northbound.alarms.names import NEVER_TOLD as NEVER_TOLD_OF_ALARMS
 from casm_ctrl.northbound.notifications.names import MODULES as NOTIFICATION_MODULES
 from casm_ctrl.northbound.notifications.names import NETCONF_NOTIFICATIONS
 from casm_ctrl.yang.engine import Engine
 from casm_ctrl.yang.modules import Module, standard_folders, with_imports, yang_folder
 from casm_ctrl.yang.schema import Schema, read_schema
 
-OURS = ("casm-pools", "casm-devices", "casm-control", "casm-operations", "casm-events", "casm-deviations")
+OURS = (
+    "casm-pools",
+    "casm-devices",
+    "casm-control",
+    "casm-alarms",
+    "casm-operations",
+    "casm-events",
+    "casm-deviations",
+)
 """Of yang/: what the server is about. The device models there are for devices."""
 
 STANDARD = (
@@ -42,6 +52,7 @@ STANDARD = (
     "ietf-netconf-notifications",
     "ietf-netconf-nmda",
     "ietf-netconf-acm",
+    "ietf-alarms",
     "ietf-yang-library",
     "ietf-datastores",
     "ietf-origin",
@@ -92,10 +103,11 @@ FEATURES: Mapping[str, Sequence[str]] = {
         feature for capability, feature in _FEATURES_OF_NETCONF.items() if capability in PROTOCOL
     ),
     "ietf-netconf-nmda": ("origin", "with-defaults"),
+    "ietf-alarms": ALARM_FEATURES,
 }
 """Those that are on; a module that is not named here has none on."""
 
-NEVER_TOLD = frozenset(
+NEVER_TOLD = NEVER_TOLD_OF_ALARMS | frozenset(
     (
         f"{{{LIBRARY}}}yang-library-update",
         f"{{{LIBRARY}}}yang-library-change",

@@ -29,6 +29,7 @@ from casm_ctrl.netconf.retrieval.with_defaults import DEFAULT, Defaults, Mode, t
 from casm_ctrl.netconf.server.dispatch import Operations as Dispatch
 from casm_ctrl.netconf.server.monitoring import GET_SCHEMA
 from casm_ctrl.northbound.access.control import NACM, Access, tag_of
+from casm_ctrl.northbound.alarms.names import TOP as ALARMS
 from casm_ctrl.northbound.configuration.datastores import Datastores
 from casm_ctrl.northbound.configuration.running import Running
 from casm_ctrl.northbound.endpoint import SERIALISED, Endpoint
@@ -155,7 +156,7 @@ class Reading:
             selection = selection.loosely()
         nodes = self._state.read(selection, content)
         if asked.datastore == OPERATIONAL:
-            nodes = [*self._with_parts(nodes, selection, asked.mode)]
+            nodes = [*self._with_parts(nodes, selection, asked.mode, content)]
         if fills:
             top = _around([etree.fromstring(node) if isinstance(node, bytes) else node for node in nodes])
             self._fill(top, asked)
@@ -176,17 +177,18 @@ class Reading:
         return asked.filter.selection.only(*self._access.whole_tops(caller, self._schema.roots))
 
     def _with_parts(
-        self, nodes: Sequence[Element | bytes], selection: Selection, mode: Mode | None
+        self, nodes: Sequence[Element | bytes], selection: Selection, mode: Mode | None, content: Content
     ) -> list[Element | bytes]:
         """`nodes` of the store, with what other parts of the server tell."""
+        parts: dict[str, Callable[[], Element | None]] = {NACM: self._access.nacm, **self.others}
+        if content == "config":
+            parts.pop(ALARMS, None)  # what of them is configuration is among the nodes
         made = [
-            node
-            for tag, build in {NACM: self._access.nacm, **self.others}.items()
-            if selection.names(tag) and (node := build()) is not None
+            node for tag, build in parts.items() if selection.names(tag) and (node := build()) is not None
         ]
         if mode is Mode.TRIM:
             made = trimmed(made, self._schema)
-        return [*(node for node in nodes if tag_of(node) != NACM), *made]
+        return [*(node for node in nodes if tag_of(node) not in parts), *made]
 
     def _fill(self, top: Element, asked: Retrieval) -> None:
         """Default data, annotated where it must be told from other data."""

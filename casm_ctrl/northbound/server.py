@@ -19,6 +19,10 @@ from casm_ctrl.netconf.server.yang_library import MODULES_STATE, YANG_LIBRARY
 from casm_ctrl.northbound import completeness, verbs
 from casm_ctrl.northbound.access.concealing import conceal
 from casm_ctrl.northbound.access.control import NACM, Access
+from casm_ctrl.northbound.alarms.actions import Actions
+from casm_ctrl.northbound.alarms.names import TOLD as TOLD_OF_ALARMS
+from casm_ctrl.northbound.alarms.names import TOP as ALARMS
+from casm_ctrl.northbound.alarms.state import alarms_data
 from casm_ctrl.northbound.completeness import Handled
 from casm_ctrl.northbound.configuration.datastores import Datastores
 from casm_ctrl.northbound.configuration.running import Running
@@ -119,6 +123,7 @@ class Northbound:
             NETCONF_STATE: self._netconf_state,
             YANG_LIBRARY: self.models.library.yang_library,
             MODULES_STATE: self.models.library.modules_state,
+            ALARMS: self._alarms,
             **self.notifications.state,
         }
         loop = asyncio.get_running_loop()
@@ -132,6 +137,7 @@ class Northbound:
             self.database, devices, self.yang_path, changed=wake, holder=self.datastores.holder
         )
         endpoint.install(verbs.operations(context))
+        endpoint.install(Actions(self.database, self.models.engine, wake).operations)
         endpoint.check = self.access.check_operation
         endpoint.written = streams.wake
         endpoint.subscribed = streams.subscribed
@@ -142,13 +148,17 @@ class Northbound:
         handled = Handled(
             data=reading.data_tags,
             operations=endpoint.tags,
-            notifications=TOLD | OF_SUBSCRIPTIONS | NEVER_TOLD,
+            notifications=TOLD | TOLD_OF_ALARMS | OF_SUBSCRIPTIONS | NEVER_TOLD,
         )
         completeness.check(self.models.engine, self.models.implemented, handled)
 
     def _netconf_state(self) -> Element:
         sessions, locks = self.endpoint.sessions, self.datastores.locks()
         return netconf_state(self.capabilities, self.models.modules, sessions, locks)
+
+    def _alarms(self) -> Element:
+        _, running = self.running.tree_of(ALARMS)
+        return alarms_data(self.database, next(running.iterchildren(ALARMS), None))
 
     # --- From time to time ------------------------------------------------------------------------
 

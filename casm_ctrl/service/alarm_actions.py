@@ -27,7 +27,7 @@ STATES = ("none", "ack", "closed")
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which alarms are purged; what is not said does not matter (RFC 8632, 4.5). `cleared`: those that are, or are not.
+    """Which alarms are purged; what is not said does not matter (RFC 8632, 4.7). `cleared`: those that are, or are not.
     `older_than`: seconds since the last change. `below`, `equal`, `above`: of severity. `state`, `operator`: of the
     last that somebody said of it."""
 
@@ -54,7 +54,7 @@ class Chosen:
 
 def set_operator_state(database: Database, author: Author, name: str, state: str, text: str = "") -> Document:
     """Note what somebody says of an alarm, by its short name. NotFound where there is none, InvalidValue where it is
-    shelved: those are nobody's (RFC 8632, 4.1.1.3). Others are told."""
+    shelved: those are nobody's (RFC 8632, 4.5). Others are told."""
 
     def body(tx: Transaction) -> Document:
         return _set(tx, author, the_alarm(tx, name), state, text)

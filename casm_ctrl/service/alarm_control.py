@@ -1,4 +1,4 @@
-"""What is configured of alarms: /alarms/control of ietf-alarms (RFC 8632, 4.1.1), as it is kept.
+"""What is configured of alarms: /alarms/control of ietf-alarms (RFC 8632, 4.1), as it is kept.
 
 How many changes of an alarm are kept, of which ones others are told, and the shelves: alarms that match one are put
 away, until they match it no more.
@@ -167,9 +167,13 @@ def _shelf(shelf: etree._Element) -> Shelf:
 
 
 def _type_of(entry: etree._Element) -> str:
-    """The type's name; one of another module, which nothing here is of, with its prefix."""
     leaf = entry.find(_al("alarm-type-id"))
     assert leaf is not None
+    return type_name(leaf)
+
+
+def type_name(leaf: etree._Element) -> str:
+    """The name of the type that a leaf holds; one of another module, which nothing here is of, with its prefix."""
     prefix, colon, name = (leaf.text or "").strip().rpartition(":")
     space = leaf.nsmap.get(prefix if colon else None)
     if space == OURS or (space == NAMESPACE and name == ANY_TYPE):

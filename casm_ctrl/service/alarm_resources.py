@@ -1,4 +1,4 @@
-"""What alarms are raised on, as instance-identifiers of our YANG (RFC 8632, 4.1.1; RFC 7951, 6.11).
+"""What alarms are raised on, as instance-identifiers of our YANG (RFC 8632, 3.3; RFC 7951, 6.11).
 
 Prefixes are names of modules. Names of ours have no quotes and never change, so that there is one way to write each.
 """
@@ -76,6 +76,32 @@ def in_xml(resource: str) -> tuple[str, dict[str, str]]:
         for step in steps
     )
     return text, {step.module: NAMESPACES[step.module] for step in steps}
+
+
+_XML_STEP = re.compile(
+    r"/(?:([A-Za-z_][\w.-]*):)?([A-Za-z_][\w.-]*)"
+    r"(?:\[\s*(?:[A-Za-z_][\w.-]*:)?name\s*=\s*(?:'([^']*)'|\"([^\"]*)\")\s*\])?"
+)
+
+
+def from_xml(text: str, prefixes: Mapping[str | None, str]) -> str:
+    """The resource that a document names, whose `prefixes` are its own; what is none of ours stays as it is."""
+    modules = {space: module for module, space in NAMESPACES.items()}
+    text = text.strip()
+    found, position, last = "", 0, None
+    while position < len(text):
+        step = _XML_STEP.match(text, position)
+        if step is None:
+            return text
+        prefix, node, single, double = step.groups()
+        module = modules.get(prefixes.get(prefix, ""), prefix if prefix in NAMESPACES else None)
+        if module is None:
+            return text
+        key = single if single is not None else double
+        found += f"/{node}" if module == last else f"/{module}:{node}"
+        found += "" if key is None else f"[name='{key}']"
+        position, last = step.end(), module
+    return found
 
 
 def tree_of(resource: str) -> etree._Element:

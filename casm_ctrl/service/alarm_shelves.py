@@ -1,4 +1,4 @@
-"""Shelves of alarms, made and taken away one by one: edits of the document of ietf-alarms (RFC 8632, 4.1.1.3)."""
+"""Shelves of alarms, made and taken away one by one: edits of the document of ietf-alarms (RFC 8632, 4.1.1)."""
 
 from __future__ import annotations
 

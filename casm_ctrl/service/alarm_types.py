@@ -1,4 +1,4 @@
-"""The types of alarms that there are, and how severe an alarm is (RFC 8632, 4.1 and 4.2): the inventory, as data."""
+"""The types of alarms that there are, and how severe an alarm is (RFC 8632, 3.2 and 4.2): the inventory, as data."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def _changed(tx: Transaction, before: AlarmRow | None, after: AlarmRow, severity
 
 
 def put_on_shelf(tx: Transaction, control: Control, alarm: AlarmRow, operator: str) -> AlarmRow:
-    """Move an alarm to the list in which its shelf puts it (RFC 8632, 4.1.1.3): nobody is told of those on a shelf,
+    """Move an alarm to the list in which its shelf puts it (RFC 8632, 4.1.1): nobody is told of those on a shelf,
     but that one came back is told."""
     shelf = control.shelf_of(alarm.resource, alarm.type_id, alarm.qualifier, alarm.severity)
     if shelf == alarm.shelf:

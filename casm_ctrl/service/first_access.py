@@ -66,6 +66,7 @@ def first_access() -> str:
     operator = _rule_list(nacm, "operator", "operator")
     _rule(operator, ABOUT_RULES, OURS, ABOUT_RULES, action="deny")
     _rule(operator, "our-operations", OURS, "*")
+    _rule(operator, "alarm-actions", "ietf-alarms", exec_only=True)
     everybody = _rule_list(nacm, "everybody", "*")
     for module, names in READING.items():
         for name in names:
@@ -81,14 +82,21 @@ def _rule_list(nacm: etree._Element, name: str, group: str) -> etree._Element:
 
 
 def _rule(
-    rules: etree._Element, name: str, module: str = "*", rpc: str | None = None, action: str = "permit"
+    rules: etree._Element,
+    name: str,
+    module: str = "*",
+    rpc: str | None = None,
+    action: str = "permit",
+    *,
+    exec_only: bool = False,
 ) -> None:
-    """One about everything, or about running the operation `rpc`."""
+    """One about everything, or about running: the operation `rpc`, or with `exec_only` all that is defined there."""
     rule = etree.SubElement(rules, f"{{{NAMESPACE}}}rule")
     _leaf(rule, "name", name)
     _leaf(rule, "module-name", module)
     if rpc is not None:
         _leaf(rule, "rpc-name", rpc)
+    if rpc is not None or exec_only:
         _leaf(rule, "access-operations", "exec")
     _leaf(rule, "action", action)
 

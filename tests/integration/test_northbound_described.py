@@ -12,6 +12,7 @@ from casm_ctrl.base.errors import NotSupported
 from casm_ctrl.netconf.names import BASE, MONITORING, NOTIFICATION, Element
 from casm_ctrl.northbound import server as server_module
 from casm_ctrl.northbound import verbs
+from casm_ctrl.northbound.alarms.names import TOLD as TOLD_OF_ALARMS
 from casm_ctrl.northbound.interface import Operations
 from casm_ctrl.northbound.models import NEVER_TOLD, Models
 from casm_ctrl.northbound.notifications import part
@@ -20,7 +21,12 @@ from casm_ctrl.northbound.notifications.state import state_builders
 from casm_ctrl.northbound.notifications.telling import TOLD
 from casm_ctrl.northbound.server import Northbound
 from casm_ctrl.northbound.verbs.context import VerbContext
-from casm_ctrl.store.database import open_database
+from casm_ctrl.service.alarm_actions import set_operator_state_of
+from casm_ctrl.service.alarms import of_device, raise_alarm
+from casm_ctrl.service.configuration import AddShelf, change
+from casm_ctrl.store.database import Database, open_database
+from casm_ctrl.store.events import Author
+from casm_ctrl.store.transaction import Transaction
 from casm_ctrl.yang.operations import notification_tags, read_operations
 from casm_ctrl.yang.schema import Kind, SchemaNode
 from tests.northbound_harness import Client, Endpoint, Refused
@@ -113,7 +119,21 @@ def paths(nodes: Element, path: str = "") -> Iterator[str]:
         yield from paths(node, below)
 
 
+def alarm(database: Database) -> None:
+    """An alarm that somebody acted on, and one that is shelved."""
+
+    def raise_both(tx: Transaction) -> None:
+        raise_alarm(tx, of_device("bng1"), "drift", "minor", "an entry is gone")
+        raise_alarm(tx, of_device("gone"), "device-unreachable", "major", "it does not answer")
+
+    author = Author("tester", reason="soon")
+    database.run(raise_both)
+    set_operator_state_of(database, author, (of_device("bng1"), "drift", ""), "ack")
+    change(database, author, [AddShelf("later", types=("device-unreachable",))])
+
+
 async def test_every_state_node_of_every_module_is_told(filled: Endpoint) -> None:
+    alarm(filled.database)
     told = set(paths(await (await everybody(filled)).data("<get/>")))
     assert [path for path in state_nodes(filled.server.models.schema.roots) if path not in told] == []
 
@@ -233,4 +253,4 @@ async def test_no_start_without_a_node_of_ours(
 def test_every_notification_that_is_named_is_in_a_module(northbound_models: Models) -> None:
     context = northbound_models.engine.context
     known = {tag for name in northbound_models.implemented for tag in notification_tags(context, name)}
-    assert known == TOLD | OF_SUBSCRIPTIONS | NEVER_TOLD
+    assert known == TOLD | TOLD_OF_ALARMS | OF_SUBSCRIPTIONS | NEVER_TOLD

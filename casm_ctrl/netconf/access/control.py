@@ -140,6 +140,21 @@ class AccessControl:
                 f"this user may not run <{local_name(operation)}>", layer="protocol"
             )
 
+    def check_action(self, user: str, groups: frozenset[str], nodes: Sequence[Element]) -> None:
+        """Raise access-denied where the user may not run the action that is the last of `nodes`: those before it, from
+        the top, must be readable, and it must be executable (3.1.3, 3.4.5)."""
+        if not self.rules.enabled:
+            return
+        place, permits = self._user(user, groups).root, True
+        for node in nodes:
+            place = place.enter(node)
+            permits = permits and place.may(Right.EXEC if node is nodes[-1] else Right.READ)
+        if not permits:
+            self.counters.count_operation()
+            raise rpc_error.access_denied(
+                f"this user may not run the action <{local_name(nodes[-1])}>", layer="protocol"
+            )
+
     # --- Reading (3.2.4, 3.4.5) -------------------------------------------------------------------
 
     def reads_everything(self, user: str, groups: frozenset[str]) -> bool:

@@ -125,6 +125,8 @@ class Place:
             return Verdict(False, default=self._inherited.value)
         if right is Right.READ:
             return Verdict(self._rules.defaults.reads, default="read-default")
+        if right is Right.EXEC:
+            return Verdict(self._rules.defaults.runs, default="exec-default")
         return Verdict(self._rules.defaults.writes, default="write-default")
 
     def whole(self, right: Right) -> bool:

@@ -18,6 +18,7 @@ from casm_ctrl.netconf.access.control import AccessControl, Counters
 from casm_ctrl.netconf.access.rules import Right, acm
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.node_paths import Path
+from casm_ctrl.northbound.alarms.actions import ACTION, action_nodes
 from casm_ctrl.northbound.interface import Caller
 from casm_ctrl.yang.access_marks import AccessMarks
 from casm_ctrl.yang.schema import Schema
@@ -72,7 +73,12 @@ class Access:
 
     def check_operation(self, caller: Caller, operation: Element) -> None:
         """Raise access-denied where the caller may not run `operation`."""
-        self.control().check_operation(caller.username, groups_of(caller), operation)
+        if operation.tag == ACTION:
+            nodes = list(action_nodes(operation))
+            if nodes:
+                self.control().check_action(caller.username, groups_of(caller), nodes)
+        else:
+            self.control().check_operation(caller.username, groups_of(caller), operation)
 
     def reads_everything(self, caller: Caller) -> bool:
         """True where `prune` has nothing to do."""

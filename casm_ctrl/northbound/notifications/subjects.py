@@ -13,6 +13,7 @@ from casm_ctrl.store.events import EventRow
 _POOLS = {"p": "urn:casm:yang:casm-pools"}
 _DEVICES = {"d": "urn:casm:yang:casm-devices"}
 _CONTROL = {"c": "urn:casm:yang:casm-control"}
+_ALARMS = {"al": "urn:ietf:params:xml:ns:yang:ietf-alarms"}
 _ACCESS = {"nacm": "urn:ietf:params:xml:ns:yang:ietf-netconf-acm"}
 
 _NODES: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -24,8 +25,13 @@ _NODES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "quota": ("/d:quotas/d:quota[d:name={0}]", _DEVICES),
     "access-group": ("/nacm:nacm/nacm:groups/nacm:group[nacm:name={0}]", _ACCESS),
     "control": ("/c:control", _CONTROL),
+    "alarms": ("/al:alarms/al:control", _ALARMS),
     "document": ("/nacm:nacm", _ACCESS),
 }
+
+
+_DOCUMENTS = {"casm-control": "control", "ietf-alarms": "alarms"}
+"""What a document of a module is; any other is that of ietf-netconf-acm."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,8 @@ class ChangedNode:
 
 def changed_node(event: EventRow) -> ChangedNode | None:
     """The node that the row says was changed; None where it is none of the configuration's."""
-    about_control = (event.subject_kind, event.subject) == ("document", "casm-control")
-    known = _NODES.get("control" if about_control else event.subject_kind)
+    kind = event.subject_kind
+    known = _NODES.get(_DOCUMENTS.get(event.subject, kind) if kind == "document" else kind)
     if known is None:
         return None
     path, namespaces = known

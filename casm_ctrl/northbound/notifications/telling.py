@@ -12,8 +12,10 @@ from casm_ctrl.base.clock import SECOND, from_rfc3339, to_rfc3339
 from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.netconf.rpc_error import printable
+from casm_ctrl.northbound.alarms.telling import tell_alarm
 from casm_ctrl.northbound.notifications.names import NETCONF_NOTIFICATIONS, add, element, ev
 from casm_ctrl.northbound.notifications.subjects import changed_node
+from casm_ctrl.service import alarms
 from casm_ctrl.store.event_feed import FeedRow
 from casm_ctrl.store.events import EventRow
 
@@ -58,6 +60,8 @@ _THRESHOLD = "usage-threshold"
 def tell(row: FeedRow) -> list[Element]:
     """The notifications that a row becomes, ours first; none for a row that is nobody's business."""
     event = row.event
+    if event.subject_kind == alarms.KIND:
+        return tell_alarm(event)
     if event.subject_kind == "session":
         return _tell_session(event)
     if event.verb == "confirmed-commit":
