@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from casm_ctrl.cli.options import AcceptNew, YangPath
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from casm_ctrl.control.loop.controller import Summary
+    from casm_ctrl.control.loop.controller import Controller
     from casm_ctrl.store.database import Database
 
 SESSIONS = 4000
@@ -67,10 +68,13 @@ def run(
     from casm_ctrl.yang.modules import read_path
 
     begin_log(verbose)
+    if once and not verbose:  # the answer says what failed
+        logging.getLogger("casm_ctrl").setLevel(logging.ERROR)
     _allow_files()
     keep_memory()
     paths = None if yang_path is None else read_path(yang_path)
-    done = asyncio.run(_run(call.database, once, accept_new, paths))
+    controller = asyncio.run(_run(call.database, once, accept_new, paths))
+    done = controller.summary
     told = {
         "looks": done.looks,
         "failed-looks": done.failed,
@@ -78,13 +82,14 @@ def run(
         "changes": done.acted,
     }
     words = (
-        f"Looked {done.looks:,} times at devices ({done.failed:,} failed), after {done.notices:,} notices, and made"
-        f" {done.acted:,} changes."
+        f"Looked {done.looks:,} time(s) at devices ({done.failed:,} failed), after {done.notices:,} notices, and made"
+        f" {done.acted:,} change(s)."
     )
-    return Answer({"control": told}, lines(words))
+    failing = [f"{name}: {words}" for name, words in sorted(controller.failing.items())] if once else ()
+    return Answer({"control": told}, lines(words), faults=failing)
 
 
-async def _run(database: Database, once: bool, accept_new: bool, paths: Sequence[Path] | None) -> Summary:
+async def _run(database: Database, once: bool, accept_new: bool, paths: Sequence[Path] | None) -> Controller:
     import asyncio
 
     from casm_ctrl.cli.stopping import Stop
@@ -121,7 +126,7 @@ async def _run(database: Database, once: bool, accept_new: bool, paths: Sequence
                 over.set()
                 await work
     stop.done()
-    return controller.summary
+    return controller
 
 
 def _allow_files() -> None:
