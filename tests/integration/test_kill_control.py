@@ -34,8 +34,8 @@ def world(worlds: Worlds) -> Iterator[World]:
         yield made
 
 
-def once(world: World, **more: str) -> int:
-    return world.casm("control", "run", "--once", **more).code
+def once(world: World, stop_at: str = "") -> int:
+    return world.casm("control", "run", "--once", CASM_STOP_AT=stop_at).code
 
 
 def acted(world: World) -> list[DecisionRow]:
@@ -45,7 +45,7 @@ def acted(world: World) -> list[DecisionRow]:
 
 @pytest.mark.parametrize("boundary", [one for one in Boundary if one is not Boundary.STARTUP], ids=str)
 def test_a_growth_is_finished_and_not_repeated(world: World, boundary: Boundary) -> None:
-    assert once(world, CASM_STOP_AT=f"{boundary.value}:1") == -signal.SIGKILL
+    assert once(world, f"{boundary.value}:1") == -signal.SIGKILL
     world.expire_leases()
     assert once(world) == 0
     assert world.states() == {"b1": State.INSTALLED}
