@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check unit peers bindings lock clean bench-allocation bench-control bench-history bench-sync bench-sessions bench-northbound bench-samples
+.PHONY: help demo test coverage check unit peers bindings lock clean bench-allocation bench-control bench-history bench-sync bench-sessions bench-northbound bench-replay bench-samples
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -50,6 +50,9 @@ bench-history: $(READY)  ## who had an address, with ten million transitions beh
 
 bench-northbound: $(READY)  ## what the NETCONF server costs with ten thousand blocks; writes bench/results/
 	@$(RUN)/python bench/northbound.py
+
+bench-replay: $(READY)  ## a month of 200 device pools under the control loop, and under equal shares; writes bench/results/
+	@$(RUN)/python bench/replay.py
 
 bench-samples: $(READY)  ## the room that a year of usage samples takes; writes bench/results/
 	@$(RUN)/python bench/samples.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -20,7 +21,9 @@ def beside(works: Sequence[Callable[[], Any]]) -> Iterator[Callable[[], list[Any
     for work in works:
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_do, args=(work, theirs), daemon=True)
-        process.start()
+        with warnings.catch_warnings():  # what it does takes no lock that another thread may hold
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
         theirs.close()
         running.append((process, ours))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from casm_ctrl.base.clock import SECOND
+from casm_ctrl.control.deciding.grow import crosses
 from casm_ctrl.control.deciding.policy import Policy, Scarcity
 from casm_ctrl.control.deciding.view import (
     BlockView,
@@ -178,13 +179,14 @@ class Agent:
             capacity += block.capacity
             least = min(least or block.capacity, block.capacity)
         used, left = subscribers.used, capacity - least
-        if unused and self._expected(used) <= left:
-            return False
-        if (
-            policy.scarcity is Scarcity.APPLY
-            and self.stock.left * 100 < self.ledger.limits.scarce_at * self.stock.size
-        ):
-            return False
+        scarce = self.stock.left * 100 < self.ledger.limits.scarce_at * self.stock.size
+        if self._expected(used) <= left:
+            if unused and self._is_surplus(
+                used if scarce else max(used, *self.memory.peaks[-2:]), left, least
+            ):
+                return False
+            if scarce and policy.scarcity is Scarcity.APPLY:
+                return False
         if self._is_idle(used, capacity) and self._is_known() and self._fits(left):
             return False
         if self._without_stock():
@@ -195,6 +197,12 @@ class Agent:
         if self._expected(level) > capacity:
             return False
         return not self.high or (policy.sparing and capacity - level >= self._block)
+
+    def _is_surplus(self, wanted: int, left: int, block: int) -> bool:
+        """Whether a block that nobody ever used may go, by time and the mark."""
+        rested = self.memory.told[-1].at - self.policy.hold_down * SECOND
+        lately = self._last_grow is not None and self._last_grow > rested
+        return not lately and not crosses(self.policy, wanted, left, block)
 
     @property
     def _block(self) -> int:

@@ -173,7 +173,8 @@ class _Run:
                 agent.begin(self._grid.start)
 
     def go(self, progress: Progress) -> Figures:
-        began, grid, figures = time.monotonic(), self._grid, self.figures
+        began, worked = time.monotonic(), time.process_time()
+        grid, figures = self._grid, self.figures
         for agent in self._agents:
             agent.subscribers.waiting = agent.subscribers.wanted = grid.wanted[agent.one.label][0]
             agent.subscribers.serve_waiting()
@@ -199,6 +200,7 @@ class _Run:
             if agent.short
         ]
         figures.seconds = time.monotonic() - began
+        figures.worked = time.process_time() - worked
         progress(1.0)
         return figures
 

@@ -82,6 +82,8 @@ class Figures:
     """The device pools with the most minutes of shortage."""
     seconds: float = 0.0
     """How long the replay took."""
+    worked: float = 0.0
+    """What of a processor that took."""
 
     @property
     def utilisation(self) -> float:
