@@ -209,6 +209,9 @@ def test_status(world: World, called: Verbs) -> None:
     assert text(reply, "forecast/growth") == "all:+5%"
     assert text(reply, "forecast/device-pool/pattern") == "none"
     assert refused(called.call, "read-forecast", "<growth>all</growth>").tag == "invalid-value"
+    reply = called.call("why", "<subject>b1</subject>")
+    assert text(reply, "subject/device-pool") == "bng1/internet"
+    assert text(reply, "subject/origin/verb") == "allocate"
     reply = called.call("read-usage", "<since>3600</since><step>hour</step>")
     assert text(reply, "usage/step") == "hour"
     reply = called.call("read-status")

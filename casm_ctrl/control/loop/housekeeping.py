@@ -8,6 +8,7 @@ import logging
 from casm_ctrl.base.errors import CasmError
 from casm_ctrl.control.loop import alarming
 from casm_ctrl.service import automatic, decisions, rest
+from casm_ctrl.service.stock_alarms import note_stock
 from casm_ctrl.service.thinning import thin
 from casm_ctrl.store import control_state
 from casm_ctrl.store.database import Database
@@ -28,6 +29,7 @@ async def keep_house(store: StoreAccess) -> None:
         try:
             await store.run(rest.sweep_store)
             await store.run(look_at_breaker)
+            await store.run(note_stock)
             if loop.time() - thinned >= RARELY:
                 thinned = loop.time()
                 await store.run(thin)

@@ -64,7 +64,7 @@ def _texts(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
             if name in _MOMENTS:
                 with contextlib.suppress(CasmError):
                     yield (step,), to_rfc3339(from_rfc3339(str(value)))
-            if name == "device-pool" and "/" in str(value):
+            if name in ("device-pool", "subject") and "/" in str(value):
                 yield (step,), str(value).partition("/")[0]  # the device may be what there is none of
 
 
