@@ -57,8 +57,6 @@ class Agent:
     """Seconds"""
     watchful: bool = False
     """Decide at every look, also where that can only be to do nothing."""
-    _blocked: str | None = None
-    _stock_seen: object = None
     _last_grow: int | None = None
     _last_shrink: int | None = None
     _numbers: int = 0
@@ -142,8 +140,6 @@ class Agent:
         for _ in range(AT_ONCE):
             decision = self.decide(self.view(now), now)
             self.figures.decisions += 1
-            self._blocked = decision.blocked_by
-            self._stock_seen = self.stock.view(self.pool)
             if not self._act(decision, now):
                 return
 
@@ -162,8 +158,8 @@ class Agent:
         return self.high or wanted < self.mark()
 
     def _without_stock(self) -> bool:
-        """Whether it waits for stock, and there is as little as there was."""
-        return self._blocked == "stock" and self._stock_seen is self.stock.view(self.pool)
+        """Whether there is no block that it could get."""
+        return not self.stock.view(self.pool).count(self.policy.lengths[-1])
 
     def rests(self) -> bool:
         """Whether a decision could only be to do nothing, by the marks that policies have: then it is not asked for.
@@ -189,11 +185,14 @@ class Agent:
                 return False
         if self._is_idle(used, capacity) and self._is_known() and self._fits(left):
             return False
-        if self._without_stock():
-            return True
-        if subscribers.waiting or len(self.memory.told) < 2:
+        return self._has_enough(used, capacity) or self._without_stock()
+
+    def _has_enough(self, used: int, capacity: int) -> bool:
+        """Whether it is not at the mark for growing, and will not be short at the next look."""
+        told, policy = self.memory.told, self.policy
+        if self.subscribers.waiting or len(told) < 2:
             return False
-        level = used + 5 * max(0, used - self.memory.told[-2].used) // 4 + 1
+        level = used + 5 * max(0, used - told[-2].used) // 4 + 1
         if self._expected(level) > capacity:
             return False
         return not self.high or (policy.sparing and capacity - level >= self._block)
