@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from casm_ctrl.control.loop.controller import Controller
-    from casm_ctrl.store.database import Database
 
 SESSIONS = 4000
 """Sessions that are kept at the most: two for each device."""
@@ -73,7 +72,7 @@ def run(
     _allow_files()
     keep_memory()
     paths = None if yang_path is None else read_path(yang_path)
-    controller = asyncio.run(_run(call.database, once, accept_new, paths))
+    controller = asyncio.run(_run(call, once, accept_new, paths))
     done = controller.summary
     told = {
         "looks": done.looks,
@@ -89,7 +88,7 @@ def run(
     return Answer({"control": told}, lines(words), faults=failing)
 
 
-async def _run(database: Database, once: bool, accept_new: bool, paths: Sequence[Path] | None) -> Controller:
+async def _run(call: Call, once: bool, accept_new: bool, paths: Sequence[Path] | None) -> Controller:
     import asyncio
 
     from casm_ctrl.cli.stopping import Stop
@@ -108,7 +107,7 @@ async def _run(database: Database, once: bool, accept_new: bool, paths: Sequence
             retries=0,
             yang_path=None if paths is None else tuple(paths),
         )
-        async with running(database, Author("controller"), options, lambda device, words: None) as found:
+        async with running(call.database, Author("controller"), options, lambda device, words: None) as found:
             controller = Controller(found, listen=None if once else listen)
             if once:
                 work = asyncio.create_task(controller.once())
@@ -118,8 +117,9 @@ async def _run(database: Database, once: bool, accept_new: bool, paths: Sequence
                 work.cancel() if not work.done() else work.result()
                 await asyncio.gather(work, ended, return_exceptions=True)
             else:
-                sys.stdout.write("Watching. 'casm control status' shows what.\n")
-                sys.stdout.flush()
+                if not call.as_json:
+                    sys.stdout.write("Watching. 'casm control status' shows what.\n")
+                    sys.stdout.flush()
                 over = asyncio.Event()
                 work = asyncio.create_task(controller.watch(over))
                 await stop.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -52,3 +53,20 @@ def test_a_growth_is_finished_and_not_repeated(world: World, boundary: Boundary)
     [grown] = acted(world)
     assert (grown.action, grown.outcome, grown.unfinished) == ("grow", "done", False)
     world.check()
+
+
+def test_sigterm_ends_it_and_leaves_its_devices(world: World) -> None:
+    casm = world.start("control", "run")
+    end = time.monotonic() + 30
+    while world.states() != {"b1": State.INSTALLED}:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    status = world.casm("control", "status", code=0).answer["control"]
+    assert [device["name"] for device in status["device"] if "watched-by" in device] == ["bng1"]
+    casm.send(signal.SIGTERM)
+    done = casm.wait(20)
+    assert done.code == 0, done.err
+    assert done.answer["control"]["changes"] == 1
+    status = world.casm("control", "status", code=0).answer["control"]
+    assert status["controller"] == []
+    assert [device for device in status["device"] if "watched-by" in device] == []

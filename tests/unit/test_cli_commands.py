@@ -204,6 +204,8 @@ ANSWERS = (
         " --reserve 5 --hold-down 5m --history 14 --priority 200 --drain-deadline 7d --force-after 1d"
         " --scarcity apply",
     ),
+    ("control-status", "control status"),
+    ("control-resume", "control resume --reason looked"),
     ("control-settings", "control settings"),
     ("control-settings", "control settings grow-per-hour=100 breaker-window=5m"),
     ("control-settings", "control settings --unset grow-per-hour"),
