@@ -55,8 +55,6 @@ class Agent:
     """(when it is in running, block), in order."""
     short: float = 0.0
     """Seconds"""
-    watchful: bool = False
-    """Decide at every look, also where that can only be to do nothing."""
     _last_grow: int | None = None
     _last_shrink: int | None = None
     _numbers: int = 0
@@ -165,7 +163,7 @@ class Agent:
         """Whether a decision could only be to do nothing, by the marks that policies have: then it is not asked for.
         A test compares replays with and without it."""
         subscribers, policy = self.subscribers, self.policy
-        if self.watchful or self.coming or len(subscribers.blocks) < max(1, policy.min_blocks):
+        if self.coming or len(subscribers.blocks) < max(1, policy.min_blocks):
             return False
         capacity, least, unused = 0, 0, False
         for block in subscribers.blocks:
