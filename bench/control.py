@@ -54,6 +54,8 @@ FIRST, MORE = 150, 60
 PATIENCE = 300.0
 IDLE = 60.0
 """Seconds for which the cost of watching is measured."""
+EACH_MINUTE = Polling(interval=60, hot_interval=60)
+"""So that each device is polled once while that is measured, or nearly."""
 UNLIMITED = SetLimits((("grow_per_pool", 100_000), ("grow_per_hour", 100_000)))
 
 
@@ -224,7 +226,10 @@ def world_of(
         folder = Path(name)
         with Devices.running(count, folder) as devices:
             world = make_world(
-                folder, devices, polling, automation or Automation(grow="automatic", shrink="observe")
+                folder,
+                devices,
+                polling,
+                automation or Automation(grow="automatic", shrink="observe", hold_down=5),
             )
             try:
                 yield world, folder
@@ -244,7 +249,7 @@ def tell(report: Report, what: str, found: list[float], p50: float | None, p99: 
 
 def reaction(report: Report, count: int, rate: float) -> None:
     """Devices that tell by themselves, one after the other as they come, and all at once."""
-    with world_of(count) as (world, _):
+    with world_of(count, EACH_MINUTE) as (world, _):
         began = time.perf_counter()
         with Loop.running(world.url) as loop:
             world.until(1, world.names)
@@ -302,7 +307,11 @@ def settle(world: World, loop: Loop) -> None:
 def idle(report: Report, world: World, loop: Loop, count: int) -> None:
     cpu, devices = loop.cpu(), cpu_of(world.devices.process.pid)
     time.sleep(IDLE)
-    report.add(f"CPU of watching {count} devices", (loop.cpu() - cpu) / IDLE * 100, "% of a processor")
+    report.add(
+        f"CPU of watching {count} devices, each polled every minute",
+        (loop.cpu() - cpu) / IDLE * 100,
+        "% of a processor",
+    )
     devices = (cpu_of(world.devices.process.pid) - devices) / IDLE * 100
     report.add(f"and of {count} simulated devices", devices, "% of a processor")
 
@@ -340,14 +349,12 @@ def burst(report: Report, hold_down: int) -> None:
         needed = -(-544 // 256)
         world.until(needed, [name])
         second = world.installed()[name][1]
-        refused_until, last = second, second
+        refused_until = second
         while time.time() < second + 10:
             logins = world.devices.control.call(name, "logins", pool=POOL)
             if logins["waiting"]:
                 refused_until = time.time()
-            last = time.time()
             time.sleep(0.05)
-        del last
         report.add("544 logins at once: until the first new block is in", second - began, "s")
         report.add(
             "from there until nobody is refused any more", refused_until - second, "s", 5.0, at_most=True
@@ -375,7 +382,7 @@ def burst(report: Report, hold_down: int) -> None:
 
 
 def many(report: Report, count: int) -> None:
-    with world_of(count) as (world, _), Loop.running(world.url) as loop:
+    with world_of(count, EACH_MINUTE) as (world, _), Loop.running(world.url) as loop:
         began = time.perf_counter()
         world.until(1, world.names, 2 * PATIENCE)
         report.add(

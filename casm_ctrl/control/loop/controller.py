@@ -22,7 +22,7 @@ from casm_ctrl.control.loop.acting import Actor
 from casm_ctrl.control.loop.housekeeping import keep_house, look_at_breaker
 from casm_ctrl.control.loop.looking import Looked, Looker
 from casm_ctrl.control.loop.schedule import pause_after
-from casm_ctrl.drivers.notices import UsageNotice
+from casm_ctrl.drivers.notices import Level, UsageNotice
 from casm_ctrl.service import control_state
 from casm_ctrl.service.automatic import Acted, Superseded
 from casm_ctrl.store.transaction import Transaction
@@ -42,6 +42,9 @@ the next poll."""
 TAKEOVER = 10.0
 """Seconds within which devices are looked at that are new to this controller, whenever the next look was due: who
 watched them before may have left something unfinished, and nobody listens to them meanwhile."""
+AFTER = 1.0
+"""Seconds until a device is looked at that was changed because of what it told, or that told that a pool has room
+again: others that tell something meanwhile come first."""
 APART = 0.1
 """Seconds between two readings of which one is to say what the other says."""
 PATIENCE = 5.0
@@ -76,10 +79,13 @@ class Watch:
     """A change of it is under way: it is not to be cut off."""
 
     def tell(self, device: str, notice: UsageNotice) -> None:
-        """It told something by itself: it is looked at now."""
+        """It told something by itself: it is looked at now, or where a pool has room again, soon."""
         del device
         self.notices.append(notice)
-        self.told.set()
+        if notice.level is Level.NORMAL:
+            asyncio.get_running_loop().call_later(AFTER, self.told.set)
+        else:
+            self.told.set()
 
     def note(self, device: str, hearing: Hearing) -> None:
         """Whether it is listened to."""
@@ -243,7 +249,7 @@ class Controller:
         now = asyncio.get_running_loop().time
         try:
             async with (self._told if told else self._polls).place():
-                await self._rounds(watch)
+                await self._rounds(watch, told=told)
         except Superseded:
             watch.due = now() + HEARTBEAT / 2
         except NotFound:
@@ -257,7 +263,7 @@ class Controller:
             _log.exception("the look at %s failed, and this is a fault of ours", watch.name)
             watch.due = now() + HEARTBEAT * 6
 
-    async def _rounds(self, watch: Watch) -> None:
+    async def _rounds(self, watch: Watch, *, told: bool) -> None:
         alone = False
         for _ in range(ROUNDS):
             notices = watch.take()
@@ -275,6 +281,9 @@ class Controller:
                 alone = True
                 await asyncio.sleep(APART)
             elif not more:
+                break
+            elif told:
+                watch.due = min(watch.due, asyncio.get_running_loop().time() + AFTER)
                 break
         if not watch.trouble:
             self.failing.pop(watch.name, None)
