@@ -16,6 +16,7 @@ from casm_ctrl.service.usage import Usage, pool_usage
 from casm_ctrl.store import alarms as store
 from casm_ctrl.store import holdings, pools
 from casm_ctrl.store.database import Database
+from casm_ctrl.store.holdings import Drawing
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.transaction import Transaction
 
@@ -66,12 +67,14 @@ def _set(tx: Transaction) -> None:
 def _look(tx: Transaction) -> list[_Raised]:
     """What is so now."""
     scarce_at = get_limits(tx).scarce_at
-    drawings = holdings.list_drawings(tx)
-    drawn = {number for drawing in drawings for number in drawing.pools}
+    drawn: dict[int, list[Drawing]] = {}
+    for drawing in holdings.list_drawings(tx):
+        for number in drawing.pools:
+            drawn.setdefault(number, []).append(drawing)
     looked = {pool.id: (pool, pool_usage(tx, pool)) for pool in pools.list_pools(tx) if pool.id in drawn}
     found: list[_Raised] = []
     for pool, usage in looked.values():
-        starved = [each for each in drawings if pool.id in each.pools and not _has(pool, usage, each.length)]
+        starved = [each for each in drawn[pool.id] if not _has(pool, usage, each.length)]
         if starved:
             # Who draws from another pool that has one is served from there.
             without = [
