@@ -86,6 +86,13 @@ def test_more_than_there_is_is_refused(told: PoolReading) -> None:
     assert refused(judge(at(0), at(300, told), SIZES)) == "above-capacity"
 
 
+def test_the_reason_names_what_a_block_has_whatever_the_device_says_of_it() -> None:
+    told = PoolReading.of_blocks(1, "bng1/home", [BlockReading(1, 300, 400)])
+    verdict = judge(None, at(0, told), SIZES)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason == "bng1 told 300 in use of b1, which has 256"
+
+
 def test_more_than_100_percent_is_refused() -> None:
     told = PoolReading(1, "bng1/home", 101, 100)
     verdict = judge(None, at(0, told, kind=PERCENT), SIZES)

@@ -15,7 +15,6 @@ from casm_ctrl.base.readings import (
     PERCENT,
     POLL,
     Accepted,
-    BlockReading,
     DeviceReading,
     PoolReading,
     Refused,
@@ -81,24 +80,22 @@ def _faults(reading: DeviceReading, expected: Expected) -> Iterator[tuple[str, s
             if not _is_count(value) and not (value is None and what == "refused"):
                 yield "impossible-value", f"{name} told {what} {value} of {pool.label or 'a device pool'}"
         if _is_count(pool.used) and _is_count(pool.capacity) and pool.used > pool.capacity:
-            yield _above(name, pool.label or "a device pool", pool, reading.kind)
+            yield _above(name, pool.label or "a device pool", pool.used, pool.capacity, reading.kind)
     for block in known:
         for what, value in (("used", block.used), ("capacity", block.capacity), ("peak", block.peak)):
             if not _is_count(value) and not (value is None and what == "peak"):
                 yield "impossible-value", f"{name} told {what} {value} of b{block.block}"
         size = expected.sizes.get(block.block) if reading.kind != PERCENT else None
-        if (
-            _is_count(block.used)
-            and _is_count(block.capacity)
-            and block.used > min(block.capacity, size or block.capacity)
-        ):
-            yield _above(name, f"b{block.block}", block, reading.kind)
+        if _is_count(block.used) and _is_count(block.capacity):
+            most = min(block.capacity, size or block.capacity)
+            if block.used > most:
+                yield _above(name, f"b{block.block}", block.used, most, reading.kind)
 
 
-def _above(device: str, what: str, told: PoolReading | BlockReading, kind: str) -> tuple[str, str]:
+def _above(device: str, what: str, used: int, most: int, kind: str) -> tuple[str, str]:
     if kind == PERCENT:
-        return "above-capacity", f"{device} told that {told.used} % of {what} are in use"
-    return "above-capacity", f"{device} told {told.used} in use of {what}, which has {told.capacity}"
+        return "above-capacity", f"{device} told that {used} % of {what} are in use"
+    return "above-capacity", f"{device} told {used} in use of {what}, which has {most}"
 
 
 def _is_count(value: object) -> bool:
