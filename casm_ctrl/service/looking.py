@@ -20,6 +20,8 @@ from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DeviceRow
 from casm_ctrl.store.transaction import Transaction
 
+LATE = 3
+"""Intervals without a look after which a device counts as not watched, where that is longer than away-after."""
 Loss = tuple[int, str, int] | None
 
 
@@ -82,7 +84,8 @@ def take(
         for made in judged.idle:
             decisions.record(tx, made)
         limits = facts.limits
-        control_state.note_look(tx, row.id, judged.look, gap=limits.away_after, gentle=limits.gentle_time)
+        gap = max(limits.away_after, LATE * row.polling.interval)
+        control_state.note_look(tx, row.id, judged.look, gap=gap, gentle=limits.gentle_time)
 
     database.run(body)
 

@@ -71,10 +71,12 @@ class StockFacts:
 
 @dataclass(frozen=True)
 class History:
-    """Of a device pool: when its samples begin, and the peaks of its last days, oldest first; the last is today's."""
+    """Of a device pool: when its samples begin, the peaks of its last days, oldest first, the last today's, and those
+    of the hours of these days, without a gap, the last one's so far."""
 
     first_sample: Micros | None
     peaks: tuple[int, ...]
+    hours: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,12 @@ def history(tx: Transaction, device_pool_id: int, days: int) -> History:
     since = tx.now - tx.now % _DAY - days * _DAY
     hours = samples.hours(tx, device_pool_id, since)
     spans = samples.days(tx, device_pool_id, since)
-    return History(hours[0].begin if hours else None, tuple(span.peak for span in spans))
+    known = {span.begin: span.peak for span in hours}
+    peaks = tuple(span.peak for span in spans)
+    if not hours:
+        return History(None, peaks)
+    begins = range(hours[0].begin, tx.now + 1, HOUR)
+    return History(hours[0].begin, peaks, tuple(known.get(Micros(begin), 0) for begin in begins))
 
 
 def device_facts(database: Database, device: str) -> DeviceFacts:

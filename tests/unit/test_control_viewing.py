@@ -7,14 +7,24 @@ from dataclasses import replace
 
 import pytest
 
+from casm_ctrl.base.automation import Automation
 from casm_ctrl.base.clock import SECOND, ManualClock, Micros
-from casm_ctrl.base.readings import COUNT, PERCENT, POLL, BlockReading, Sample
+from casm_ctrl.base.readings import (
+    COUNT,
+    PERCENT,
+    POLL,
+    Accepted,
+    BlockReading,
+    DeviceReading,
+    PoolReading,
+    Sample,
+)
 from casm_ctrl.control.deciding.view import Decision, GiveBack, PoolView
 from casm_ctrl.control.loop.viewing import Way, made_of, view_of
-from casm_ctrl.service import automatic, control_state
+from casm_ctrl.service import automatic, control_state, samples
 from casm_ctrl.service.automatic import Acted, Warrant
 from casm_ctrl.service.decisions import Made
-from casm_ctrl.service.pool_facts import DeviceFacts, PoolFacts, device_facts
+from casm_ctrl.service.pool_facts import DeviceFacts, PoolFacts, device_facts, history
 from casm_ctrl.store import blocks
 from casm_ctrl.store import control_state as store
 from casm_ctrl.store.database import Database
@@ -107,6 +117,36 @@ def test_what_is_free_in_small_pieces_counts_for_no_block(network: Database) -> 
     [stock] = view(network).stock
     assert stock.left == 65536 - 64
     assert stock.count(24) == 255
+
+
+def test_what_is_expected_is_known_where_scarcity_asks(grown: Database) -> None:
+    facts, pool = facts_of(grown)
+    pool = replace(pool, samples=(sample(COUNT, 30, 508, (1, 30, 254)),))
+    pool = replace(pool, history=replace(pool.history, hours=(*range(30), 30)))
+    assert view_of(facts, pool, COUNTS).expected_peak is None
+    asked = replace(pool, automation=Automation(scarcity="apply"))
+    found = view_of(facts, asked, COUNTS).expected_peak
+    assert found is not None
+    assert found >= 30
+
+
+def test_hours_without_samples_are_none_used(network: Database, clock: ManualClock) -> None:
+    reading = DeviceReading(
+        "bng1",
+        COUNT,
+        POLL,
+        Micros(0),
+        (PoolReading.of_blocks(1, "bng1/internet", [BlockReading(9, 7, 254)]),),
+    )
+    samples.record(network, "bng1", Accepted(reading))
+    clock.advance(3 * 3600)
+    samples.record(network, "bng1", Accepted(reading))
+    with network.read() as tx:
+        found = history(tx, 1, 7)
+    assert found.hours[0] == found.hours[-1] == 7
+    assert len(found.hours) == 4
+    assert found.first_sample is not None
+    assert found.peaks[-1] == 7
 
 
 def test_a_breaker_whose_time_is_over_is_none(network: Database, clock: ManualClock) -> None:

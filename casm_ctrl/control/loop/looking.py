@@ -28,8 +28,8 @@ from casm_ctrl.sync.fitness import announced_modules
 from casm_ctrl.sync.run import Run, entered
 from casm_ctrl.sync.usage import noticed, poll
 
-HISTORY_KEPT = 3600 * SECOND
-"""So long the days of a device pool are remembered: they change by the day."""
+HOUR = 3600 * SECOND
+"""The days of a device pool are read once in each hour."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Looker:
 
     def history(self, tx: Transaction, number: int, days: int) -> History:
         known = self._histories.get(number)
-        if known is None or known[0] != days or tx.now - known[1] > HISTORY_KEPT:
+        if known is None or known[0] != days or tx.now // HOUR != known[1] // HOUR:
             known = self._histories[number] = (days, tx.now, pool_facts.history(tx, number, days))
         return known[2]
 

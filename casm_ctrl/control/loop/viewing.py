@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from casm_ctrl.base.clock import SECOND
 from casm_ctrl.base.readings import PERCENT, Sample
 from casm_ctrl.control.deciding import guards
-from casm_ctrl.control.deciding.policy import Policy
+from casm_ctrl.control.deciding.demand import peak_ahead
+from casm_ctrl.control.deciding.policy import Policy, Scarcity
 from casm_ctrl.control.deciding.view import (
     BlockView,
     CancelDrain,
@@ -52,10 +53,13 @@ def view_of(facts: DeviceFacts, pool: PoolFacts, way: Way) -> PoolView:
     peaks = history.peaks
     if scale is not None:
         peaks = tuple(-(-peak * sum(scale.values()) // 100) for peak in peaks)
-    watch = facts.watch
+    watch, policy = facts.watch, policy_of(facts, pool)
+    ahead = None
+    if policy.scarcity is Scarcity.APPLY and readings and scale is None:
+        ahead = peak_ahead(history.hours, readings[-1].used)
     return PoolView(
         label=row.label,
-        policy=policy_of(facts, pool),
+        policy=policy,
         limits=facts.limits,
         role=facts.device.role,
         kind=way.kind,
@@ -66,6 +70,7 @@ def view_of(facts: DeviceFacts, pool: PoolFacts, way: Way) -> PoolView:
         capacities={block.prefix.length: block.capacity for block in blocks},
         first_sample=history.first_sample,
         peaks=peaks,
+        expected_peak=ahead,
         last_grow=pool.control.grown_at,
         last_shrink=pool.control.shrunk_at,
         stock=tuple(_stock_view(stock) for stock in pool.stock),
