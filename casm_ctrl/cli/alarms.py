@@ -38,9 +38,7 @@ SEVERITY_STYLES = {
 )
 def alarms(
     call: Call,
-    everything: Annotated[
-        bool, typer.Option("--all", help="With those that are cleared, or closed by somebody.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With those that are cleared.")] = False,
     cleared: Annotated[bool, typer.Option("--cleared", help="Only those that are cleared.")] = False,
     shelved: Annotated[bool, typer.Option("--shelved", help="Those that are on a shelf.")] = False,
     device: Annotated[str | None, _Device] = None,
@@ -51,7 +49,9 @@ def alarms(
 ) -> Answer:
     """List alarms that are raised, the most severe first."""
     from casm_ctrl.service.alarm_views import list_alarms
+    from casm_ctrl.service.stock_alarms import try_note_stock
 
+    try_note_stock(call.database)
     wanted = True if cleared else None if everything else False
     found = list_alarms(call.database, cleared=wanted, shelved=shelved, device=device, type_id=alarm_type)
     return Answer(found, lambda: _list(found, shelved=shelved))

@@ -33,9 +33,11 @@ def register(app: typer.Typer, panel: str) -> None:
         """Show pools, devices and findings, from the store: no device is asked."""
         from casm_ctrl.base.errors import StoreFault
         from casm_ctrl.service import rest, views
+        from casm_ctrl.service.stock_alarms import try_note_stock
 
         with contextlib.suppress(StoreFault):  # who may only read sees what is due as it stands
             rest.sweep_store(call.database)
+        try_note_stock(call.database)
         found = views.status(call.database)
         return Answer({"status": found}, lambda: _show(found), faults=_faults(found) if check else ())
 

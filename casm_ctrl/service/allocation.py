@@ -20,7 +20,7 @@ from casm_ctrl.service.pending_commit import check_untouched
 from casm_ctrl.service.request import MOST_AT_ONCE as MOST_AT_ONCE
 from casm_ctrl.service.request import Piece, Request, check, choose_pools, particular, pieces
 from casm_ctrl.service.rest import sweep
-from casm_ctrl.service.stock_alarms import note_refusal
+from casm_ctrl.service.stock_alarms import try_note_stock
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import (
     blocks,
@@ -101,7 +101,7 @@ def allocate(
     try:
         return perform(database, author, "allocate", request.arguments(), body, mode=Mode.SHARE)
     except Exhausted:
-        note_refusal(database)
+        try_note_stock(database)
         raise
 
 

@@ -47,8 +47,9 @@ def note_stock(database: Database) -> None:
         database.run(_set)
 
 
-def note_refusal(database: Database) -> None:
-    """As `note_stock`, where something else is to be told: a store that fails now changes nothing of that."""
+def try_note_stock(database: Database) -> None:
+    """As `note_stock`, where something else is to be told: a store that fails now, or can only be read, changes nothing
+    of that."""
     try:
         note_stock(database)
     except StoreFault:

@@ -13,6 +13,7 @@ from casm_ctrl.service import trace as tracing
 from casm_ctrl.service import why as explaining
 from casm_ctrl.service.holds import KINDS
 from casm_ctrl.service.replacement import ReplaceDevice, replace_device
+from casm_ctrl.service.stock_alarms import try_note_stock
 from casm_ctrl.service.verb import Document
 
 
@@ -155,4 +156,5 @@ def check_access(context: VerbContext, given: Given) -> Document:
 def read_status(context: VerbContext, given: Given) -> Document:
     with contextlib.suppress(StoreFault):  # a store that only can be read tells what is due as it stands
         rest.sweep_store(context.database)
+    try_note_stock(context.database)
     return views.status(context.database)
