@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casm_ctrl.base.clock import SECOND
-from casm_ctrl.base.errors import CasmError, NotFound
+from casm_ctrl.base.errors import CasmError, DeviceRefused, NotFound, PeerFault
 from casm_ctrl.base.polling import EVERYWHERE, Polling
 from casm_ctrl.control.loop import alarming
 from casm_ctrl.control.loop.acting import Actor
@@ -337,7 +337,8 @@ class Controller:
             return pause_after(failures, watch.polling, self._chance())
 
         def tell(tx: Transaction, failures: int) -> None:
-            alarming.tell_silence(tx, watch.name, failures, error.message)
+            if isinstance(error, PeerFault) and not isinstance(error, DeviceRefused):
+                alarming.tell_silence(tx, watch.name, failures, error.message)
 
         try:
             return await self.run.store.run(
