@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,6 +18,8 @@ from casm_ctrl.store.states import State
 from casm_ctrl.sync.boundary import Boundary
 from tests.sync_world import World, Worlds
 
+AT_ONCE = 4
+BOUNDARIES = [boundary for boundary in Boundary if boundary is not Boundary.STARTUP]
 ALL = Automation(grow="automatic", shrink="automatic", hold_down=1, history=0)
 
 
@@ -26,12 +30,18 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
     made.close()
 
 
-@pytest.fixture
-def world(worlds: Worlds) -> Iterator[World]:
+@contextmanager
+def prepared(worlds: Worlds) -> Iterator[World]:
     with worlds.world() as made:
         made.add()
         with made.database.write() as tx:
             automation.put_automation(tx, 1, ALL)
+        yield made
+
+
+@pytest.fixture
+def world(worlds: Worlds) -> Iterator[World]:
+    with prepared(worlds) as made:
         yield made
 
 
@@ -44,15 +54,29 @@ def acted(world: World) -> list[DecisionRow]:
         return [row for row in reversed(rows.decisions_of_pool(tx, 1, 100)) if row.acted_at is not None]
 
 
-@pytest.mark.parametrize("boundary", [one for one in Boundary if one is not Boundary.STARTUP], ids=str)
-def test_a_growth_is_finished_and_not_repeated(world: World, boundary: Boundary) -> None:
-    assert once(world, f"{boundary.value}:1") == -signal.SIGKILL
-    world.expire_leases()
-    assert once(world) == 0
-    assert world.states() == {"b1": State.INSTALLED}
-    [grown] = acted(world)
-    assert (grown.action, grown.outcome, grown.unfinished) == ("grow", "done", False)
-    world.check()
+def grow_killed(worlds: Worlds, boundary: Boundary) -> None:
+    with prepared(worlds) as world:
+        assert once(world, f"{boundary.value}:1") == -signal.SIGKILL
+        world.expire_leases()
+        assert once(world) == 0
+        assert world.states() == {"b1": State.INSTALLED}
+        [grown] = acted(world)
+        assert (grown.action, grown.outcome, grown.unfinished) == ("grow", "done", False)
+        world.check()
+
+
+@pytest.fixture(scope="module")
+def killed(worlds: Worlds) -> Iterator[dict[Boundary, Future[None]]]:
+    """All of them begun at once; each test waits for its own."""
+    with ThreadPoolExecutor(AT_ONCE) as executor:
+        yield {boundary: executor.submit(grow_killed, worlds, boundary) for boundary in BOUNDARIES}
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES, ids=str)
+def test_a_growth_is_finished_and_not_repeated(
+    boundary: Boundary, killed: dict[Boundary, Future[None]]
+) -> None:
+    killed[boundary].result(100)
 
 
 def test_sigterm_ends_it_and_leaves_its_devices(world: World) -> None:
