@@ -130,6 +130,8 @@ class Agent:
             source = "notice"  # the device tells it at this moment
         self._read(now, source)
         if self.rests():
+            if self.subscribers.waiting:  # for stock: nothing else lets it rest then
+                self._count_blocked("stock")
             return
         if source != "poll" or any(
             block.drained_at is not None and not block.used for block in self.subscribers.blocks
@@ -282,7 +284,7 @@ class Agent:
         """Do it; true where it is worth deciding again at once."""
         figures, action = self.figures, decision.action
         if decision.blocked_by is not None:
-            figures.blocked[decision.blocked_by] = figures.blocked.get(decision.blocked_by, 0) + 1
+            self._count_blocked(decision.blocked_by)
         if decision.would or isinstance(action, Nothing):
             return False
         figures.rules[decision.rule] = figures.rules.get(decision.rule, 0) + 1
@@ -310,6 +312,10 @@ class Agent:
             self.stock.give_back(block.prefix, now)
             return False
         return True
+
+    def _count_blocked(self, guard: str) -> None:
+        blocked = self.figures.blocked
+        blocked[guard] = blocked.get(guard, 0) + 1
 
     def _grow(self, action: Grow, now: int) -> bool:
         added = 0
