@@ -10,7 +10,7 @@ from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.readings import Accepted, DeviceReading, Refused
 from casm_ctrl.control.deciding import guards
 from casm_ctrl.control.deciding.decision import decide
-from casm_ctrl.control.deciding.view import Decision, Loss, Nothing, PoolView
+from casm_ctrl.control.deciding.view import NOTHING, Decision, Drain, GiveBack, Loss, Nothing, PoolView
 from casm_ctrl.control.loop import alarming
 from casm_ctrl.control.loop.schedule import SOON, due_moments, is_hot, next_look, wants_agreement
 from casm_ctrl.control.loop.viewing import Way, loss_of, made_of, reading_of, view_of
@@ -129,7 +129,7 @@ class _Work:
             loss = None if view.loss is None else (view.loss.at, view.loss.cause, view.loss.before)
             if loss != pool.control.loss:
                 losses[pool.row.id] = None if loss is None else (Micros(loss[0]), loss[1], loss[2])
-            decision = self.looker.decide(view, facts.now)
+            decision = _doubted(self.looker.decide(view, facts.now), refused)
             made = made_of(facts, pool, decision)
             if decision.would or decision.blocked_by is not None or isinstance(decision.action, Nothing):
                 idle.append(made)
@@ -157,6 +157,14 @@ class _Work:
         )
         view = view_of(facts, pool, way)
         return replace(view, loss=_loss(pool, view, believed))
+
+
+def _doubted(decision: Decision, refused: Sequence[Refused]) -> Decision:
+    """Nothing is taken back by older readings while the device tells what cannot be true."""
+    if not refused or decision.blocked_by is not None or not isinstance(decision.action, (Drain, GiveBack)):
+        return decision
+    words = f"{decision.because}; but what the device told just now is not believed: {refused[-1].reason}"
+    return replace(decision, action=NOTHING, blocked_by="bad-reading", because=words)
 
 
 def _loss(pool: PoolFacts, view: PoolView, believed: Sequence[Accepted]) -> Loss | None:
