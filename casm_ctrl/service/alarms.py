@@ -27,8 +27,9 @@ KIND = "alarm"
 TOLD, UNTOLD, OPERATOR = "alarm", "alarm-untold", "alarm-operator"
 """Verbs: others are told; they are not, for it is shelved or they want no such change; somebody acted on an alarm."""
 
-TEXT_PAUSE = 60
-"""Seconds for which a text stays that changed by itself: numbers in it may change at each look."""
+TEXT_PAUSE, NUMBERS_PAUSE = 60, 3600
+"""Seconds for which a text stays when it alone changes; the longer where only numbers in it do. They may at each look,
+and each change is a row of the audit, a notification and a line of the log."""
 WORDS_KEPT = 100
 """What operators said of one alarm: so many are kept."""
 
@@ -43,7 +44,8 @@ def raise_alarm(
     """Raise the alarm, or change its severity or text; False where that is how it is already.
 
     `resource` is what `of_device`, `of_device_pool` or `of_pool` make, or CONTROLLER. A text that changed within
-    TEXT_PAUSE seconds of the last change, and nothing else did, waits: the next raise after that brings it.
+    TEXT_PAUSE seconds of the last change, and nothing else did, waits: the next raise after that brings it. Where only
+    its numbers changed, NUMBERS_PAUSE.
     """
     assert type_id in TYPES, type_id
     assert severity in SEVERITIES, severity
@@ -55,13 +57,22 @@ def raise_alarm(
         _changed(tx, None, made, severity, tx.now)
         return True
     just_text = not found.is_cleared and found.severity == severity
-    if just_text and (found.text == text or tx.now - found.changed_at < TEXT_PAUSE * SECOND):
+    if just_text and (found.text == text or tx.now - found.changed_at < _pause(found.text, text) * SECOND):
         return False
     at = next_change(tx, found)
     raised = at if found.is_cleared else found.raised_at
     after = replace(found, severity=severity, is_cleared=False, text=text, raised_at=raised, changed_at=at)
     _changed(tx, found, after, severity, at)
     return True
+
+
+def _pause(before: str, after: str) -> int:
+    return NUMBERS_PAUSE if _without_numbers(before) == _without_numbers(after) else TEXT_PAUSE
+
+
+def _without_numbers(text: str) -> list[str]:
+    """Its words but those with a figure: counts, times, blocks."""
+    return [word for word in text.split() if not any(letter.isdigit() for letter in word)]
 
 
 def clear_alarm(tx: Transaction, resource: str, type_id: str, text: str, qualifier: str = "") -> bool:

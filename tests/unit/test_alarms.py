@@ -10,6 +10,7 @@ from casm_ctrl.base.clock import SECOND, ManualClock
 from casm_ctrl.service.alarm_resources import device_of, in_xml, words_of
 from casm_ctrl.service.alarms import (
     CONTROLLER,
+    NUMBERS_PAUSE,
     TEXT_PAUSE,
     clear_alarm,
     clear_others,
@@ -83,6 +84,18 @@ def test_a_text_alone_changes_no_more_often_than_people_read(network: Database, 
     clock.advance(TEXT_PAUSE)
     assert _raise(network, text="4 left")
     assert _only(network).text == "4 left"
+
+
+def test_numbers_alone_change_rarely_and_cost_no_row_of_the_audit(
+    network: Database, clock: ManualClock
+) -> None:
+    _raise(network, text="80 in use, 61s ago")
+    for _ in range(NUMBERS_PAUSE // TEXT_PAUSE - 1):
+        clock.advance(TEXT_PAUSE)
+        assert not _raise(network, text=f"79 in use, {clock.now() // SECOND}s ago")
+    assert _told(network) == [(None, "minor")]
+    clock.advance(TEXT_PAUSE)
+    assert _raise(network, text="78 in use, 1h ago")
 
 
 def test_a_cleared_alarm_stays_in_the_list_and_is_raised_again(network: Database, clock: ManualClock) -> None:
