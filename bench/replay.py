@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--device-pools", type=int, default=200)
     parser.add_argument("--pools", type=int, default=4)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     given = parser.parse_args()
     about: dict[str, Any] = vars(given)
     report = Report("replay", **about)
