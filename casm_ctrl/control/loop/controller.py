@@ -21,7 +21,7 @@ from casm_ctrl.control.loop import alarming
 from casm_ctrl.control.loop.acting import Actor
 from casm_ctrl.control.loop.housekeeping import keep_house, look_at_breaker
 from casm_ctrl.control.loop.looking import Looked, Looker
-from casm_ctrl.control.loop.schedule import pause_after
+from casm_ctrl.control.loop.schedule import pause_after, rest_after
 from casm_ctrl.drivers.notices import Level, UsageNotice
 from casm_ctrl.service import control_state
 from casm_ctrl.service.automatic import Acted, Superseded
@@ -47,6 +47,10 @@ AFTER = 1.0
 again: others that tell something meanwhile come first."""
 APART = 0.1
 """Seconds between two readings of which one is to say what the other says."""
+MOST_NOTICES = 64
+"""Of one device, between two looks: of those of one pool the newest tells all."""
+MOST_POOLS = 1000
+"""Pools that a device told of in vain are known by name, also such as are not ours: no more than so many."""
 PATIENCE = 5.0
 """Seconds that changes under way are given when the loop is to end."""
 
@@ -73,6 +77,10 @@ class Watch:
     answered: bool = False
     listening: bool = False
     """It can tell something at this moment."""
+    vain: dict[str | None, int] = field(default_factory=dict)
+    """By pool, as it is told of: how many looks in a row came of that, and nothing of them."""
+    urgent: asyncio.Event = field(default_factory=asyncio.Event)
+    """It told of a pool for which it was not looked at in vain."""
     trouble: bool = False
     """The last change of it failed."""
     acting: bool = False
@@ -81,7 +89,11 @@ class Watch:
     def tell(self, device: str, notice: UsageNotice) -> None:
         """It told something by itself: it is looked at now, or where a pool has room again, soon."""
         del device
-        self.notices.append(notice)
+        same = (notice.pool, notice.family)
+        kept = [one for one in self.notices if (one.pool, one.family) != same or one.readings]
+        self.notices = [*kept[1 - MOST_NOTICES :], notice]
+        if not self._rest(notice):
+            self.urgent.set()
         if notice.level is Level.NORMAL:
             asyncio.get_running_loop().call_later(AFTER, self.told.set)
         else:
@@ -96,6 +108,7 @@ class Watch:
     def take(self) -> list[UsageNotice]:
         """What it told since the last look; a look that begins now is the answer to all of it."""
         self.told.clear()
+        self.urgent.clear()
         notices, self.notices = self.notices, []
         return notices
 
@@ -105,7 +118,22 @@ class Watch:
         if not self.told.is_set() and seconds > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.told.wait(), seconds)
+        rests = [self._rest(notice) for notice in self.notices]
+        rest = min([*rests, self.due - asyncio.get_running_loop().time()])
+        if rests and rest > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.urgent.wait(), rest)
+        if not self.told.is_set() or len(self.vain) > MOST_POOLS:
+            self.vain.clear()
+        for pool in {notice.pool for notice in self.notices if notice.level is Level.EXHAUSTED}:
+            self.vain[pool] = self.vain.get(pool, 0) + 1
         return self.told.is_set()
+
+    def _rest(self, notice: UsageNotice) -> float:
+        """Seconds for which the look that it asks for may wait: only that a pool is full is told again and again."""
+        if notice.level is not Level.EXHAUSTED:
+            return 0.0
+        return rest_after(self.vain.get(notice.pool, 0), self.polling)
 
     def cancel(self) -> list[asyncio.Task[None]]:
         tasks = [task for task in (self.task, self.ear) if task is not None]
@@ -224,6 +252,7 @@ class Controller:
         for name, watch in self._watches.items():
             if name in self._settings and found.get(name) != self._settings[name]:
                 watch.told.set()
+                watch.urgent.set()
         self._settings, self._revision = found, revision
 
     # --- A device ---------------------------------------------------------------------------------
@@ -309,6 +338,7 @@ class Controller:
                 continue
             if isinstance(done, Acted):
                 self.summary.acted += 1
+                watch.vain.clear()
                 members |= dict.fromkeys(one.pool.members)
         acted, unfinished = bool(members), looked.facts.unfinished
         pools = {row.device_pool_id for row in unfinished}

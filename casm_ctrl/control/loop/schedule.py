@@ -16,6 +16,9 @@ NEAR = 10
 """Percent below the mark for growing from which on a device pool is hot."""
 SOON = 2.0
 """Seconds until the second look that is to agree with one, where something waits for it."""
+EAGER = 8
+"""Looks in a row, each because the device told of one pool, that changed nothing: after so many the next ones wait. A
+pool that is full and gets nothing is told of each second for as long as somebody asks."""
 FIRST_PAUSE = 10
 """Seconds after which a device that did not answer is asked again; doubled each time."""
 _LATE = SECOND // 5
@@ -27,6 +30,11 @@ def next_look(now: Micros, polling: Polling, *, hot: bool, moments: Iterable[int
     seconds = polling.hot_interval if hot else polling.interval
     regular = now + round(seconds * (1 - SPREAD * chance) * SECOND)
     return Micros(min([regular, *(moment + _LATE for moment in moments if moment > now)]))
+
+
+def rest_after(vain: int, polling: Polling) -> float:
+    """Seconds until a device is looked at again that told of a pool, after so many looks in vain for that reason."""
+    return min(2.0 ** min(vain - EAGER, 16), polling.hot_interval) if vain >= EAGER else 0.0
 
 
 def pause_after(failures: int, polling: Polling, chance: float) -> float:
