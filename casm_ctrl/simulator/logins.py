@@ -114,6 +114,7 @@ class Logins:
         self._pools: dict[Asked, _Pool] = {}
         self._number = 0
         self._up = Micros(0)
+        self._since: dict[str, Micros] = {}
 
     # --- What is asked ----------------------------------------------------------------------------
 
@@ -142,6 +143,8 @@ class Logins:
             self._return(pool, count, now, self._up)
             return 0
         refused = count - self._place(asked, pool, count)
+        if refused and not self._is_known(asked[0]):
+            self._since[asked[0]] = now
         pool.refused += refused
         pool.turned_away += refused
         for _ in range(refused):
@@ -180,6 +183,12 @@ class Logins:
     def refused(self) -> Mapping[Asked, int]:
         """Requests that were refused since the device started, by pool."""
         return {asked: pool.refused - pool.told_refused for asked, pool in list(self._pools.items())}
+
+    @property
+    def since(self) -> Mapping[str, Micros]:
+        """When counting began, of pools that were asked for before they were configured: with the first request. Of
+        the others it began with the device."""
+        return dict(self._since)
 
     @property
     def all_refused(self) -> int:
@@ -240,8 +249,15 @@ class Logins:
             for one in waiting:
                 self._return(pool, 1, one.since, up)
             pool.told_refused = pool.refused
+        self._since.clear()
 
     # --- Inside -----------------------------------------------------------------------------------
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a pool of this name is configured, or has refused somebody since the device started."""
+        both = [(name, 4), (name, 6)]
+        pools = [self._pools[asked] for asked in both if asked in self._pools]
+        return any(pool.refused > pool.told_refused for pool in pools) or any(map(self._serving, both))
 
     def _pool(self, asked: Asked) -> _Pool:
         return self._pools.setdefault(asked, _Pool())

@@ -154,7 +154,9 @@ class Machine:
         return [*state, *(node for node in self.datastores.get_config("running") if node.tag not in both)]
 
     def _circumstances(self) -> Circumstances:
-        return Circumstances(self._clock.now(), self._booted, self._modules, self.logins.refused)
+        return Circumstances(
+            self._clock.now(), self._booted, self._modules, self.logins.refused, self.logins.since
+        )
 
     def _subscribing(self) -> Mapping[str, Operation]:
         return {

@@ -215,7 +215,7 @@ def _pool_usage(asked: Asked, level: str, used: int, total: int, about: Circumst
         "addresses-used": used,
         "addresses-total": total,
         "requests-refused": about.refused.get(asked, 0),
-        "counters-since": to_rfc3339(about.booted),
+        "counters-since": to_rfc3339(about.counters_since(asked[0])),
         "sampled-at": to_rfc3339(about.now),
         "started-at": to_rfc3339(about.booted),
     }

@@ -69,6 +69,11 @@ class Circumstances:
     """The names of those that it has."""
     refused: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """Requests that were refused since it started, by the pool's name and 4 or 6."""
+    since: Mapping[str, Micros] = field(default_factory=dict)
+    """When counting them began, by name, where that was later."""
+
+    def counters_since(self, name: str) -> Micros:
+        return max(self.booted, self.since.get(name, self.booted))
 
 
 class Subscribers:

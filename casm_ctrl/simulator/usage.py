@@ -10,6 +10,8 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lxml import etree
+
 from casm_ctrl.netconf.names import Element
 from casm_ctrl.simulator import usage_ietf as ietf
 from casm_ctrl.simulator import usage_vendors as vendors
@@ -80,6 +82,11 @@ def usage_state(running: Element, subscribers: Subscribers, about: Circumstances
             state = model.tell(top, counted, about)
             if state is not None:
                 found.append(state)
+    if ietf.EXTENSION_MODULE in about.modules and running.find(ietf.POOLS_TOP) is None:
+        # Nothing is configured, and it tells who asks for what, and since when it is up.
+        state = ietf.tell_pools(etree.Element(ietf.POOLS_TOP), (), about)
+        if state is not None:
+            found.append(state)
     return found
 
 

@@ -78,13 +78,22 @@ def tell_pools(top: Element, told: Told, about: Circumstances) -> Element | None
         state.text = "active" if every.used else "idle"
         if counts:
             _add_counts(seen, every, about.now)
-            for version in (4, 6):
-                refused = about.refused.get((name or "", version), 0)
-                _extend(seen, f"requests-refused-v{version}", str(refused))
-            _extend(seen, "counters-since", to_rfc3339(about.booted))
+            _add_refused(seen, name or "", about)
     if counts:
+        configured = {text_at(pool, "address-pool-name") for pool in top.iterchildren(_pool("address-pool"))}
+        for name in sorted({name for (name, _), refused in about.refused.items() if refused} - configured):
+            seen = etree.SubElement(status, _pool("address-pool"))
+            _add(seen, "address-pool-name", name)
+            _add_refused(seen, name, about)
         _extend(status, "started-at", to_rfc3339(about.booted))
     return status if len(status) else None
+
+
+def _add_refused(seen: Element, name: str, about: Circumstances) -> None:
+    """Requests for a pool that were refused; also for one that is not configured."""
+    for version in (4, 6):
+        _extend(seen, f"requests-refused-v{version}", str(about.refused.get((name, version), 0)))
+    _extend(seen, "counters-since", to_rfc3339(about.counters_since(name)))
 
 
 def _extend(parent: Element, name: str, text: str) -> None:

@@ -221,10 +221,37 @@ async def test_a_burst_is_served_with_as_many_blocks_as_it_needs(world: ControlW
     assert len(world.blocks()) in (3, 4), world.told()
 
 
-async def test_many_who_ask_where_there_is_no_block_get_enough(world: ControlWorld) -> None:
+async def test_many_who_ask_where_there_is_no_block_get_enough_at_once(world: ControlWorld) -> None:
+    """The device tells who asks for a pool that it does not have: the first decision is large enough."""
     device = world.add(policy=Automation(grow="automatic", hold_down=60))
     world.lab.do(lambda: device.log_in("internet", 544))
     async with world.watching(listen=listen):
+        await world.until(lambda: world.installed() > 0, "the first block is in")
+        assert len(world.blocks()) == 3, world.told()
+        await world.until(lambda: device.logins("internet").waiting == 0, "all are served")
+    assert len(world.blocks()) in (3, 4), world.told()
+
+
+async def test_many_who_ask_for_a_pool_that_a_watched_device_lacks_are_counted(world: ControlWorld) -> None:
+    device = world.add(policy=Automation())
+    async with world.watching(listen=listen) as controller:
+        await world.until(lambda: controller.listening == 1 and bool(world.decisions()), "it listens")
+        world.lab.do(lambda: device.log_in("internet", 544))
+        await world.until(lambda: "3 blocks" in world.decisions()[0].because, "what it would add")
+    assert world.blocks() == []
+
+
+async def test_many_who_ask_while_the_first_block_is_on_its_way_get_enough_at_once(
+    world: ControlWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was decided before anybody asked; nobody is refused a second time."""
+    monkeypatch.setattr("casm_ctrl.control.loop.controller.HEARTBEAT", 0.2)
+    device = world.add(policy=Automation())
+    async with world.watching(listen=listen) as controller:
+        await world.until(lambda: controller.listening == 1 and bool(world.decisions()), "it listens")
+        change(world.database, ME, [ChangeDevicePool("bng1/internet", (("grow", "automatic"),))])
+        await world.until(lambda: bool(world.blocks()), "the first block is decided")
+        world.lab.do(lambda: device.log_in("internet", 544))
         await world.until(lambda: device.logins("internet").waiting == 0, "all are served")
     assert len(world.blocks()) in (3, 4), world.told()
 

@@ -253,6 +253,21 @@ def test_who_asks_again_is_not_counted_twice() -> None:
     assert decision.action == Grow(2, 24)
 
 
+def test_a_counter_that_began_a_moment_ago_tells_who_waits_as_well() -> None:
+    """The first block was decided before the burst, and came in after it: two readings agree on who waits."""
+    began = NOW - SECOND // 2
+    bare = Reading(at=NOW - 10 * SECOND, used=0, capacity=0)
+    told = Reading(
+        at=NOW - 1, source="notice", used=0, capacity=0, refused=544, refused_since=began, blocks={1: 0}
+    )
+    read = reading(ONE, 0, refused=544, refused_since=began)
+    decision = act(view(ONE, readings=(bare, told, read)))
+    assert (decision.action, decision.rule) == (Grow(2, 24), "refused-logins")
+    assert isinstance(act(view(ONE, readings=(bare, read))).action, Nothing)
+    late = [dataclasses.replace(one, refused_since=NOW - 3600 * SECOND) for one in (told, read)]
+    assert isinstance(act(view(ONE, readings=(bare, *late))).action, Nothing)
+
+
 def test_who_was_refused_and_is_served_since_is_not_provided_for_again() -> None:
     three = (block(1), block(2), block(3))
     after = (*told((8, 254, 254, 290)), *readings(three, 400, 544, every=2, refused=290, refused_since=1))

@@ -181,15 +181,17 @@ def _refusing(readings: Sequence[Reading]) -> bool:
     last = readings[-1]
     if not last.refused:
         return False
-    since = last.at - ONCE
+    since, again = last.at - ONCE, False
     for index in range(len(readings) - 2, -1, -1):
         other = readings[index]
         if other.refused is None or not _same_counter(other, last):
-            return False
+            # It began to count a moment ago, and two readings say so: what it counts is refused now.
+            return again and last.refused_since is not None and last.at - last.refused_since <= MEMORY
         if other.refused < last.refused:
             return True
         if other.at < since:
             return False
+        again = True
     return False
 
 
