@@ -261,7 +261,7 @@ async def test_containers(endpoint: Endpoint) -> None:
     client = await serve(endpoint)
     await edit(client, f'<nacm xmlns="{NACM}" nc:operation="delete"/>')
     data = await get_config(client, "candidate", "report-all")
-    assert tops(data) == ["address-spaces", "pools", "control", "nacm"]
+    assert tops(data) == ["address-spaces", "pools", "control", "alarms", "nacm"]
     assert data.findtext(f"{{{NACM}}}nacm/{{{NACM}}}exec-default") == "permit"
     assert tops(await get_config(client, "candidate")) == ["address-spaces", "pools"]
 
