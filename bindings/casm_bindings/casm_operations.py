@@ -9000,7 +9000,7 @@ class yc_input_casm_operations__casm_operations_rpc_hold_input(PybindBase):
 
     self._extmethods = False
     self.__request_id = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..255']}), is_leaf=True, yang_name="request-id", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
-    self.__reason = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['0..1000']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    self.__reason = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..1000']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     self.__all = YANGDynClass(base=YANGBool, is_leaf=True, yang_name="all", parent=self, choice=('subject', 'all'), path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='empty', is_config=True)
     self.__device = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '([A-Zac-z0-9][A-Za-z0-9._\\-]*|b([0-9]*[A-Za-z._\\-][A-Za-z0-9._\\-]*)?)', 'length': ['1..63']}), is_leaf=True, yang_name="device", parent=self, choice=('subject', 'device'), path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='casm-p:name', is_config=True)
     self.__pool = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'pattern': '([A-Zac-z0-9][A-Za-z0-9._\\-]*|b([0-9]*[A-Za-z._\\-][A-Za-z0-9._\\-]*)?)', 'length': ['1..63']}), is_leaf=True, yang_name="pool", parent=self, choice=('subject', 'pool'), path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='casm-p:name', is_config=True)
@@ -9037,10 +9037,7 @@ class yc_input_casm_operations__casm_operations_rpc_hold_input(PybindBase):
     """
     Getter method for request_id, mapped from YANG variable /casm_operations_rpc/hold/input/request_id (string)
 
-    YANG Description: Names the request among those of the same user. A request
-that is repeated with its id gets the first answer, and
-nothing is done again; the same id with other arguments is
-refused. Refusals are not kept.
+    YANG Description: As in other requests.
     """
     return self.__request_id
       
@@ -9052,10 +9049,7 @@ refused. Refusals are not kept.
     method. Backends looking to populate this variable should
     do so via calling thisObj._set_request_id() directly.
 
-    YANG Description: Names the request among those of the same user. A request
-that is repeated with its id gets the first answer, and
-nothing is done again; the same id with other arguments is
-refused. Refusals are not kept.
+    YANG Description: As in other requests.
     """
     if hasattr(v, "_utype"):
       v = v._utype(v)
@@ -9080,7 +9074,7 @@ refused. Refusals are not kept.
     """
     Getter method for reason, mapped from YANG variable /casm_operations_rpc/hold/input/reason (string)
 
-    YANG Description: Why. It is kept in the audit.
+    YANG Description: Why. It is kept in the audit, and told to who asks.
     """
     return self.__reason
       
@@ -9092,17 +9086,17 @@ refused. Refusals are not kept.
     method. Backends looking to populate this variable should
     do so via calling thisObj._set_reason() directly.
 
-    YANG Description: Why. It is kept in the audit.
+    YANG Description: Why. It is kept in the audit, and told to who asks.
     """
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'length': ['0..1000']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..1000']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """reason must be of a type compatible with string""",
           'defined-type': "string",
-          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['0..1000']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..1000']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)""",
         })
 
     self.__reason = t
@@ -9110,7 +9104,7 @@ refused. Refusals are not kept.
       self._set()
 
   def _unset_reason(self):
-    self.__reason = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['0..1000']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
+    self.__reason = YANGDynClass(base=RestrictedClassType(base_type=str, restriction_dict={'length': ['1..1000']}), is_leaf=True, yang_name="reason", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='string', is_config=True)
 
 
   def _get_all(self):
