@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -180,3 +180,20 @@ def control_template(folder: Path) -> Any:
 
 def copy_store(template: Path, folder: Path) -> Database:
     return open_database(str(shutil.copyfile(template, folder / "casm.db")))
+
+
+@contextlib.contextmanager
+def world_in(folder: Path) -> Iterator[ControlWorld]:
+    """A world whose store is in `folder`/store, and that ends with all of its devices."""
+    lab = Lab()
+    with control_template(folder) as template:
+        place = folder / "store"
+        place.mkdir()
+        database = copy_store(template, place)
+    made = ControlWorld(database, lab)
+    try:
+        yield made
+    finally:
+        lab.stop(*made.devices.values())
+        database.close()
+        lab.close()

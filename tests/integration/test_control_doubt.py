@@ -11,23 +11,14 @@ from casm_ctrl.control.deciding.view import Decision, Drain, PoolView
 from casm_ctrl.control.loop.controller import Controller
 from casm_ctrl.simulator import Fault, FaultKind
 from casm_ctrl.store.states import State, Wanted
-from tests.control_world import ControlWorld, control_template, copy_store
-from tests.sync_world import Lab
+from tests.control_world import ControlWorld, world_in
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlWorld]:
     monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
-    lab = Lab()
-    with control_template(tmp_path) as template:
-        folder = tmp_path / "store"
-        folder.mkdir()
-        database = copy_store(template, folder)
-    made = ControlWorld(database, lab)
-    yield made
-    lab.stop(*made.devices.values())
-    database.close()
-    lab.close()
+    with world_in(tmp_path) as made:
+        yield made
 
 
 def drain(view: PoolView, now: int) -> Decision:

@@ -10,23 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.control_world import ControlWorld, control_template, copy_store
-from tests.sync_world import Lab
+from tests.control_world import ControlWorld, world_in
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlWorld]:
     monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
-    lab = Lab()
-    with control_template(tmp_path) as template:
-        folder = tmp_path / "store"
-        folder.mkdir()
-        database = copy_store(template, folder)
-    made = ControlWorld(database, lab)
-    yield made
-    lab.stop(*made.devices.values())
-    database.close()
-    lab.close()
+    with world_in(tmp_path) as made:
+        yield made
 
 
 def test_a_device_that_is_not_there_is_named_and_the_others_are_done(

@@ -7,26 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from casm_ctrl.store.database import Database
 from casm_ctrl.store.states import State
 from casm_ctrl.sync.notices import listen
-from tests.control_world import ControlWorld, control_template, copy_store
-from tests.sync_world import Lab
+from tests.control_world import ControlWorld, world_in
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlWorld]:
     monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
-    lab = Lab()
-    with control_template(tmp_path) as template:
-        folder = tmp_path / "store"
-        folder.mkdir()
-        database: Database = copy_store(template, folder)
-    made = ControlWorld(database, lab)
-    yield made
-    lab.stop(*made.devices.values())
-    database.close()
-    lab.close()
+    with world_in(tmp_path) as made:
+        yield made
 
 
 async def test_who_takes_over_listens_long_before_the_next_poll_is_due(world: ControlWorld) -> None:
