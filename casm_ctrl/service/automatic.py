@@ -198,15 +198,28 @@ def _keeps_back(tx: Transaction, made: Made, breaker: BreakerRow) -> tuple[str, 
     mode = policy.grow if made.action == GROW else policy.shrink
     if mode != AUTOMATIC and made.action != CANCEL_DRAIN:
         return "observe", f"{made.action} is set to {mode} now"
-    if made.action in (GROW, DRAIN):
-        done = sum(
-            count
-            for action, *_, count in decision_rows.changes_since(tx, tx.now - HOUR)
-            if action == made.action
-        )
-        most = limits.grow_per_hour if made.action == GROW else limits.drain_per_hour
-        if done >= most:
-            return "cap", f"{done} blocks were changed in the last hour, and at most {most} may be"
+    words = _over_a_cap(tx, made, limits) if made.action in (GROW, DRAIN) else None
+    return None if words is None else ("cap", words)
+
+
+def _over_a_cap(tx: Transaction, made: Made, limits: Limits) -> str | None:
+    """Which cap was reached in the last hour, whoever did it; None where none was."""
+    sources = set(devices.device_pool_sources(tx, made.device_pool_id))
+    done = {"device_pool": 0, "device": 0, "hour": 0}
+    by_pool = dict.fromkeys(sources, 0)
+    for action, device_pool, device, source, count in decision_rows.changes_since(tx, tx.now - HOUR):
+        if action == made.action:
+            done["hour"] += count
+            done["device_pool"] += count * (device_pool == made.device_pool_id)
+            done["device"] += count * (device == made.device_id)
+            if source in by_pool:
+                by_pool[source] += count
+    done["pool"] = max(by_pool.values(), default=0)
+    for scope, number in done.items():
+        most = getattr(limits, f"{made.action}_per_{scope}")
+        if number >= most:
+            leaf = f"{made.action}-per-{scope.replace('_', '-')}"
+            return f"{number} blocks were changed in the last hour, and {leaf} is {most}"
     return None
 
 

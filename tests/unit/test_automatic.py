@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -246,17 +247,29 @@ def test_after_its_time_the_breaker_lets_one_try(
     assert automatic.judge_breaker(network) is None
 
 
-def test_no_more_than_the_cap_is_changed_in_an_hour(
-    network: Database, controller: int, clock: ManualClock
+@pytest.mark.parametrize(
+    ("scope", "device_pool", "device", "pool"),
+    [("device_pool", 1, 1, 1), ("device", 2, 1, 9), ("pool", 2, 2, 1), ("hour", 2, 2, 9)],
+)
+def test_no_more_than_the_caps_is_changed_in_an_hour(
+    network: Database,
+    controller: int,
+    clock: ManualClock,
+    scope: str,
+    device_pool: int,
+    device: int,
+    pool: int,
 ) -> None:
-    most = DEFAULT_LIMITS.drain_per_hour
+    most = getattr(DEFAULT_LIMITS, f"drain_per_{scope}")
+    before = replace(made("drain"), device_pool_id=device_pool, device_id=device)
     with network.write() as tx:
-        number = decisions.record(tx, made("drain"), acted=True)
-        rows.add_blocks(tx, number, ((1000 + block, 1) for block in range(most)))
+        number = decisions.record(tx, before, acted=True)
+        rows.add_blocks(tx, number, ((1000 + block, pool) for block in range(most)))
     grow(network, controller)
     kept = automatic.drain(network, made("drain"), warrant(network, controller), 1)
     assert isinstance(kept, Kept)
     assert kept.guard == "cap"
+    assert f"drain-per-{scope.replace('_', '-')} is {most}" in kept.words
     clock.advance(3601)
     control_state.keep(network, controller)
     assert isinstance(automatic.drain(network, made("drain"), warrant(network, controller), 1), Acted)
