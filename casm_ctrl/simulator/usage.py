@@ -82,8 +82,9 @@ def usage_state(running: Element, subscribers: Subscribers, about: Circumstances
             state = model.tell(top, counted, about)
             if state is not None:
                 found.append(state)
-    if ietf.EXTENSION_MODULE in about.modules and running.find(ietf.POOLS_TOP) is None:
-        # Nothing is configured, and it tells who asks for what, and since when it is up.
+    asked = ietf.EXTENSION_MODULE in about.modules and any(about.refused.values())
+    if asked and running.find(ietf.POOLS_TOP) is None:
+        # Nothing is configured, and it tells what was asked for.
         state = ietf.tell_pools(etree.Element(ietf.POOLS_TOP), (), about)
         if state is not None:
             found.append(state)

@@ -119,8 +119,11 @@ async def test_on_change_the_state_comes_first_and_then_each_change(
         assert used(change) == ["7", "7"]
         clock.advance(60)
         device.set_subscribers("home", "r1", 0)
-        device.log_in("elsewhere", 3)
         assert await silent(client), "only times are others"
+        device.log_in("elsewhere", 3)
+        asked = await hear(client)
+        refused = [leaf.text for leaf in asked.iter(f"{{{EXTENSION}}}requests-refused-v4")]
+        assert (used(asked), refused) == (["7", "7"], ["0", "3"])
         device.edit("running", HOME.replace(b"r1", b"r2"))
         assert used(await hear(client)) == ["7", "0", "7"]
 
