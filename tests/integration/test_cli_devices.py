@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typer.testing import CliRunner, Result
 from casm_ctrl.cli.demo_stage import simulated_devices
 from casm_ctrl.cli.main import app
 from casm_ctrl.simulator.control import ControlClient
+from tests.ports import ReservedPort
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "json"
 DEADLINE = 60
@@ -101,11 +101,10 @@ def test_the_main_job(network: Network) -> None:
 
 
 def test_one_device_that_fails_does_not_stop_the_others(network: Network) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
+    with ReservedPort() as closed:
         network.casm(
             *("device", "add", "lost", "--role", "bng", "--driver", "ietf-address-pool"),
-            *("--host", "127.0.0.1", "--port", str(closed.getsockname()[1])),
+            *("--host", "127.0.0.1", "--port", str(closed.number)),
             *("--user", "casm", "--credential", "env:PW"),
         )
         ended = network.casm("apply", "--accept-new")

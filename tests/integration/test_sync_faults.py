@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import pytest
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, change
 from casm_ctrl.simulator import FaultKind
 from casm_ctrl.store.states import State
+from tests.ports import ReservedPort
 from tests.sync_world import ME, PLAIN, Casm, Done, World, Worlds, plain_session, pool_xml, read_plain
 
 
@@ -353,22 +353,17 @@ def test_a_password_that_is_not_there(world: World) -> None:
     assert "CASM_TEST_PASSWORD" in str(done.error)
 
 
-def unused_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def test_a_closed_port_and_a_good_device_beside_it(world: World) -> None:
     world.installed(1)
-    edit = AddDevice(
-        *("dead", "bng", "ietf-address-pool", "127.0.0.1", unused_port()),
-        *("casm", "env:CASM_TEST_PASSWORD", "s"),
-    )
-    change(world.database, ME, [edit, AddDevicePool("dead/internet", ("p",), 26)])
-    world.give(1, "dead")
-    world.give(1, "bng1")
-    done = world.apply()
+    with ReservedPort() as closed:
+        edit = AddDevice(
+            *("dead", "bng", "ietf-address-pool", "127.0.0.1", closed.number),
+            *("casm", "env:CASM_TEST_PASSWORD", "s"),
+        )
+        change(world.database, ME, [edit, AddDevicePool("dead/internet", ("p",), 26)])
+        world.give(1, "dead")
+        world.give(1, "bng1")
+        done = world.apply()
     assert done.code == 1
     assert done.device("dead")["error"]["app-tag"] == "unreachable"
     assert done.device("bng1")["result"] == "changed"

@@ -17,9 +17,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from tests.ports import ReservedPort
 
 START = 10.0
 """Seconds that both programs are given to come up, and netconfd to go down (it takes up to 1 s)."""
@@ -36,14 +38,6 @@ def program(name: str) -> str | None:
 def missing_programs() -> list[str]:
     """Which programs of the harness are not installed here."""
     return [name for name in ("netconfd", "netconf-subsystem", "sshd", "ssh-keygen") if program(name) is None]
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Pipe:
@@ -80,12 +74,13 @@ class Netconfd:
     modules: Sequence[str] = ("ietf-address-pool",)
     target: Literal["candidate", "running"] = "candidate"
     with_startup: bool = False
-    port: int = field(default_factory=free_port)
 
     host = "127.0.0.1"
 
     def __post_init__(self) -> None:
         self.user = getpass.getuser()
+        self._port = ReservedPort()
+        self.port = self._port.number
         self.folder = Path(tempfile.mkdtemp(prefix="casm-", dir="/tmp"))
         self.client_key = self.folder / "client"
         self.host_key_file = self.folder / "host"
@@ -135,6 +130,7 @@ class Netconfd:
         self._end(self._server, signal.SIGKILL)
         self._end(self._sshd, signal.SIGKILL)
         self._server = self._sshd = None
+        self._port.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Netconfd:

@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ from types import TracebackType
 from typing import Self
 
 import psycopg
+
+from tests.ports import ReservedPort
 
 _START = 30.0
 """Seconds that a start may take on a busy machine, a recovery included."""
@@ -48,7 +49,8 @@ class Postgresql:
         self._postgres = postgres or folder / "postgres"
         self.folder = Path(tempfile.mkdtemp(prefix="casm-pg-"))
         self.data = self.folder / "data"
-        self.port = _free_port()
+        self._port = ReservedPort()
+        self.port = self._port.number
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         # PostgreSQL refuses to run as root.
@@ -123,6 +125,7 @@ class Postgresql:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
+        self._port.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def dsn(self, name: str) -> str:
@@ -162,8 +165,3 @@ BEGIN
     UPDATE store SET config_revision = 0;
 END $$
 """
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
