@@ -25,10 +25,9 @@ from pyangbind.lib.serialise import pybindIETFXMLDecoder, pybindIETFXMLEncoder
 from pyangbind.lib.yangtypes import safe_name
 
 from casm_ctrl.base.errors import InvalidValue, YangInvalid
+from casm_ctrl.yang.address_pool_payloads import AddressPools, AddressPoolStatus
 from casm_ctrl.yang.engine import engine_for
 from casm_ctrl.yang.payloads import (
-    AddressPools,
-    AddressPoolStatus,
     AddressSpaces,
     Devices,
     OwnerGroups,

@@ -14,10 +14,7 @@ from lxml import etree
 from pyangbind.lib.serialise import pybindIETFXMLEncoder
 
 from casm_ctrl.base.errors import InvalidValue, YangInvalid
-from casm_ctrl.yang.bindings import build, parse
-from casm_ctrl.yang.engine import engine_for, forest
-from casm_ctrl.yang.modules import our_modules
-from casm_ctrl.yang.payloads import (
+from casm_ctrl.yang.address_pool_payloads import (
     AddressPool,
     AddressPoolEntries,
     AddressPools,
@@ -25,6 +22,15 @@ from casm_ctrl.yang.payloads import (
     AddressPoolStatus,
     AddressPoolStatusEntries,
     AddressPoolUsage,
+    Ipv4AddressRange,
+    Ipv4AddressRangeStatus,
+    Ipv6Prefix,
+    Ipv6PrefixStatus,
+)
+from casm_ctrl.yang.bindings import build, parse
+from casm_ctrl.yang.engine import engine_for, forest
+from casm_ctrl.yang.modules import our_modules
+from casm_ctrl.yang.payloads import (
     AddressSpace,
     AddressSpaces,
     Block,
@@ -34,10 +40,6 @@ from casm_ctrl.yang.payloads import (
     DevicePool,
     Devices,
     GroupMember,
-    Ipv4AddressRange,
-    Ipv4AddressRangeStatus,
-    Ipv6Prefix,
-    Ipv6PrefixStatus,
     Label,
     LengthCount,
     NetworkInstance,

@@ -9,9 +9,7 @@ from lxml import etree
 from casm_ctrl.addressing.prefix import Family, Prefix, format_address
 from casm_ctrl.drivers.ietf_address_pool import RangeEntry, build_pool
 from casm_ctrl.netconf.trees import same_configuration
-from casm_ctrl.yang.bindings import build
-from casm_ctrl.yang.engine import engine_for, forest
-from casm_ctrl.yang.payloads import (
+from casm_ctrl.yang.address_pool_payloads import (
     AddressPool,
     AddressPoolEntries,
     AddressPools,
@@ -19,6 +17,8 @@ from casm_ctrl.yang.payloads import (
     Ipv4AddressRange,
     Ipv6Prefix,
 )
+from casm_ctrl.yang.bindings import build
+from casm_ctrl.yang.engine import engine_for, forest
 from casm_ctrl.yang.schema import load_schema
 
 MODULES = ("ietf-address-pool", "casm-address-pool-ext")
