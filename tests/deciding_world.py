@@ -1,4 +1,4 @@
-"""Views of device pools for tests of what is decided: /24 blocks, readings every 30 s."""
+"""Views of device pools for tests of what is decided: /24 blocks, readings every 30 s. And the facts of a store."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ from casm_ctrl.base.clock import SECOND
 from casm_ctrl.control.deciding.guards import caps
 from casm_ctrl.control.deciding.policy import Limits, Policy
 from casm_ctrl.control.deciding.view import BlockView, PoolView, Reading, Stock
+from casm_ctrl.service.lookup import the_device
+from casm_ctrl.service.pool_facts import DeviceFacts, read_facts
+from casm_ctrl.store.database import Database
 
 NOW = 1_790_000_000 * SECOND
 DAY = 86_400 * SECOND
 LIMITS = Limits()
+
+
+def facts_on(database: Database, device: str) -> DeviceFacts:
+    """What the store knows of a device now."""
+    with database.read() as tx:
+        return read_facts(tx, the_device(tx, device))
 
 
 def prefix(index: int, length: int = 24) -> Prefix:

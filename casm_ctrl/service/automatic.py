@@ -38,11 +38,11 @@ AUTOMATIC = "automatic"
 @dataclass(frozen=True)
 class Warrant:
     """What a change stands on. `generation`: of the device pool, as it was read. `controller`: who watches
-    `device_id`; None where a person asked for the change, for whom neither modes nor holds count."""
+    `device_id`."""
 
     device_id: int
     generation: int
-    controller: int | None
+    controller: int
 
 
 @dataclass(frozen=True)
@@ -161,14 +161,13 @@ def _act(
 ) -> Acted | Kept:
     def body(tx: Transaction) -> Acted | Kept:
         breaker = control_state.lock_breaker(tx)
-        if warrant.controller is not None:
-            if not watches.is_watched_by(tx, warrant.device_id, warrant.controller):
-                raise Superseded
-            kept = _keeps_back(tx, made, breaker)
-            if kept is not None:
-                guard, words = kept
-                number = decisions.record(tx, replace(made, blocked_by=guard))
-                return Kept(number, guard, words)
+        if not watches.is_watched_by(tx, warrant.device_id, warrant.controller):
+            raise Superseded
+        kept = _keeps_back(tx, made, breaker)
+        if kept is not None:
+            guard, words = kept
+            number = decisions.record(tx, replace(made, blocked_by=guard))
+            return Kept(number, guard, words)
         generation = warrant.generation
         if not control_state.next_generation(tx, made.device_pool_id, generation, grown=grown, shrunk=shrunk):
             raise Superseded

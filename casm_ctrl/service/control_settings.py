@@ -34,12 +34,6 @@ def get_limits(tx: Transaction) -> Limits:
     return Limits(**_set(tx))
 
 
-def read_limits(database: Database) -> Limits:
-    """The same, in a transaction of its own."""
-    with database.read() as tx:
-        return get_limits(tx)
-
-
 def show_settings(database: Database) -> Document:
     """What holds, by leaf name, and the names of what was set."""
     with database.read() as tx:
@@ -53,7 +47,7 @@ def show_settings(database: Database) -> Document:
 
 def set_limits(tx: Transaction, edit: SetLimits) -> Done:
     if not edit.values:
-        raise InvalidValue("nothing of the settings was to be changed", "say what, as --grow-per-hour 100")
+        raise InvalidValue("nothing of the settings was to be changed", "name a setting and its value")
     before = _set(tx)
     after = dict(before)
     for name, value in edit.values:

@@ -17,7 +17,6 @@ from casm_ctrl.base.readings import Sample
 from casm_ctrl.service import samples
 from casm_ctrl.service.control_settings import get_limits
 from casm_ctrl.service.holds import holds_on
-from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.usage import pool_usage
 from casm_ctrl.store import (
     adoptions,
@@ -32,7 +31,6 @@ from casm_ctrl.store import (
 )
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.control_state import BreakerRow, ControlledBlock, PoolControlRow
-from casm_ctrl.store.database import Database
 from casm_ctrl.store.decisions import DecisionRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.free_space import free_lengths
@@ -129,13 +127,8 @@ def history(tx: Transaction, device_pool_id: int, days: int) -> History:
     return History(hours[0].begin, peaks, tuple(known.get(Micros(begin), 0) for begin in begins))
 
 
-def device_facts(database: Database, device: str) -> DeviceFacts:
-    """What is known of `device` now. NotFound."""
-    with database.read() as tx:
-        return read_facts(tx, the_device(tx, device))
-
-
 def read_facts(tx: Transaction, device: DeviceRow, history_of: HistoryOf = history) -> DeviceFacts:
+    """What is known of `device` now."""
     adopted = {piece.block for piece in adoptions.pieces_on(tx, device.id)}
     return DeviceFacts(
         now=tx.now,

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from casm_ctrl.base.automation import Automation
 from casm_ctrl.base.clock import ManualClock
+from casm_ctrl.service import control_state
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
+from casm_ctrl.store import automation
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.migrate import create_store
@@ -62,3 +65,13 @@ def network(database: Database) -> Database:
         edits += [device, AddDevicePool(f"{name}/internet", ("p",), 24)]
     change(database, Author("fixture"), edits)
     return database
+
+
+@pytest.fixture
+def controller(network: Database) -> int:
+    """One that watches all devices of `network`, and bng1/internet is automatic."""
+    number = control_state.begin(network)
+    control_state.keep(network, number)
+    with network.write() as tx:
+        automation.put_automation(tx, 1, Automation(grow="automatic", shrink="automatic"))
+    return number

@@ -14,7 +14,7 @@ from casm_ctrl.base.limits import DEFAULT_LIMITS
 from casm_ctrl.service import automatic, control_state, decisions
 from casm_ctrl.service.automatic import Acted, Kept, Superseded, Warrant
 from casm_ctrl.service.decisions import Made
-from casm_ctrl.service.pool_facts import PoolFacts, device_facts
+from casm_ctrl.service.pool_facts import PoolFacts
 from casm_ctrl.service.release import cancel_drain
 from casm_ctrl.store import automation, blocks
 from casm_ctrl.store import control_state as store
@@ -23,6 +23,7 @@ from casm_ctrl.store.database import Database
 from casm_ctrl.store.decisions import DecisionRow
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.states import State, Wanted
+from tests.deciding_world import facts_on
 
 ME = Author("tester", reason="by hand")
 LOOP = Author("controller")
@@ -32,25 +33,15 @@ def made(action: str) -> Made:
     return Made(1, "bng1/internet", 1, action, "rule", "because of it")
 
 
-@pytest.fixture
-def controller(network: Database) -> int:
-    """One that watches all, and bng1/internet is automatic."""
-    number = control_state.begin(network)
-    control_state.keep(network, number)
-    with network.write() as tx:
-        automation.put_automation(tx, 1, Automation(grow="automatic", shrink="automatic"))
-    return number
-
-
 def facts(database: Database) -> PoolFacts:
-    return device_facts(database, "bng1").pools[0]
+    return facts_on(database, "bng1").pools[0]
 
 
-def warrant(database: Database, controller: int | None) -> Warrant:
+def warrant(database: Database, controller: int) -> Warrant:
     return Warrant(1, facts(database).control.generation, controller)
 
 
-def grow(database: Database, controller: int | None, count: int = 1, length: int = 24) -> Acted:
+def grow(database: Database, controller: int, count: int = 1, length: int = 24) -> Acted:
     done = automatic.grow(database, made("grow"), warrant(database, controller), count, length)
     assert isinstance(done, Acted)
     return done
@@ -150,10 +141,6 @@ def test_what_forbids_it_by_now_keeps_it_back(
     assert decision(network, kept.decision).blocked_by == guard
 
 
-def test_a_person_needs_no_mode(network: Database) -> None:
-    assert grow(network, None).blocks == (1,)
-
-
 def test_a_drain_lives_until_its_block_is_gone(
     network: Database, controller: int, clock: ManualClock
 ) -> None:
@@ -167,7 +154,7 @@ def test_a_drain_lives_until_its_block_is_gone(
     assert block.row.wanted is Wanted.DRAINED
     assert block.controlled is not None
     assert (block.controlled.drained_by, block.controlled.drained_at) == (drained.decision, clock.now())
-    assert device_facts(network, "bng1").drains == 1
+    assert facts_on(network, "bng1").drains == 1
     assert automatic.finish(network, 1) == (drained.decision,)
     with network.write() as tx:
         blocks.mark_sent(tx, blocks.get_block(tx, 1))
@@ -180,7 +167,7 @@ def test_a_drain_lives_until_its_block_is_gone(
     move(network, 1, State.WITHDRAWING, State.QUARANTINED, State.FREE)
     assert automatic.finish(network, 1) == ()
     assert decision(network, back.decision).outcome == "done"
-    assert device_facts(network, "bng1").drains == 0
+    assert facts_on(network, "bng1").drains == 0
 
 
 def test_a_drain_that_is_taken_back_is_reversed(network: Database, controller: int) -> None:
@@ -192,7 +179,7 @@ def test_a_drain_that_is_taken_back_is_reversed(network: Database, controller: i
     kept = automatic.cancel_drain(network, made("cancel-drain"), warrant(network, controller), 1)
     assert isinstance(kept, Acted)
     assert decision(network, drained.decision).outcome == "reversed"
-    assert device_facts(network, "bng1").drains == 0
+    assert facts_on(network, "bng1").drains == 0
 
 
 def test_a_persons_word_ends_the_loops_drain(network: Database, controller: int) -> None:
@@ -204,7 +191,7 @@ def test_a_persons_word_ends_the_loops_drain(network: Database, controller: int)
     assert decision(network, drained.decision).outcome == "reversed"
     with network.write() as tx:
         store.note_blocks(tx, 1, ())
-    assert device_facts(network, "bng1").drains == 0
+    assert facts_on(network, "bng1").drains == 0
 
 
 def fail(database: Database, controller: int, times: int) -> None:

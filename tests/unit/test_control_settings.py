@@ -9,7 +9,7 @@ from casm_ctrl.base.limits import DEFAULT_LIMITS, NAMES, Limits, bounds, leaf
 from casm_ctrl.northbound.notifications.subjects import changed_node
 from casm_ctrl.service.config_documents import CONTROL
 from casm_ctrl.service.configuration import SetDocument, SetLimits, change
-from casm_ctrl.service.control_settings import TOP, get_limits, read_limits, show_settings
+from casm_ctrl.service.control_settings import TOP, get_limits, show_settings
 from casm_ctrl.service.views import audit
 from casm_ctrl.store import config_documents, events
 from casm_ctrl.store.database import Database
@@ -22,6 +22,11 @@ ME = Author("tester")
 
 def _set(database: Database, **values: int | None) -> None:
     change(database, ME, [SetLimits(tuple(values.items()))])
+
+
+def _limits(database: Database) -> Limits:
+    with database.read() as tx:
+        return get_limits(tx)
 
 
 def _document(database: Database) -> str | None:
@@ -42,7 +47,7 @@ def test_bounds_are_those_of_the_model(database: Database, name: str) -> None:
     for value in (least, most):
         xml = f'<control xmlns="urn:casm:yang:casm-control"><{leaf(name)}>{value}</{leaf(name)}></control>'
         change(database, ME, [SetDocument(CONTROL, xml)])
-        assert getattr(read_limits(database), name) == value
+        assert getattr(_limits(database), name) == value
     for value in (least - 1, most + 1):
         xml = f'<control xmlns="urn:casm:yang:casm-control"><{leaf(name)}>{value}</{leaf(name)}></control>'
         with pytest.raises(CasmError):
@@ -52,16 +57,15 @@ def test_bounds_are_those_of_the_model(database: Database, name: str) -> None:
 
 
 def test_what_is_set_holds_and_the_rest_stays(database: Database) -> None:
-    assert read_limits(database) == DEFAULT_LIMITS
+    assert _limits(database) == DEFAULT_LIMITS
     _set(database, grow_per_hour=100, breaker_window=60)
     _set(database, scarce_at=0)
-    with database.read() as tx:
-        assert get_limits(tx) == Limits(grow_per_hour=100, breaker_window=60, scarce_at=0)
+    assert _limits(database) == Limits(grow_per_hour=100, breaker_window=60, scarce_at=0)
     assert show_settings(database)["set"] == ["grow-per-hour", "breaker-window", "scarce-at"]
     assert audit(database, limit=1)[0]["reason"] == "scarce-at 10 → 0"
     _set(database, grow_per_hour=None, breaker_window=None, scarce_at=10)
     assert _document(database) is None
-    assert read_limits(database) == DEFAULT_LIMITS
+    assert _limits(database) == DEFAULT_LIMITS
 
 
 @pytest.mark.parametrize(
@@ -84,12 +88,12 @@ def test_it_is_configuration_over_netconf_too(network: Database) -> None:
     after = running(network)
     after.append(config("<c:control><c:drain-per-hour>0</c:drain-per-hour></c:control>")[0])
     commit(network, after)
-    assert read_limits(network) == Limits(drain_per_hour=0)
+    assert _limits(network) == Limits(drain_per_hour=0)
     _set(network, grow_per_pool=7)
     shown = {str(node.tag).partition("}")[2]: node.text for node in running(network).iterfind(f"{TOP}/*")}
     assert shown == {"grow-per-pool": "7", "drain-per-hour": "0"}
     commit(network, config(""))
-    assert read_limits(network) == DEFAULT_LIMITS
+    assert _limits(network) == DEFAULT_LIMITS
 
 
 def test_a_change_names_the_node_that_changed(network: Database) -> None:

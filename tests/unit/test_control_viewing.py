@@ -24,23 +24,23 @@ from casm_ctrl.control.loop.viewing import Way, made_of, view_of
 from casm_ctrl.service import automatic, control_state, samples
 from casm_ctrl.service.automatic import Acted, Warrant
 from casm_ctrl.service.decisions import Made
-from casm_ctrl.service.pool_facts import DeviceFacts, PoolFacts, device_facts, history
+from casm_ctrl.service.pool_facts import DeviceFacts, PoolFacts, history
 from casm_ctrl.store import blocks
 from casm_ctrl.store import control_state as store
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.states import State
-from tests.deciding_world import NOW
+from tests.deciding_world import NOW, facts_on
 
 COUNTS = Way(COUNT, True, 30.0)
 SHARES = Way(PERCENT, False, 30.0)
 
 
 @pytest.fixture
-def grown(network: Database) -> Database:
+def grown(network: Database, controller: int) -> Database:
     """bng1/internet has b1 and b2, which the loop added and which are installed."""
     made = Made(1, "bng1/internet", 1, "grow", "rule", "because")
-    assert isinstance(automatic.grow(network, made, Warrant(1, 0, None), 2, 24), Acted)
+    assert isinstance(automatic.grow(network, made, Warrant(1, 0, controller), 2, 24), Acted)
     for number in (1, 2):
         with network.write() as tx:
             row = blocks.get_block(tx, number)
@@ -49,7 +49,7 @@ def grown(network: Database) -> Database:
 
 
 def facts_of(database: Database) -> tuple[DeviceFacts, PoolFacts]:
-    facts = device_facts(database, "bng1")
+    facts = facts_on(database, "bng1")
     return facts, facts.pools[0]
 
 
@@ -89,8 +89,10 @@ def test_shares_are_of_what_the_blocks_have_room_for(grown: Database) -> None:
     assert [one.capacity for one in found.blocks] == [254, 254]
 
 
-def test_a_drain_of_the_loop_is_told_from_a_persons(grown: Database, clock: ManualClock) -> None:
-    automatic.drain(grown, Made(1, "bng1/internet", 1, "drain", "r", "b"), Warrant(1, 1, None), 2)
+def test_a_drain_of_the_loop_is_told_from_a_persons(
+    grown: Database, controller: int, clock: ManualClock
+) -> None:
+    automatic.drain(grown, Made(1, "bng1/internet", 1, "drain", "r", "b"), Warrant(1, 1, controller), 2)
     assert [(one.wanted, one.automatic_drain, one.drained_at) for one in view(grown).blocks] == [
         ("present", False, None),
         ("drained", True, None),
@@ -111,9 +113,9 @@ def test_a_block_that_had_a_subscriber_once_was_used(grown: Database) -> None:
     assert [one.ever_used for one in view(grown).blocks] == [False, True]
 
 
-def test_what_is_free_in_small_pieces_counts_for_no_block(network: Database) -> None:
+def test_what_is_free_in_small_pieces_counts_for_no_block(network: Database, controller: int) -> None:
     made = Made(1, "bng1/internet", 1, "grow", "rule", "because")
-    automatic.grow(network, made, Warrant(1, 0, None), 1, 26)
+    automatic.grow(network, made, Warrant(1, 0, controller), 1, 26)
     [stock] = view(network).stock
     assert stock.left == 65536 - 64
     assert stock.count(24) == 255
@@ -152,7 +154,7 @@ def test_hours_without_samples_are_none_used(network: Database, clock: ManualClo
 def test_a_breaker_whose_time_is_over_is_none(network: Database, clock: ManualClock) -> None:
     control_state.stop(network, "enough")
     assert view(network).breaker == "enough"
-    clock.advance(device_facts(network, "bng1").limits.breaker_reset)
+    clock.advance(facts_on(network, "bng1").limits.breaker_reset)
     assert view(network).breaker is None
 
 

@@ -15,7 +15,7 @@ from casm_ctrl.base.limits import DEFAULT_LIMITS, Limits
 from casm_ctrl.cli.control_settings import WORDS
 from casm_ctrl.cli.main import app
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, change
-from casm_ctrl.service.control_settings import read_limits
+from casm_ctrl.service.control_settings import get_limits
 from casm_ctrl.service.views import show_device, show_device_pool
 from casm_ctrl.store.events import Author
 from tests.northbound_harness import Endpoint
@@ -105,7 +105,8 @@ async def test_the_edit_can_be_made(endpoint: Endpoint) -> None:
         "reclaim-zone": "Europe/Berlin",
     }
     assert show_device(endpoint.database, "bng1")["polling"]["interval"] == 120
-    assert read_limits(endpoint.database) == Limits(grow_per_hour=100)
+    with endpoint.database.read() as tx:
+        assert get_limits(tx) == Limits(grow_per_hour=100)
     shown = await client.data("<get/>")
     assert shown.findtext(".//{*}automation/{*}grow") == "automatic"
     assert shown.findtext(".//{*}control/{*}grow-per-hour") == "100"

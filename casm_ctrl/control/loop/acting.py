@@ -24,10 +24,10 @@ from casm_ctrl.sync.run import Run
 
 @dataclass
 class Actor:
-    """Acts for one controller; `controller` is its number once it has one."""
+    """Acts for one controller; `controller` is its number, and 0 before it has one: that watches nothing."""
 
     run: Run
-    controller: int | None = None
+    controller: int = 0
 
     async def decide(self, todo: Todo) -> Acted | Kept | CasmError:
         """Do it in the store. An error says that it is not to be had: nothing was changed then."""
