@@ -35,6 +35,8 @@ from casm_ctrl.northbound.notifications.part import Notifications
 from casm_ctrl.northbound.notifications.streams import Streams
 from casm_ctrl.northbound.notifications.telling import TOLD
 from casm_ctrl.northbound.reading import Reading
+from casm_ctrl.northbound.state.control_status import TOP as CONTROL_STATUS
+from casm_ctrl.northbound.state.control_status import control_status
 from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.service import sealing
 from casm_ctrl.store.database import Database
@@ -124,6 +126,7 @@ class Northbound:
             YANG_LIBRARY: self.models.library.yang_library,
             MODULES_STATE: self.models.library.modules_state,
             ALARMS: self._alarms,
+            CONTROL_STATUS: lambda: control_status(self.database),
             **self.notifications.state,
         }
         loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -199,10 +200,16 @@ def status(database: Database) -> Document:
         live = watches.list_controllers(tx, live=True)
         who = {row.id: row.who for row in live}
         watched = sorted(watches.list_watches(tx), key=lambda row: names[row.device_id])
+        shares = Counter(row.controller_id for row in watched)
         return {
             "control": {
                 "controller": [
-                    {"name": row.who, "started": to_rfc3339(row.started), "expires": to_rfc3339(row.expires)}
+                    {
+                        "name": row.who,
+                        "started": to_rfc3339(row.started),
+                        "expires": to_rfc3339(row.expires),
+                        "devices": shares[row.id],
+                    }
                     for row in live
                 ],
                 "breaker": breaker_document(tx),

@@ -21,9 +21,13 @@ from casm_ctrl.northbound.notifications.state import state_builders
 from casm_ctrl.northbound.notifications.telling import TOLD
 from casm_ctrl.northbound.server import Northbound
 from casm_ctrl.northbound.verbs.context import VerbContext
+from casm_ctrl.service import control_state, holds
 from casm_ctrl.service.alarm_actions import set_operator_state_of
 from casm_ctrl.service.alarms import of_device, raise_alarm
 from casm_ctrl.service.configuration import AddShelf, change
+from casm_ctrl.service.control_state import Look
+from casm_ctrl.store import decisions
+from casm_ctrl.store.control_state import open_breaker
 from casm_ctrl.store.database import Database, open_database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.transaction import Transaction
@@ -73,6 +77,7 @@ def judge(filled: Endpoint, data: Element, what: str) -> None:
 
 
 async def test_all_that_get_tells_is_valid(filled: Endpoint) -> None:
+    automate(filled.database)
     data = await (await everybody(filled)).data("<get/>")
     assert len(data) >= 12
     judge(filled, data, "data")
@@ -132,8 +137,37 @@ def alarm(database: Database) -> None:
     change(database, author, [AddShelf("later", types=("device-unreachable",))])
 
 
+def automate(database: Database) -> None:
+    """A controller that watches devices, of which one does not answer, held, stopped, and after a change."""
+    watched = control_state.keep(database, control_state.begin(database)).devices
+    looked_at = Look(watched["bng1"].next_poll, booted_at=watched["bng1"].since)
+
+    def look(tx: Transaction) -> None:
+        open_breaker(tx, "5 changes failed")
+        control_state.note_look(tx, watched["bng1"].device_id, looked_at, gap=3600, gentle=600)
+        decisions.insert_decision(
+            tx,
+            device_pool_id=1,
+            device_pool="bng1/internet",
+            device_id=watched["bng1"].device_id,
+            action="grow",
+            rule="threshold",
+            because="it fills up",
+            blocked_by=None,
+            would=False,
+            inputs="{}",
+            candidates="[]",
+            acted=True,
+        )
+
+    database.run(look)
+    control_state.note_failed_look(database, "gone", "no <answer>", lambda failures: 10.0)
+    holds.hold(database, Author("tester", reason="work"), "all")
+
+
 async def test_every_state_node_of_every_module_is_told(filled: Endpoint) -> None:
     alarm(filled.database)
+    automate(filled.database)
     told = set(paths(await (await everybody(filled)).data("<get/>")))
     assert [path for path in state_nodes(filled.server.models.schema.roots) if path not in told] == []
 

@@ -60,6 +60,8 @@ CASES = (
     ("hold", "<device>nope</device><reason>r</reason>", UNKNOWN, "device"),
     ("hold", "<all/><pool>p</pool><reason>r</reason>", TWO, "pool"),
     ("unhold", f"{POOL}", UNKNOWN, "device-pool"),
+    ("resume-control", "<now/>", ("unknown-element", None), ""),
+    ("resume-control", "<request-id/>", TYPE, "request-id"),
     ("replace-device", "<name>nope</name><accept-new/><reason>r</reason>", UNKNOWN, "name"),
     ("replace-device", "<name>bng1</name><host-key>x</host-key><reason>r</reason>", VALUE, "host-key"),
     ("replace-device", "<name>bng1</name><accept-new/>", MISSING, "reason"),

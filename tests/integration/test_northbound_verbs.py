@@ -15,7 +15,9 @@ from casm_ctrl.netconf.client.session_pool import SessionPool
 from casm_ctrl.netconf.rpc_error import RpcError
 from casm_ctrl.northbound import verbs
 from casm_ctrl.northbound.verbs.context import VerbContext
+from casm_ctrl.service import control_state
 from casm_ctrl.simulator import FaultKind
+from casm_ctrl.store.control_state import open_breaker
 from casm_ctrl.store.states import State
 from tests.sync_world import World, Worlds, pool_xml
 from tests.verbs_world import StrictWriter, Verbs, text, texts
@@ -147,6 +149,22 @@ def test_routes_and_clock(world: World, called: Verbs) -> None:
     assert text(called.call("accept-clock", "<reason>NTP is right</reason>"), "clock-held") == "false"
     assert text(called.call("hold", "<device>bng1</device><reason>work</reason>"), "hold/subject") == "bng1"
     assert text(called.call("unhold", "<device>bng1</device>"), "hold/reason") == "work"
+
+
+def test_resume_control(world: World, called: Verbs) -> None:
+    """As `casm control resume`: it closes the breaker, once for a request, and who did it is in the audit."""
+    world.database.run(lambda tx: open_breaker(tx, "5 changes failed"))
+    ask = "<request-id>r</request-id><reason>looked</reason>"
+    done = called.call("resume-control", ask)
+    assert (text(done, "breaker/state"), text(done, "breaker/since")) == ("closed", None)
+    world.database.run(lambda tx: open_breaker(tx, "again"))
+    assert text(called.call("resume-control", ask), "breaker/state") == "closed"
+    stands = control_state.status(world.database)["control"]["breaker"]
+    assert (stands["state"], stands["reason"]) == ("open", "again")  # what was repeated did nothing
+    told = called.call("read-audit", "<limit>10</limit>")
+    verbs_by = dict(zip(texts(told, "event/verb"), texts(told, "event/actor"), strict=True))
+    assert verbs_by["control-resume"] == "alice@netconf"
+    assert "looked" in texts(told, "event/reason")
 
 
 def test_replace_device(world: World, called: Verbs) -> None:

@@ -14,10 +14,11 @@ from lxml import etree
 
 from casm_ctrl.cli.main import app
 from casm_ctrl.northbound import verbs
+from casm_ctrl.northbound.state.control_status import TOP as CONTROL_STATUS
 from casm_ctrl.yang.engine import engine_for
 from casm_ctrl.yang.libyang import ffi
 from casm_ctrl.yang.operations import read_operations
-from casm_ctrl.yang.schema import SchemaNode
+from casm_ctrl.yang.schema import SchemaNode, load_schema
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "northbound.md").read_text(encoding="utf-8")
@@ -67,6 +68,7 @@ def test_every_rpc_that_changes_something_takes_a_request_id_and_a_reason() -> N
 
 MODULES = {
     "control": "casm-control",
+    "control-status": "casm-control",
     "address-spaces": "casm-pools",
     "pools": "casm-pools",
     "nacm": "ietf-netconf-acm",
@@ -83,6 +85,7 @@ ANSWERS = {
     "accept-clock": ("accept-clock", ("clock",)),
     "hold": ("hold", ()),
     "unhold": ("unhold", ()),
+    "resume-control": ("control-resume", ("control",)),
     "replace-device": ("device-replace", ()),
     "trace": ("trace", ("trace",)),
     "read-audit": ("audit", ()),
@@ -114,6 +117,12 @@ def test_the_output_has_room_for_the_answer(name: str) -> None:
         schema = schema["properties"][step]
     node = read_operations(engine_for(verbs.MODULE).context, verbs.MODULE)[verbs.tag(name)]
     assert set(_without_room(schema, node.output, "")) - ELSEWHERE == set()
+
+
+def test_the_status_of_automation_has_room_for_the_answer() -> None:
+    schema = _load("control-status.schema.json")["properties"]["control"]
+    node = load_schema(("casm-control",)).roots[CONTROL_STATUS]
+    assert set(_without_room(schema, node.children, "")) == set()
 
 
 def _load(file: str) -> Any:

@@ -37,6 +37,7 @@ STORE_VERBS: Mapping[str, StoreVerb] = {
     "accept-clock": store_verbs.accept_clock,
     "hold": store_verbs.hold,
     "unhold": store_verbs.unhold,
+    "resume-control": store_verbs.resume_control,
     "replace-device": store_verbs.replace,
     "trace": store_verbs.trace,
     "read-audit": store_verbs.read_audit,

@@ -8,7 +8,18 @@ from casm_ctrl.base.errors import StoreFault
 from casm_ctrl.netconf.client.host_keys import HostKey
 from casm_ctrl.northbound.access.questions import Questions
 from casm_ctrl.northbound.verbs.context import Given, VerbContext
-from casm_ctrl.service import allocation, holds, lifetime, management, release, rest, routes, sealing, views
+from casm_ctrl.service import (
+    allocation,
+    control_state,
+    holds,
+    lifetime,
+    management,
+    release,
+    rest,
+    routes,
+    sealing,
+    views,
+)
 from casm_ctrl.service import trace as tracing
 from casm_ctrl.service import why as explaining
 from casm_ctrl.service.holds import KINDS
@@ -97,6 +108,11 @@ def hold(context: VerbContext, given: Given) -> Document:
 def unhold(context: VerbContext, given: Given) -> Document:
     kind, subject = _held(given)
     return holds.unhold(context.database, given.author, kind, subject)
+
+
+def resume_control(context: VerbContext, given: Given) -> Document:
+    done = control_state.resume(context.database, given.author)
+    return dict(done["control"])
 
 
 def _held(given: Given) -> tuple[str, str | None]:
