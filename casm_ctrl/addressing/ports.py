@@ -32,12 +32,6 @@ def port_ranges(offset: int, psid: int, length: int) -> list[tuple[int, int]]:
     return [(start + psid * each, start + (psid + 1) * each - 1) for start in starts]
 
 
-def psid_of(port: int, offset: int, length: int) -> int | None:
-    """The id of the port set that `port` is in, among ids of `length` bits; None where it is in none."""
-    spot = port_spot(port, offset)
-    return None if spot is None else spot >> (PORT_BITS - length)
-
-
 def port_spot(port: int, offset: int) -> int | None:
     """Where `port` lies in the 16 bits that a value of Family.PORTS has behind the address; None where it is
     in no port set. The port sets that hold it are those that hold this spot, whatever their length."""

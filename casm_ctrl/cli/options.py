@@ -121,7 +121,6 @@ ACTOR_OPTION = typer.Option(
 
 Json = Annotated[bool, JSON_OPTION]
 DatabaseUrl = Annotated[str | None, DATABASE_OPTION]
-Actor = Annotated[str | None, ACTOR_OPTION]
 
 RequestId = Annotated[
     str | None,

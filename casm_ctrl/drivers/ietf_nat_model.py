@@ -20,7 +20,6 @@ def q(name: str) -> str:
 NAT, INSTANCES, ID, NAME = q("nat"), q("instances"), q("id"), q("name")
 EXTERNAL_POOL, POOL_ID, EXTERNAL_PREFIX = q("external-ip-address-pool"), q("pool-id"), q("external-ip-pool")
 RESTRICT, PSID_OFFSET, PSID_LEN, PSID = q("port-set-restrict"), q("psid-offset"), q("psid-len"), q("psid")
-START_PORT = q("start-port-number")
 NOTIFY, LOW, HIGH = q("notify-pool-usage"), q("low-threshold"), q("high-threshold")
 
 INSTANCE = Kind("instance", (Step(NAT), Step(INSTANCES), Step(q("instance"), (ID,))), own=frozenset({NAME}))

@@ -98,8 +98,3 @@ TYPES: Mapping[str, AlarmType] = {
 def rank(severity: str) -> int:
     """Greater is more severe."""
     return _RANKS[severity]
-
-
-def worst(severities: list[str]) -> str | None:
-    """The most severe; None where there is none."""
-    return max(severities, key=rank, default=None)

@@ -19,8 +19,8 @@ from casm_ctrl.store.transaction import Transaction
 
 NOTHING = "nothing"
 """The action of a decision to do nothing."""
-PENDING, DONE, FAILED, REVERSED = "pending", "done", "failed", "reversed"
-"""What became of a decision that was acted on."""
+DONE, FAILED, REVERSED = "done", "failed", "reversed"
+"""What became of a decision that was acted on; it is pending before."""
 
 _DAY = 86_400
 KEPT_IDLE, KEPT = 35 * _DAY, 3 * 365 * _DAY

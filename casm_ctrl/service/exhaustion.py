@@ -34,7 +34,7 @@ def exhausted(
         length = free_space.largest_free_length(tx, pool.id)
         words = "has nothing else free" if length is None else f"has a /{length} as its largest free block"
         stock.append(f"pool '{pool.name}' {words}")
-        left += free_space.free_stock(tx, pool.id, pool.family).addresses
+        left += free_space.free_addresses(tx, pool.id, pool.family)
         largest = length if largest is None else min(largest, length or largest)
     family = sources[0].family
     if request.addresses is None:

@@ -12,7 +12,6 @@ routed by address, so nobody else may have it. 0: anybody may.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from casm_ctrl.addressing.prefix import Family, Prefix, Range
 from casm_ctrl.base.errors import StoreBroken
@@ -20,14 +19,6 @@ from casm_ctrl.store.contention import await_turn, cut_one, lock_best
 from casm_ctrl.store.transaction import Transaction
 
 ANYBODY = 0
-
-
-@dataclass(frozen=True)
-class FreeStock:
-    """What a pool has left: free addresses, and the length of its largest free prefix (None: nothing)."""
-
-    addresses: int
-    largest_length: int | None
 
 
 def take(
@@ -119,14 +110,13 @@ def insert_free(tx: Transaction, pool_id: int, prefixes: Iterable[Prefix], tenan
     )
 
 
-def free_stock(tx: Transaction, pool_id: int, family: Family) -> FreeStock:
-    """Counted by length, so the cost does not grow with the addresses; it does with the holes."""
+def free_addresses(tx: Transaction, pool_id: int, family: Family) -> int:
+    """What a pool has left, counted by length: the cost does not grow with the addresses, but with the holes."""
     rows = tx.all(
-        "SELECT length, COUNT(*) FROM free_block WHERE pool_id = :pool GROUP BY length ORDER BY length",
+        "SELECT length, COUNT(*) FROM free_block WHERE pool_id = :pool GROUP BY length",
         pool=pool_id,
     )
-    addresses = sum(count << (family.width - length) for length, count in rows if length <= family.width)
-    return FreeStock(addresses, rows[0][0] if rows else None)
+    return sum(count << (family.width - length) for length, count in rows if length <= family.width)
 
 
 def free_lengths(tx: Transaction, pool_id: int, longest: int, most: int) -> dict[int, int]:

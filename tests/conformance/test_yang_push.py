@@ -11,7 +11,7 @@ from lxml import etree
 from casm_ctrl.netconf import rpc_error
 from casm_ctrl.netconf.names import Element, local_name
 from casm_ctrl.northbound.notifications import push as push_module
-from casm_ctrl.northbound.notifications.names import PATCH, PUSH, SUBSCRIBED, sn, yp
+from casm_ctrl.northbound.notifications.names import PUSH, SUBSCRIBED, sn, yp
 from casm_ctrl.northbound.notifications.push import PATCHES, PushSubscription
 from tests.notifications_world import POOLS, World, establish, make_world, push, usage
 
@@ -481,6 +481,15 @@ async def test_subscriptions_to_datastores_are_listed(world: World) -> None:
     assert top.findtext(f".//{yp('excluded-change')}") == "delete"
 
 
-def test_the_namespace_of_patches() -> None:
-    """RFC 8072 3: the module of YANG patches is announced under its own namespace"""
-    assert PATCH == "urn:ietf:params:xml:ns:yang:ietf-yang-patch"
+async def test_the_namespace_of_patches(world: World) -> None:
+    """RFC 8072 3: what YANG-Push uses of the module of YANG patches is in the namespace of YANG-Push"""
+    session = world.open()
+    await session.establish(on_change("<sync-on-start>false</sync-on-start>"))
+    world.selection = usage("99")
+    world.happen()
+    await world.tick()
+    ((_, change),) = session.received()
+    told = {str(node.tag) for node in change.iter() if etree.QName(node).namespace != POOLS}
+    named = ("yang-patch", "patch-id", "edit", "edit-id", "operation", "target", "value")
+    assert {yp(name) for name in named} <= told
+    assert {etree.QName(tag).namespace for tag in told} == {PUSH}

@@ -11,10 +11,10 @@ from lxml import etree
 from casm_ctrl.netconf.client.calls import Client
 from casm_ctrl.netconf.client.session import Missed, Session, SubscribingSession, Target
 from casm_ctrl.netconf.client.subscriptions import (
+    sn,
     subscribe_changes,
     subscribe_events,
     subscribe_periods,
-    subscription_id,
     yp,
 )
 from casm_ctrl.netconf.names import Element
@@ -73,7 +73,7 @@ async def told(session: SubscribingSession, tag: str) -> Element:
 
 async def test_a_stream_by_rfc_8639_beside_requests(session: SubscribingSession, other: Session) -> None:
     reply = await session.subscribe(subscribe_events())
-    assert subscription_id(reply) is not None
+    assert reply.findtext(sn("id")) is not None
     await add_space(session)
     await told(session, "{urn:ietf:params:xml:ns:yang:ietf-netconf-notifications}netconf-config-change")
 

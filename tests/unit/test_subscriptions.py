@@ -7,11 +7,9 @@ from lxml import etree
 
 from casm_ctrl.netconf.client.subscriptions import (
     create_subscription,
-    sn,
     subscribe_changes,
     subscribe_events,
     subscribe_periods,
-    subscription_id,
     yp,
 )
 from casm_ctrl.netconf.messages import build_rpc
@@ -68,10 +66,3 @@ def test_times_are_hundredths_of_seconds() -> None:
     assert subscribe_periods([STATE], 30).findtext(f"{yp('periodic')}/{yp('period')}") == "3000"
     assert subscribe_changes([STATE], 0.5).findtext(f"{yp('on-change')}/{yp('dampening-period')}") == "50"
     assert subscribe_changes([STATE]).find(f"{yp('on-change')}/{yp('dampening-period')}") is None
-
-
-def test_the_number_of_a_subscription() -> None:
-    reply = etree.Element("rpc-reply")
-    assert subscription_id(reply) is None
-    etree.SubElement(reply, sn("id")).text = "17"
-    assert subscription_id(reply) == "17"

@@ -66,11 +66,6 @@ def subscribe_periods(state: Iterable[Element], period: float) -> Element:
     return operation
 
 
-def subscription_id(reply: Element) -> str | None:
-    """The number that the reply to `establish-subscription` gives."""
-    return reply.findtext(sn("id"))
-
-
 def _selection(state: Iterable[Element]) -> Element:
     operation = _establish()
     etree.SubElement(operation, yp("datastore"), nsmap={"ds": DATASTORES}).text = "ds:operational"

@@ -26,8 +26,8 @@ from casm_ctrl.service.exchange.nouns import DEVICE_POOL, POOL, Entry, Leaf
 KIND = ("address-space", "parent", "family", "scope", "psid-offset", "port-routed", "delegated-length")
 """What a pool is: its prefixes are kept by these, and are given up and taken again when one changes."""
 
-_PREFIX, _EXCLUDE, _RESERVATION, _LABEL = (
-    POOL.leaf(name) or Leaf(name) for name in ("prefix", "exclude", "reservation", "label")
+_PREFIX, _EXCLUDE, _RESERVATION = (
+    POOL.leaf(name) or Leaf(name) for name in ("prefix", "exclude", "reservation")
 )
 
 

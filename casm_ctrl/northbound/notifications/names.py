@@ -15,7 +15,6 @@ STREAMS = "urn:ietf:params:xml:ns:netmod:notification"
 NETCONF_NOTIFICATIONS = "urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"
 SUBSCRIBED = "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
 PUSH = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
-PATCH = "urn:ietf:params:xml:ns:yang:ietf-yang-patch"
 DATASTORES = "urn:ietf:params:xml:ns:yang:ietf-datastores"
 
 IDENTITIES = {"sn": SUBSCRIBED, "yp": PUSH}
