@@ -56,7 +56,8 @@ def scarcity(call: Call, pool: _Pool, release: _Release = False) -> Answer:
     from casm_ctrl.control.shortage import plan_scarcity
 
     plan = plan_scarcity(call.database, pool)
-    _release(call, plan, f"scarcity of {pool}", release=release)
+    if release:
+        plan = _released(call, "scarcity", {"pool": pool}, plan, f"scarcity of {pool}")
     return Answer({"scarcity": plan}, lambda: _show_scarcity(plan))
 
 
@@ -79,21 +80,19 @@ def defragment(
     from casm_ctrl.control.shortage import plan_clearing
 
     plan = plan_clearing(call.database, pool, length)
-    _release(call, plan, f"to free a /{length} of {pool}", release=release)
+    if release:
+        given = {"pool": pool, "length": length}
+        plan = _released(call, "defragment", given, plan, f"to free a /{length} of {pool}")
     return Answer({"defragment": plan}, lambda: _show_clearing(plan))
 
 
-def _release(call: Call, plan: Document, reason: str, *, release: bool) -> None:
+def _released(call: Call, verb: str, arguments: Document, plan: Document, reason: str) -> Document:
     """Start taking back what is planned; `released` says which blocks."""
     from casm_ctrl.control.shortage import to_release
-    from casm_ctrl.service.release import release as release_blocks
+    from casm_ctrl.service.release import release_planned
 
-    blocks = to_release(plan)
-    if not release or not blocks:
-        return
     author = call.author if call.author.reason else replace(call.author, reason=reason)
-    done = release_blocks(call.database, author, blocks)
-    plan["released"] = [block["id"] for block in done["block"]]
+    return release_planned(call.database, author, verb, arguments, plan, to_release(plan))
 
 
 def _show_scarcity(plan: Document) -> Iterable[RenderableType]:

@@ -92,7 +92,7 @@ def plan_clearing(database: Database, pool: str, length: int) -> Document:
         longest = min(prefix.length for prefix in found.prefixes) if found.prefixes else 0
         raise InvalidValue(
             f"no prefix of '{pool}' holds a /{length}: its largest is a /{longest}",
-            f"give a length from {longest} on",
+            f"give {longest} to {found.pool.family.width}",
         )
     pieces = _pieces(found)
     cleared = defragment.clear(found.prefixes, pieces, length)

@@ -72,6 +72,28 @@ def take_back(tx: Transaction, author: Author, block: BlockRow, verb: str, reaso
     return None
 
 
+def release_planned(
+    database: Database,
+    author: Author,
+    verb: str,
+    arguments: Mapping[str, object],
+    plan: Document,
+    names: Sequence[str],
+) -> Document:
+    """`release` of the blocks that a plan names; answers the plan, with those that were `released` where there were
+    any. `verb` and `arguments` are what was planned for: a repeated request gets the first plan, not a new one."""
+
+    def body(tx: Transaction) -> Document:
+        if not names:
+            return plan
+        done = _each_within(
+            tx, author, "release", names, None, lambda tx, block: release_block(tx, author, block)
+        )
+        return plan | {"released": [block["id"] for block in done]}
+
+    return perform(database, author, verb, arguments, body, mode=Mode.SHARE)
+
+
 def force_release(
     database: Database, author: Author, names: Sequence[str], *, space: str | None = None
 ) -> Document:
@@ -172,22 +194,33 @@ def each_block(
         raise InvalidValue("no block was named", "name blocks by id or prefix")
 
     def body(tx: Transaction) -> Document:
-        answer: list[Document] = []
-        named = {block.id: block for block in (the_block(tx, name, space) for name in names)}
-        if tx.shares:
-            blocks.lock_blocks(tx, named)
-            named = {block.id: block for block in (the_block(tx, block_id(number)) for number in named)}
-        for block in named.values():
-            after = one(tx, block)
-            if after is not None:
-                answer.append(block_document(after))
-            else:
-                past = past_blocks.past_block(tx, block.id)
-                assert past is not None
-                answer.append(past_block_document(past))
-        listed = ", ".join(block.label for block in list(named.values())[:5])
-        record(tx, author, [Event(verb, "request", 0, f"{len(named)} block(s): {listed}")])
-        return {"block": answer}
+        return {"block": _each_within(tx, author, verb, names, space, one)}
 
     given = {"block": list(names), "space": space, **(arguments or {})}
     return perform(database, author, verb, given, body, mode=Mode.SHARE)
+
+
+def _each_within(
+    tx: Transaction,
+    author: Author,
+    verb: str,
+    names: Sequence[str],
+    space: str | None,
+    one: Callable[[Transaction, BlockRow], BlockRow | None],
+) -> list[Document]:
+    answer: list[Document] = []
+    named = {block.id: block for block in (the_block(tx, name, space) for name in names)}
+    if tx.shares:
+        blocks.lock_blocks(tx, named)
+        named = {block.id: block for block in (the_block(tx, block_id(number)) for number in named)}
+    for block in named.values():
+        after = one(tx, block)
+        if after is not None:
+            answer.append(block_document(after))
+        else:
+            past = past_blocks.past_block(tx, block.id)
+            assert past is not None
+            answer.append(past_block_document(past))
+    listed = ", ".join(block.label for block in list(named.values())[:5])
+    record(tx, author, [Event(verb, "request", 0, f"{len(named)} block(s): {listed}")])
+    return answer

@@ -125,7 +125,7 @@ def test_what_was_never_sent_costs_nothing(network: Database) -> None:
 
 @pytest.mark.parametrize("length", [21, 33, 0])
 def test_a_length_that_the_pool_does_not_hold_is_refused(empty: Database, length: int) -> None:
-    with pytest.raises(InvalidValue, match="its largest is a /22"):
+    with pytest.raises(InvalidValue, match="its largest is a /22: give 22 to 32"):
         plan_clearing(empty, "q", length)
 
 
@@ -191,6 +191,18 @@ def test_a_plan_changes_nothing_until_it_is_released() -> None:
     assert json.loads(casm("--json", "block", "show", "b2").stdout)["block"]["wanted"] == "present"
     assert answer("scarcity", "q", "--release")["released"] == ["b2"]
     assert json.loads(casm("--json", "block", "show", "b2").stdout)["block"]["wanted"] == "absent"
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("words", [("scarcity", "q"), ("defragment", "q", "--length", "23")])
+def test_a_repeated_release_answers_the_first_plan_and_releases_nothing_more(words: tuple[str, ...]) -> None:
+    first = answer(*words, "--release", "--request-id", "order-1")
+    assert answer(*words, "--release", "--request-id", "order-1") == first
+    listed = json.loads(casm("--json", "block", "list").stdout)["block"]
+    assert [block["id"] for block in listed if block["wanted"] == "absent"] == first["released"]
+    other = casm("defragment", "q", "--length", "24", "--release", "--request-id", "order-1")
+    assert other.exit_code == 1
+    assert "was used by" in other.stderr
 
 
 @pytest.mark.usefixtures("store")
