@@ -23,7 +23,6 @@ from casm_ctrl.simulator.subscriptions import Send
 MODULE = "ietf-yang-push"
 _SUBSCRIBED = "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
 _PUSH = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
-_PATCH = "urn:ietf:params:xml:ns:yang:ietf-yang-patch"
 _DATASTORES = "urn:ietf:params:xml:ns:yang:ietf-datastores"
 ESTABLISH = f"{{{_SUBSCRIBED}}}establish-subscription"
 _DELETE = f"{{{_SUBSCRIBED}}}delete-subscription"
@@ -168,12 +167,12 @@ class Push:
     ) -> Element:
         update = _top("push-change-update", one)
         changes = etree.SubElement(update, f"{{{_PUSH}}}datastore-changes")
-        patch = etree.SubElement(changes, f"{{{_PATCH}}}yang-patch", nsmap={None: _PATCH})  # type: ignore[dict-item]
-        etree.SubElement(patch, f"{{{_PATCH}}}patch-id").text = str(one.patches)
+        patch = etree.SubElement(changes, f"{{{_PUSH}}}yang-patch")
+        etree.SubElement(patch, f"{{{_PUSH}}}patch-id").text = str(one.patches)
         edits: list[tuple[str, Element | None]] = [(str(node.tag), node) for node in changed]
         edits += [(tag, None) for tag in gone]
         for number, (tag, node) in enumerate(edits, start=1):
-            edit = etree.SubElement(patch, f"{{{_PATCH}}}edit")
+            edit = etree.SubElement(patch, f"{{{_PUSH}}}edit")
             name = etree.QName(tag)
             texts = {
                 "edit-id": f"edit{number}",
@@ -181,9 +180,9 @@ class Push:
                 "target": f"/{self._names.get(str(name.namespace), '')}:{name.localname}",
             }
             for leaf, text in texts.items():
-                etree.SubElement(edit, f"{{{_PATCH}}}{leaf}").text = text
+                etree.SubElement(edit, f"{{{_PUSH}}}{leaf}").text = text
             if node is not None:
-                etree.SubElement(edit, f"{{{_PATCH}}}value").append(node)
+                etree.SubElement(edit, f"{{{_PUSH}}}value").append(node)
         return update
 
 

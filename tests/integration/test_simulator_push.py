@@ -20,7 +20,6 @@ from casm_ctrl.yang.modules import yang_folder
 
 SN = "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
 YP = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
-PATCH = "urn:ietf:params:xml:ns:yang:ietf-yang-patch"
 POOLS = "urn:ietf:params:xml:ns:yang:ietf-address-pool"
 EXTENSION = "urn:casm:yang:casm-address-pool-ext"
 MODULES = ("ietf-address-pool", "casm-address-pool-ext", "ietf-yang-push")
@@ -112,7 +111,8 @@ async def test_on_change_the_state_comes_first_and_then_each_change(
         device.log_in("home", 7)
         change = await hear(client)
         assert change.tag == f"{{{YP}}}push-change-update"
-        assert [leaf.text for leaf in change.iter(f"{{{PATCH}}}operation", f"{{{PATCH}}}target")] == [
+        Engine(MODULES, (yang_folder(),)).validate(etree.tostring(change), what="notification")
+        assert [leaf.text for leaf in change.iter(f"{{{YP}}}operation", f"{{{YP}}}target")] == [
             "replace",
             "/ietf-address-pool:address-pool-status",
         ]
