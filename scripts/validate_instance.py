@@ -12,6 +12,7 @@ import typer
 from lxml import etree
 
 from casm_ctrl.base.errors import Refusal
+from casm_ctrl.service.alarm_control import ALARMS
 from casm_ctrl.yang.engine import NETCONF, Engine, Format, forest
 from casm_ctrl.yang.modules import our_modules, yang_folder
 
@@ -58,7 +59,9 @@ def validate_instance(
     ] = Kind.CONFIG,
     module: Annotated[
         list[str] | None,
-        typer.Option(help="A module, NAME or NAME@REVISION. May be repeated. By default all of ours."),
+        typer.Option(
+            help="A module, NAME or NAME@REVISION. May be repeated. By default all of ours, and ietf-alarms."
+        ),
     ] = None,
     path: Annotated[
         list[Path] | None, typer.Option(help="A further folder to look for modules in. May be repeated.")
@@ -66,7 +69,8 @@ def validate_instance(
     request: Annotated[Path | None, typer.Option(help="The rpc that a reply answers.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> int:
-    engine = Engine(module or our_modules(), [*(path or []), yang_folder()])
+    # What ours only augment has none of its features, unless it is named too.
+    engine = Engine(module or (*our_modules(), ALARMS), [*(path or []), yang_folder()])
     asked = request.read_bytes() if request else None
     verdicts = [judge(engine, name, read(name), what, asked) for name in files]
     if json:

@@ -29557,7 +29557,7 @@ class yc_input_casm_operations__casm_operations_rpc_export_store_input(PybindBas
 
     self._extmethods = False
     self.__format = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'json': {}, 'csv': {}},), default=str("json"), is_leaf=True, yang_name="format", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
-    self.__what = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'all': {}, 'pools': {}, 'devices': {}, 'blocks': {}},), default=str("all"), is_leaf=True, yang_name="what", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+    self.__what = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'all': {}, 'pools': {}, 'devices': {}, 'blocks': {}, 'control': {}},), default=str("all"), is_leaf=True, yang_name="what", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
 
     load = kwargs.pop("load", None)
     if args:
@@ -29644,12 +29644,12 @@ class yc_input_casm_operations__casm_operations_rpc_export_store_input(PybindBas
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'all': {}, 'pools': {}, 'devices': {}, 'blocks': {}},), default=str("all"), is_leaf=True, yang_name="what", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'all': {}, 'pools': {}, 'devices': {}, 'blocks': {}, 'control': {}},), default=str("all"), is_leaf=True, yang_name="what", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """what must be of a type compatible with enumeration""",
           'defined-type': "casm-operations:enumeration",
-          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'all': {}, 'pools': {}, 'devices': {}, 'blocks': {}},), default=str("all"), is_leaf=True, yang_name="what", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'all': {}, 'pools': {}, 'devices': {}, 'blocks': {}, 'control': {}},), default=str("all"), is_leaf=True, yang_name="what", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)""",
         })
 
     self.__what = t
@@ -29657,7 +29657,7 @@ class yc_input_casm_operations__casm_operations_rpc_export_store_input(PybindBas
       self._set()
 
   def _unset_what(self):
-    self.__what = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'all': {}, 'pools': {}, 'devices': {}, 'blocks': {}},), default=str("all"), is_leaf=True, yang_name="what", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+    self.__what = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'all': {}, 'pools': {}, 'devices': {}, 'blocks': {}, 'control': {}},), default=str("all"), is_leaf=True, yang_name="what", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
 
   format = __builtin__.property(_get_format, _set_format)
   what = __builtin__.property(_get_what, _set_what)
@@ -29687,7 +29687,7 @@ class yc_exported_casm_operations__casm_operations_rpc_export_store_output_expor
     self._path_helper = False
 
     self._extmethods = False
-    self.__noun = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+    self.__noun = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}, 'limit': {}, 'hold': {}, 'shelf': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
     self.__entries = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="entries", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
 
     load = kwargs.pop("load", None)
@@ -29743,12 +29743,12 @@ class yc_exported_casm_operations__casm_operations_rpc_export_store_output_expor
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}, 'limit': {}, 'hold': {}, 'shelf': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """noun must be of a type compatible with enumeration""",
           'defined-type': "casm-operations:enumeration",
-          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}, 'limit': {}, 'hold': {}, 'shelf': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)""",
         })
 
     self.__noun = t
@@ -29756,7 +29756,7 @@ class yc_exported_casm_operations__casm_operations_rpc_export_store_output_expor
       self._set()
 
   def _unset_noun(self):
-    self.__noun = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+    self.__noun = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}, 'limit': {}, 'hold': {}, 'shelf': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
 
 
   def _get_entries(self):
@@ -30369,7 +30369,7 @@ class yc_imported_casm_operations__casm_operations_rpc_import_store_output_impor
     self._path_helper = False
 
     self._extmethods = False
-    self.__noun = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+    self.__noun = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}, 'limit': {}, 'hold': {}, 'shelf': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
     self.__new = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="new", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
     self.__unchanged = YANGDynClass(base=RestrictedClassType(base_type=long, restriction_dict={'range':  ['0..18446744073709551615']}, int_size=64), is_leaf=True, yang_name="unchanged", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='uint64', is_config=True)
 
@@ -30426,12 +30426,12 @@ class yc_imported_casm_operations__casm_operations_rpc_import_store_output_impor
     if hasattr(v, "_utype"):
       v = v._utype(v)
     try:
-      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+      t = YANGDynClass(v,base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}, 'limit': {}, 'hold': {}, 'shelf': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
     except (TypeError, ValueError):
       raise ValueError({
           'error-string': """noun must be of a type compatible with enumeration""",
           'defined-type': "casm-operations:enumeration",
-          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)""",
+          'generated-type': """YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}, 'limit': {}, 'hold': {}, 'shelf': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)""",
         })
 
     self.__noun = t
@@ -30439,7 +30439,7 @@ class yc_imported_casm_operations__casm_operations_rpc_import_store_output_impor
       self._set()
 
   def _unset_noun(self):
-    self.__noun = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
+    self.__noun = YANGDynClass(base=RestrictedClassType(base_type=str,                                     restriction_type="dict_key",                                     restriction_arg={'address-space': {}, 'pool': {}, 'device': {}, 'owner-group': {}, 'device-pool': {}, 'quota': {}, 'block': {}, 'limit': {}, 'hold': {}, 'shelf': {}},), is_leaf=True, yang_name="noun", parent=self, path_helper=self._path_helper, extmethods=self._extmethods, register_paths=False, is_keyval=True, namespace='urn:casm:yang:casm-operations', defining_module='casm-operations', yang_type='enumeration', is_config=True)
 
 
   def _get_new(self):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from casm_ctrl.service.exchange.source import Source
 
 STANDARD = "-"
+_MANY = {"shelf": "shelves"}
+"""Of kinds of things with another plural than with an s."""
 
 
 class ExportFormat(StrEnum):
@@ -48,6 +50,7 @@ class Part(StrEnum):
     POOLS = "pools"
     DEVICES = "devices"
     BLOCKS = "blocks"
+    CONTROL = "control"
 
 
 def register(app: typer.Typer, panel: str) -> None:
@@ -84,7 +87,8 @@ def export(
         Part,
         typer.Option(
             "--what",
-            help="pools: with their spaces; devices: with device pools, groups and quotas; blocks.",
+            help="pools: with their spaces; devices: with device pools, groups and quotas; blocks; control: limits of"
+            " automation, holds and shelves of alarms.",
             case_sensitive=False,
         ),
     ] = Part.ALL,
@@ -125,7 +129,9 @@ def _exported(document: Document) -> Iterable[RenderableType]:
     from casm_ctrl.cli.output import plural
 
     found = [
-        plural(int(row["entries"]), row["noun"]) for row in document["exported"] if row["entries"] != "0"
+        plural(int(row["entries"]), row["noun"], _MANY.get(row["noun"], ""))
+        for row in document["exported"]
+        if row["entries"] != "0"
     ]
     yield f"Exported to {document['file']}: {', '.join(found) or 'nothing, the store is empty'}."
 

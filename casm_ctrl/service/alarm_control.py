@@ -24,6 +24,9 @@ OURS = "urn:casm:yang:casm-alarms"
 ANY_TYPE = "alarm-type-id"
 """The identity that all types are derived from."""
 
+_PREFIX = re.compile(r"""'[^']*'|"[^"]*"|([A-Za-z_][\w.-]*):(?!:)""")
+"""A prefix in an expression (XPath 1.0, 3.7: QName); what is in quotes, and an axis, have none."""
+
 
 @dataclass(frozen=True)
 class ResourceMatch:
@@ -32,6 +35,17 @@ class ResourceMatch:
 
     text: str
     prefixes: Mapping[str, str]
+
+    @property
+    def named(self) -> str:
+        """The same with names of modules as prefixes, which need no binding."""
+        modules = {space: module for module, space in NAMESPACES.items()}
+
+        def name_of(match: re.Match[str]) -> str:
+            module = modules.get(self.prefixes.get(match[1] or "", ""))
+            return match[0] if module is None else f"{module}:"
+
+        return _PREFIX.sub(name_of, self.text)
 
     def matches(self, resource: str) -> bool:
         """The expression sees the resource, its ancestors and their keys, and nothing else of the data."""

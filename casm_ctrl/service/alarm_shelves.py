@@ -23,13 +23,15 @@ _PREFIX = "casm-alarms"
 @dataclass(frozen=True)
 class AddShelf:
     """A shelf after those that are there. `resources` are XPath expressions with names of modules as prefixes; `types`
-    are names of alarm types. What is not said matches all."""
+    are names of alarm types with any qualifier, `qualified` those with an expression for it. What is not said matches
+    all."""
 
     name: str
     resources: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     below: str | None = None
     description: str = ""
+    qualified: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def exactly_pool(name: str) -> str:
 
 
 def add_shelf(tx: Transaction, edit: AddShelf) -> Done:
-    for type_id in edit.types:
+    types = [*((type_id, ".*") for type_id in edit.types), *edit.qualified]
+    for type_id, _ in types:
         if type_id not in TYPES:
             raise InvalidValue(f"'{type_id}' is no type of alarm", f"use {', '.join(TYPES)}")
     if edit.below is not None and edit.below not in SEVERITIES:
@@ -73,10 +76,10 @@ def add_shelf(tx: Transaction, edit: AddShelf) -> Done:
     etree.SubElement(shelf, _al("name")).text = edit.name
     for resource in edit.resources:
         etree.SubElement(shelf, _al("resource")).text = resource
-    for type_id in edit.types:
+    for type_id, expression in types:
         entry = etree.SubElement(shelf, _al("alarm-type"))
         etree.SubElement(entry, _al("alarm-type-id")).text = f"{_PREFIX}:{type_id}"
-        etree.SubElement(entry, _al("alarm-type-qualifier-match")).text = ".*"
+        etree.SubElement(entry, _al("alarm-type-qualifier-match")).text = expression
     if edit.description:
         etree.SubElement(shelf, _al("description")).text = edit.description
     if edit.below is not None:

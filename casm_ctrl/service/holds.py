@@ -7,7 +7,7 @@ goes on: a hold is for the controller alone.
 from __future__ import annotations
 
 from casm_ctrl.base.clock import to_rfc3339
-from casm_ctrl.base.errors import InvalidValue, NotFound
+from casm_ctrl.base.errors import AlreadyExists, InvalidValue, NotFound
 from casm_ctrl.service.lookup import the_device, the_device_pool, the_pool
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store import holds as store
@@ -32,13 +32,29 @@ def hold(database: Database, author: Author, kind: str, subject: str | None = No
 
     def body(tx: Transaction) -> Document:
         number, name = _find(tx, kind, subject)
-        store.put_hold(tx, kind, number, actor=author.actor, reason=author.reason)
-        made = store.find_hold(tx, kind, number)
-        assert made is not None
-        record(tx, author, [Event("hold", "hold", number, _words(kind, name))])
-        return {"hold": hold_document(made)}
+        return {"hold": hold_document(_put(tx, author, kind, number, name, author.reason))}
 
     return perform(database, author, "hold", {"kind": kind, "subject": subject}, body)
+
+
+def add_hold(tx: Transaction, author: Author, kind: str, subject: str | None, reason: str) -> Hold:
+    """A hold where there is none, in a transaction. InvalidValue, NotFound, AlreadyExists."""
+    if not reason.strip():
+        raise InvalidValue("a hold has no reason", "say why: others will want to know")
+    if kind == "all" and subject is not None:
+        raise InvalidValue(f"a hold on all is on '{subject}' too", "name its kind, or leave it out")
+    number, name = _find(tx, kind, subject)
+    if store.find_hold(tx, kind, number) is not None:
+        raise AlreadyExists(f"{_words(kind, name)} is held already", "see 'casm holds'")
+    return _put(tx, author, kind, number, name, reason)
+
+
+def _put(tx: Transaction, author: Author, kind: str, number: int, name: str, reason: str) -> Hold:
+    store.put_hold(tx, kind, number, actor=author.actor, reason=reason)
+    made = store.find_hold(tx, kind, number)
+    assert made is not None
+    record(tx, author, [Event("hold", "hold", number, _words(kind, name), reason=reason)])
+    return made
 
 
 def unhold(database: Database, author: Author, kind: str, subject: str | None = None) -> Document:

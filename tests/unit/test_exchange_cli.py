@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 from casm_ctrl.cli.main import app
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "json"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def _run(*arguments: str, given: str | None = None) -> tuple[int, str, str]:
@@ -54,6 +57,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         " --deadline rpc=60",
         "device-pool add bng1/home --pool p4 --length 26",
         "allocate bng1/home --count 2",
+        "control settings grow-per-hour=100",
+        "hold --device bng1 --reason replaced",
+        "alarms shelve card --device bng1 --type drift --below major",
+        "alarms shelve rest --device-pool bng1/home",
     ):
         assert _run(*line.split())[0] == 0
     return tmp_path
@@ -73,11 +80,17 @@ def test_an_export_goes_into_another_store(store: Path, monkeypatch: pytest.Monk
         "device-pool": "1",
         "quota": "0",
         "block": "2",
+        "limit": "1",
+        "hold": "1",
+        "shelf": "2",
     }
     assert (store / "net").stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in store.iterdir() if "net" in path.name) == ["net"]
     monkeypatch.setenv("CASM_DATABASE", str(store / "other.db"))
     _run("init")
+    if form == "json":
+        judge = [sys.executable, str(SCRIPTS / "validate_instance.py"), "--what", "data", "net"]
+        assert subprocess.run(judge, capture_output=True, text=True, check=True).stdout == "net: valid\n"
     status, out, _ = _run("import", "net", "--json", "--dry-run")
     assert status == 0
     assert _valid("import", out)["import"]["dry-run"] is True

@@ -10,10 +10,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from casm_ctrl.base.errors import CasmError
+from casm_ctrl.service.alarm_shelves import within_device
 from casm_ctrl.service.allocation import allocate
+from casm_ctrl.service.configuration import AddShelf, SetLimits, change
 from casm_ctrl.service.exchange.nouns import NOUNS, Noun
 from casm_ctrl.service.exchange.source import FORMATS
+from casm_ctrl.service.holds import hold
 from casm_ctrl.store.database import Database
+from casm_ctrl.store.events import Author
 from tests.exchange_world import AUTHOR, give, take
 
 PAGE = Path(__file__).parents[2] / "docs" / "exchange.md"
@@ -61,6 +65,9 @@ def test_a_broken_file_is_a_list_of_errors(
 def _text(network: Database, form: str) -> str:
     if not _texts:
         allocate(network, AUTHOR, "bng1/internet", count=2)
+        shelf = AddShelf("card", (within_device("bng1"),), ("drift",), "major")
+        change(network, AUTHOR, [SetLimits((("grow_per_hour", 5),)), shelf])
+        hold(network, Author("tester", reason="work"), "device", "bng1")
         _texts.update({name: take(network, name) for name in ("json", "csv")})
     return _texts[form]
 

@@ -23,14 +23,18 @@ from casm_ctrl.service.configuration import (
     AddDevicePool,
     AddGroup,
     AddPool,
+    AddShelf,
     AddSpace,
     Edit,
     Reserve,
+    SetLimits,
     SetQuota,
     change,
 )
 from casm_ctrl.service.exchange.nouns import What
+from casm_ctrl.service.holds import hold
 from casm_ctrl.store.database import Database, open_database
+from casm_ctrl.store.events import Author
 from casm_ctrl.yang.engine import engine_for
 from tests.automation_world import automations, pollings
 from tests.exchange_world import AUTHOR, counts, give, take
@@ -59,6 +63,12 @@ _odd = st.text(st.sampled_from("aé,;=\\\"' \n\r\t{}:"), max_size=8)
 _name = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,4}\Z").filter(lambda n: not re.fullmatch(r"b[0-9]+", n))
 _labels = st.dictionaries(_name, _odd, max_size=2).map(lambda found: tuple(found.items()))
 _seconds = st.integers(0, 10**6)
+_RESOURCES = (
+    "//casm-devices:device",
+    "//*[name() = 'a;b']",
+    "/casm-pools:pools/pool\\[name='.*'\\]",
+    "a|b\\d+",
+)
 _deadline = st.integers(1, 86_400_000).map(lambda milliseconds: milliseconds / 1000)
 
 
@@ -144,6 +154,14 @@ def networks(draw: st.DrawFn) -> tuple[list[Edit], list[str]]:
     if device_names:
         edits.append(AddGroup("group-1", tuple((name, "serves") for name in device_names)))
     edits.append(SetQuota("quota-1", "space", spaces[0], 2**40, "ipv6"))
+    limits = draw(st.dictionaries(st.sampled_from(["grow_per_hour", "away_after"]), st.integers(0, 9999)))
+    edits += [SetLimits(tuple(limits.items()))] if limits else []
+    for name in draw(st.lists(_name, max_size=2, unique=True)):
+        resources = tuple(draw(st.lists(st.sampled_from(_RESOURCES), max_size=2, unique=True)))
+        types = tuple(
+            draw(st.lists(st.tuples(st.just("drift"), _odd.map(re.escape)), max_size=2, unique=True))
+        )
+        edits.append(AddShelf(name, resources, below="minor", description=draw(_odd), qualified=types))
     return edits, labels
 
 
@@ -181,7 +199,9 @@ def test_export_import_export_is_the_same(
             with contextlib.suppress(Refusal):  # a pool that is full is as good as any
                 allocate(one, AUTHOR, label, count=count)
         texts = {form: take(one, form) for form in ("json", "csv")}
-        engine_for("casm-pools", "casm-devices").validate(texts["json"].encode(), format="json", what="data")
+        engine_for("casm-pools", "casm-devices", "casm-control", "casm-alarms", "ietf-alarms").validate(
+            texts["json"].encode(), format="json", what="data"
+        )
         for form, text in texts.items():
             done = give(two, text)
             assert done["error"] == []
@@ -202,7 +222,9 @@ def test_export_import_export_is_the_same(
 def test_parts_make_the_whole(network: Database, store_template: Path, form: str) -> None:
     allocate(network, AUTHOR, "bng1/internet", count=3)
     allocate(network, AUTHOR, "bng2/internet", count=2, lifetime=3600)
-    parts = [take(network, form, what) for what in (What.POOLS, What.DEVICES, What.BLOCKS)]
+    change(network, AUTHOR, [SetLimits((("grow_per_hour", 5),)), AddShelf("all")])
+    hold(network, Author("tester", reason="work"), "device", "bng1")
+    parts = [take(network, form, what) for what in What if what is not What.ALL]
     with _stores(store_template) as (one, _):
         for part in parts:
             assert give(one, part)["error"] == []
@@ -211,10 +233,10 @@ def test_parts_make_the_whole(network: Database, store_template: Path, form: str
 
 def test_a_part_of_the_configuration_is_valid(network: Database) -> None:
     allocate(network, AUTHOR, "bng1/internet", count=3)
-    engine = engine_for("casm-pools", "casm-devices")
+    engine = engine_for("casm-pools", "casm-devices", "casm-control", "casm-alarms", "ietf-alarms")
     engine.validate(take(network).encode(), format="json", what="data")
     engine.validate(take(network, what=What.POOLS).encode(), format="json", what="config")
-    for what in (What.DEVICES, What.BLOCKS):
+    for what in (What.DEVICES, What.BLOCKS, What.CONTROL):
         engine.validate(take(network, what=what).encode(), format="json", what="part")
 
 

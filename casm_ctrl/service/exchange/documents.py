@@ -4,7 +4,7 @@ can be compared line by line."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from casm_ctrl.service.exchange.nouns import (
@@ -12,8 +12,11 @@ from casm_ctrl.service.exchange.nouns import (
     DEVICE,
     DEVICE_POOL,
     GROUP,
+    HOLD,
+    LIMIT,
     POOL,
     QUOTA,
+    SHELF,
     SPACE,
     Entry,
     Kind,
@@ -29,6 +32,15 @@ TOP = {
     "casm-devices:quotas": QUOTA,
 }
 """The containers at the top, and whose list each holds."""
+
+LIMITS = "casm-control:control"
+"""The container whose leafs limits are."""
+
+INSIDE: Mapping[str, tuple[tuple[str, ...], Noun]] = {
+    "casm-control:control-status": ((), HOLD),
+    "ietf-alarms:alarms": (("control", "alarm-shelving"), SHELF),
+}
+"""Of lists of other modules: the container at the top, those on the way to the list, and whose it is."""
 
 Read = Callable[[Noun], Iterable[Entry]]
 """All entries of a noun: device pools in the order of devices, and blocks in that of device pools."""
@@ -47,7 +59,25 @@ def write_json(what: What, read: Read) -> Iterator[str]:
         for piece in pieces:
             yield piece
             between = ",\n"
+    for opening, items, closing in _control(what, read):
+        for piece in _listed(f"{between}  {opening}", items, closing):
+            yield piece
+            between = ",\n"
     yield "\n}\n"
+
+
+def _control(what: What, read: Read) -> Iterator[tuple[str, Iterator[Iterable[str]], str]]:
+    """What automation is bound by: what comes before the items, these, and what comes after them."""
+    if LIMIT in what.nouns:
+        limits = (("    ", f"{_encode(entry.key)}: {_encode(entry.get('value'))}") for entry in read(LIMIT))
+        yield f'"{LIMITS}": {{\n', limits, "\n  }"
+    for container, (way, noun) in INSIDE.items():
+        steps = "".join(f'{{"{step}": ' for step in way)
+        yield (
+            f'"{container}": {steps}{{"{noun.name}": [\n',
+            _items(noun, what, read),
+            "\n  ]}" + "}" * len(way),
+        )
 
 
 def _items(noun: Noun, what: What, read: Read) -> Iterator[Iterable[str]]:
@@ -104,7 +134,10 @@ def _body(entry: Entry) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if entry.noun is BLOCK:
         body["id"] = entry.values["id"]
-    body[entry.noun.key] = entry.key
+    if entry.noun is HOLD:
+        body["kind"], _, body["subject"] = entry.key.partition(" ")
+    else:
+        body[entry.noun.key] = entry.key
     for leaf in entry.noun.leaves:
         value = entry.values.get(leaf.name)
         if value is None or value == "" or (entry.noun is BLOCK and leaf.name == "device-pool"):
@@ -115,7 +148,7 @@ def _body(entry: Entry) -> dict[str, Any]:
         if leaf.inside:
             body.setdefault(leaf.inside, {})[leaf.name] = value
         else:
-            body[leaf.name] = value
+            body[f"{leaf.module}:{leaf.name}" if leaf.module else leaf.name] = value
     return body
 
 

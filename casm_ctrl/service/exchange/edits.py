@@ -8,18 +8,35 @@ from typing import Any
 from casm_ctrl.addressing.prefix import parse_prefix
 from casm_ctrl.base.automation import NAMES, Automation
 from casm_ctrl.base.errors import InvalidValue
+from casm_ctrl.base.limits import DEFAULT_LIMITS, leaf
+from casm_ctrl.base.limits import NAMES as LIMITS
 from casm_ctrl.base.polling import Polling
+from casm_ctrl.service.alarm_types import MODULE as ALARM_TYPES
 from casm_ctrl.service.configuration import (
     AddDevice,
     AddDevicePool,
     AddGroup,
     AddPool,
+    AddShelf,
     AddSpace,
     Edit,
     Reserve,
+    SetLimits,
     SetQuota,
 )
-from casm_ctrl.service.exchange.nouns import DEVICE, DEVICE_POOL, GROUP, POOL, QUOTA, SPACE, Entry
+from casm_ctrl.service.exchange.nouns import (
+    BLOCK,
+    DEVICE,
+    DEVICE_POOL,
+    GROUP,
+    HOLD,
+    LIMIT,
+    POOL,
+    QUOTA,
+    SHELF,
+    SPACE,
+    Entry,
+)
 from casm_ctrl.service.exchange.values import number
 
 
@@ -44,9 +61,17 @@ def names_used(entry: Entry) -> list[tuple[str, str]]:
     elif entry.noun is QUOTA:
         noun = {"device": DEVICE.name, "space": SPACE.name, "pool": POOL.name}.get(entry.get("kind"), "")
         used = [(noun, entry.get("subject"))]
-    else:
+    elif entry.noun is HOLD:
+        used = [held(entry)]
+    elif entry.noun is BLOCK:
         used = [(DEVICE_POOL.name, entry.values.get("device-pool")), (POOL.name, entry.values.get("pool"))]
     return [(noun, name) for noun, name in used if name]
+
+
+def held(entry: Entry) -> tuple[str, str]:
+    """Of a hold: the kind of what it is on, which is a noun where it is not all, and its name."""
+    kind, _, subject = entry.key.partition(" ")
+    return kind, subject
 
 
 def _space(entry: Entry) -> list[Edit]:
@@ -165,6 +190,30 @@ def _quota(entry: Entry) -> list[Edit]:
     return [SetQuota(entry.key, get("kind"), get("subject"), int(get("max-addresses")), get("family"))]
 
 
+def _limit(entry: Entry) -> list[Edit]:
+    """Nothing where the default is said, which holds anyhow."""
+    names = {leaf(name): name for name in LIMITS}
+    name = names.get(entry.key)
+    if name is None:
+        raise InvalidValue("there is no such limit", f"use {', '.join(names)}")
+    value = entry.get("value")
+    return [] if value == getattr(DEFAULT_LIMITS, name) else [SetLimits(((name, value),))]
+
+
+def _shelf(entry: Entry) -> list[Edit]:
+    get = entry.get
+    for name, _ in get("alarm-type"):
+        if not name.startswith(f"{ALARM_TYPES}:"):
+            raise InvalidValue(
+                f"'{name}' is no type of alarm", f"write {ALARM_TYPES}:TYPE, as it is exported"
+            )
+    types = tuple((name.removeprefix(f"{ALARM_TYPES}:"), match) for name, match in get("alarm-type"))
+    shelf = AddShelf(
+        entry.key, get("resource"), below=get("below"), description=get("description"), qualified=types
+    )
+    return [shelf]
+
+
 _EDITS: dict[str, Callable[[Entry], list[Edit]]] = {
     SPACE.name: _space,
     POOL.name: _pool,
@@ -172,4 +221,6 @@ _EDITS: dict[str, Callable[[Entry], list[Edit]]] = {
     GROUP.name: _group,
     DEVICE_POOL.name: _device_pool,
     QUOTA.name: _quota,
+    LIMIT.name: _limit,
+    SHELF.name: _shelf,
 }

@@ -17,11 +17,12 @@ from casm_ctrl.service.configuration import AddDevice, Edit, apply_edit
 from casm_ctrl.service.edits import Done
 from casm_ctrl.service.exchange.blocks import import_blocks
 from casm_ctrl.service.exchange.dependence import differences, in_order
-from casm_ctrl.service.exchange.edits import edits_of, names_used
-from casm_ctrl.service.exchange.nouns import BLOCK, NOUNS, Entry
+from casm_ctrl.service.exchange.edits import edits_of, held, names_used
+from casm_ctrl.service.exchange.nouns import BLOCK, HOLD, NOUNS, Entry
 from casm_ctrl.service.exchange.problems import Problems
 from casm_ctrl.service.exchange.source import Source
 from casm_ctrl.service.exchange.stored import find_stored
+from casm_ctrl.service.holds import add_hold
 from casm_ctrl.service.rest import sweep
 from casm_ctrl.service.verb import Document, perform
 from casm_ctrl.store.database import Database
@@ -115,12 +116,11 @@ def _import(
         elif entry.noun is BLOCK:
             found.append(entry)
         else:
-            made = _make(tx, entry, problems, judge)
+            made = _make(tx, author, entry, problems, judge, done)
             if made is None:
                 failed.add((entry.noun.name, entry.key))
             else:
-                done += made
-                counts.add(entry.noun.name, new=int(bool(made)), there=int(not made))
+                counts.add(entry.noun.name, new=int(made), there=int(not made))
             progress(1)
     new, there = import_blocks(tx, author, found, problems, progress)
     if found:
@@ -131,14 +131,17 @@ def _import(
         answer["config-revision"] = str(revision)
         told = (Event(d.verb, d.kind, d.id, d.name, reason=author.reason or d.words) for d in done)
         record(tx, author, told, revision=revision)
-    if done or new:
+    if any(counts.new.values()):
         words = ", ".join(f"{number} {noun}" for noun, number in counts.new.items() if number)
         record(tx, author, [Event("import", "request", 0, words)])
     return answer
 
 
-def _make(tx: Transaction, entry: Entry, problems: Problems, judge: Judge) -> list[Done] | None:
-    """What was done to make the entry, nothing where it is there; None where it cannot be made."""
+def _make(
+    tx: Transaction, author: Author, entry: Entry, problems: Problems, judge: Judge, done: list[Done]
+) -> bool | None:
+    """Whether the entry was made, with what was changed of the configuration added to `done`; False where it is there,
+    None where it cannot be made."""
     there = find_stored(tx, entry)
     if there is not None:
         words = differences(there, entry)
@@ -148,10 +151,16 @@ def _make(tx: Transaction, entry: Entry, problems: Problems, judge: Judge) -> li
                 f"{entry.title} is there and differs: {'; '.join(words)}",
                 "correct the file, or change what is there: an import only adds",
             )
-        return []
+        return False
     try:
         with savepoint(tx):
-            return [apply_edit(tx, _judged(edit, judge)) for edit in edits_of(entry)]
+            if entry.noun is HOLD:  # it is no configuration
+                kind, subject = held(entry)
+                add_hold(tx, author, kind, subject or None, entry.get("reason"))
+                return True
+            made = [apply_edit(tx, _judged(edit, judge)) for edit in edits_of(entry)]
+            done += made
+            return bool(made)
     except Refusal as error:
         problems.add_error(entry.place, error, entry.title)
         return None

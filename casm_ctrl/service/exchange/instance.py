@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from casm_ctrl.base.errors import InvalidValue
-from casm_ctrl.service.exchange.documents import TOP
-from casm_ctrl.service.exchange.nouns import BLOCK, DEVICE, DEVICE_POOL, Entry, Kind, Leaf, Noun
+from casm_ctrl.service.exchange.documents import INSIDE, LIMITS, TOP
+from casm_ctrl.service.exchange.nouns import BLOCK, DEVICE, DEVICE_POOL, HOLD, LIMIT, Entry, Kind, Leaf, Noun
 from casm_ctrl.service.exchange.problems import Problems
 from casm_ctrl.service.exchange.values import canonical, check_count, check_seconds
 
 Path = tuple[str | int, ...]
+
+_MODULES = frozenset(name.partition(":")[0] for name in (*TOP, LIMITS, *INSIDE)) | {"casm-alarms"}
+"""Those whose nodes are in our data."""
 
 _WRITTEN = {
     Kind.TEXT: "text in quotes",
@@ -66,24 +69,39 @@ class _Reader:
             )
             return
         for container, content in document.items():
-            noun = TOP.get(container)
-            if noun is None:
-                self._problems.add(
-                    (container,), f"there is no '{container}' in our data", f"give {', '.join(TOP)}"
-                )
-            elif not isinstance(content, dict):
-                self._problems.add(
-                    (container,), f"'{container}' is not an object", f'write {{"{noun.name}": […]}}'
-                )
+            way, noun = INSIDE.get(container, ((), TOP.get(container)))
+            if noun is not None:
+                yield from self._container(noun, way, content, (container,))
+            elif container == LIMITS:
+                yield from self._limits(content, (container,))
             else:
-                yield from self._container(noun, content, (container,))
+                known = ", ".join((*TOP, LIMITS, *INSIDE))
+                self._problems.add((container,), f"there is no '{container}' in our data", f"give {known}")
 
-    def _container(self, noun: Noun, content: dict[str, Any], path: Path) -> Iterator[Entry]:
-        for name, items in content.items():
-            if _bare(name) == noun.name:
-                yield from self._list(noun, items, (*path, name))
-            else:
+    def _container(self, noun: Noun, way: tuple[str, ...], content: Any, path: Path) -> Iterator[Entry]:
+        """What is in a container that holds the list of a noun, or others on the `way` to it."""
+        wanted = way[0] if way else noun.name
+        if not isinstance(content, dict):
+            shown = f'{{"{wanted}": {{…}}}}' if way else f'{{"{wanted}": […]}}'
+            self._problems.add(path, f"'{path[-1]}' is not an object", f"write {shown}")
+            return
+        for name, inner in content.items():
+            if _bare(name) != wanted:
                 self._unknown(f"'{path[-1]}'", name, (*path, name))
+            elif way:
+                yield from self._container(noun, way[1:], inner, (*path, name))
+            else:
+                yield from self._list(noun, inner, (*path, name))
+
+    def _limits(self, content: Any, path: Path) -> Iterator[Entry]:
+        if not isinstance(content, dict):
+            self._problems.add(path, f"'{path[-1]}' is not an object", 'write {"grow-per-hour": 100}')
+            return
+        for name, value in content.items():
+            key, values = _bare(name), dict[str, Any]()
+            self._value(f"limit '{key}'", LIMIT.leaves[0], value, (*path, name), values)
+            if values:
+                yield Entry(LIMIT, key, values, (*path, name))
 
     def _list(self, noun: Noun, items: Any, path: Path, outer: str = "") -> Iterator[Entry]:
         if not isinstance(items, list):
@@ -104,6 +122,14 @@ class _Reader:
             return
         if noun is DEVICE_POOL:
             key = f"{outer}/{key}"
+        elif noun is HOLD:
+            name, subject = item.pop("subject", ("", ""))
+            if not isinstance(subject, str):
+                self._problems.add(
+                    (*path, name), "this hold has a subject that is not text", "write it in quotes"
+                )
+                return
+            key = f"{key} {subject}".rstrip()
         before = self._problems.count
         values = {"device-pool": outer} if noun is BLOCK else {}
         inner: list[tuple[Noun, Any, Path]] = []
@@ -151,7 +177,7 @@ class _Reader:
 def _bare(name: str) -> str:
     """A member's name without its module, which is optional where it is that of the object around it."""
     module, colon, bare = name.partition(":")
-    return bare if colon and module in ("casm-pools", "casm-devices") else name
+    return bare if colon and module in _MODULES else name
 
 
 def _typed(leaf: Leaf, value: Any) -> Any:

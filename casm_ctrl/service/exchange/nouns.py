@@ -33,9 +33,10 @@ _EMPTY: Mapping[Kind, Any] = {Kind.SET: (), Kind.LIST: (), Kind.MAP: ()}
 @dataclass(frozen=True)
 class Leaf:
     """`default` is the value where a file is silent; a `required` leaf has none. `inside` is the container
-    around it in YANG; `pair` the key and the value of a MAP's entries. `told`: written for people, and not
-    read back. `prefixes`: its values (of a MAP, the keys) are prefixes. `follows`:
-    where nothing is said it follows from other leaves."""
+    around it in YANG; `pair` the key and the value of a MAP's entries, of which `both` may be the key. `told`: written
+    for people, and not read back. `prefixes`: its values (of a MAP, the keys) are prefixes. `follows`:
+    where nothing is said it follows from other leaves. `module`: the one that it is of, where that is not the one
+    around it."""
 
     name: str
     kind: Kind = Kind.TEXT
@@ -46,6 +47,8 @@ class Leaf:
     told: bool = False
     prefixes: bool = False
     follows: bool = False
+    both: bool = False
+    module: str = ""
 
     @property
     def absent(self) -> Any:
@@ -209,8 +212,31 @@ BLOCK = Noun(
     ignored=frozenset({"member", "reason", "port-range", "delegated-prefixes"}),
 )
 
-NOUNS = (SPACE, POOL, DEVICE, GROUP, DEVICE_POOL, QUOTA, BLOCK)
-"""In the order in which they depend on each other; a child pool depends on its parent besides."""
+LIMIT = Noun("limit", "limit", (Leaf("value", Kind.NUMBER, required=True),))
+"""A leaf of /control, which automation is limited by; only what was set is one."""
+
+HOLD = Noun(
+    "hold",
+    "hold",
+    (Leaf("reason", required=True), Leaf("since", told=True), Leaf("actor", told=True)),
+    key="kind",
+)
+"""Its key here is its kind and its subject, as `device bng1`; `all` has no subject."""
+
+SHELF = Noun(
+    "shelf",
+    "shelf",
+    (
+        Leaf("resource", Kind.SET),
+        Leaf("alarm-type", Kind.MAP, pair=("alarm-type-id", "alarm-type-qualifier-match"), both=True),
+        Leaf("description", default=""),
+        Leaf("below", module="casm-alarms"),
+    ),
+)
+
+NOUNS = (SPACE, POOL, DEVICE, GROUP, DEVICE_POOL, QUOTA, BLOCK, LIMIT, HOLD, SHELF)
+"""In an order in which they depend on those before, but for blocks, which are made last; a child pool depends on its
+parent besides."""
 
 
 class What(Enum):
@@ -220,6 +246,7 @@ class What(Enum):
     POOLS = "pools"
     DEVICES = "devices"
     BLOCKS = "blocks"
+    CONTROL = "control"
 
     @property
     def nouns(self) -> tuple[Noun, ...]:
@@ -228,6 +255,7 @@ class What(Enum):
             What.POOLS: (SPACE, POOL),
             What.DEVICES: (DEVICE, GROUP, DEVICE_POOL, QUOTA),
             What.BLOCKS: (BLOCK,),
+            What.CONTROL: (LIMIT, HOLD, SHELF),
         }[self]
 
 

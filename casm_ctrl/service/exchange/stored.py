@@ -8,6 +8,9 @@ from typing import Any
 from casm_ctrl.addressing.prefix import Family
 from casm_ctrl.base.automation import UNSET, Automation
 from casm_ctrl.base.clock import to_rfc3339
+from casm_ctrl.base.limits import DEFAULT_LIMITS, NAMES, leaf
+from casm_ctrl.service.alarm_control import Shelf, qualified, read_control
+from casm_ctrl.service.control_settings import get_limits
 from casm_ctrl.service.documents import (
     automation_document,
     deadlines_document,
@@ -19,15 +22,29 @@ from casm_ctrl.service.exchange.nouns import (
     DEVICE,
     DEVICE_POOL,
     GROUP,
+    HOLD,
+    LIMIT,
     POOL,
     QUOTA,
+    SHELF,
     SPACE,
     Entry,
     Noun,
 )
-from casm_ctrl.store import automation, blocks, configuration_changes, devices, owners, pools, quotas, spaces
+from casm_ctrl.store import (
+    automation,
+    blocks,
+    configuration_changes,
+    devices,
+    holds,
+    owners,
+    pools,
+    quotas,
+    spaces,
+)
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
+from casm_ctrl.store.holds import Hold
 from casm_ctrl.store.owners import GroupRow
 from casm_ctrl.store.pools import PoolRow
 from casm_ctrl.store.quotas import QuotaRow
@@ -188,6 +205,33 @@ def block_entry(row: BlockRow) -> Entry:
     return Entry(BLOCK, key, values)
 
 
+def limit_entries(tx: Transaction) -> Iterator[Entry]:
+    """What was set: of the rest the defaults hold."""
+    limits = get_limits(tx)
+    for name in NAMES:
+        value = getattr(limits, name)
+        if value != getattr(DEFAULT_LIMITS, name):
+            yield Entry(LIMIT, leaf(name), {"value": value})
+
+
+def hold_entry(row: Hold) -> Entry:
+    values = {"reason": row.reason, "since": to_rfc3339(row.since), "actor": row.actor}
+    return Entry(HOLD, f"{row.kind} {row.subject}".rstrip(), values)
+
+
+def shelf_entry(shelf: Shelf) -> Entry:
+    return _entry(
+        SHELF,
+        shelf.name,
+        {
+            "resource": tuple(sorted(match.named for match in shelf.resources)),
+            "alarm-type": tuple(sorted((qualified(name), match) for name, match in shelf.types)),
+            "description": shelf.description,
+            "below": shelf.below,
+        },
+    )
+
+
 def _entry(noun: Noun, key: str, values: dict[str, Any]) -> Entry:
     return Entry(noun, key, {name: value for name, value in values.items() if value not in (None, ())})
 
@@ -199,6 +243,9 @@ _LISTS: dict[str, Callable[[Transaction], Iterator[Entry]]] = {
     GROUP.name: lambda tx: (group_entry(tx, row) for row in owners.list_groups(tx)),
     DEVICE_POOL.name: _device_pools,
     QUOTA.name: lambda tx: map(quota_entry, quotas.list_quotas(tx)),
+    LIMIT.name: limit_entries,
+    HOLD.name: lambda tx: map(hold_entry, holds.list_holds(tx)),
+    SHELF.name: lambda tx: map(shelf_entry, read_control(tx).shelves),
 }
 
 
@@ -233,6 +280,11 @@ def _find_quota(tx: Transaction, name: str) -> Entry | None:
     return None if row is None else quota_entry(row)
 
 
+def _find_listed(noun: Noun) -> Callable[[Transaction, str], Entry | None]:
+    """Of a noun of which there are few."""
+    return lambda tx, key: next((entry for entry in _LISTS[noun.name](tx) if entry.key == key), None)
+
+
 _FINDERS: dict[str, Callable[[Transaction, str], Entry | None]] = {
     SPACE.name: _find_space,
     POOL.name: _find_pool,
@@ -240,4 +292,5 @@ _FINDERS: dict[str, Callable[[Transaction, str], Entry | None]] = {
     GROUP.name: _find_group,
     DEVICE_POOL.name: _find_device_pool,
     QUOTA.name: _find_quota,
+    **{noun.name: _find_listed(noun) for noun in (LIMIT, HOLD, SHELF)},
 }

@@ -27,7 +27,7 @@ def canonical(leaf: Leaf, value: Any) -> Any:
     """
     _check_size(leaf, value)
     if leaf.kind is Kind.MAP:
-        _refuse_twice(leaf, [name for name, _ in value])
+        _refuse_twice(leaf, ["=".join(pair) if leaf.both else pair[0] for pair in value])
         if leaf.prefixes:
             return tuple(
                 (str(prefix), text)
