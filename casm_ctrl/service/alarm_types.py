@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from casm_ctrl.base.errors import InvalidValue
+
 MODULE = "casm-alarms"
 """The YANG module whose identities the types are."""
 
@@ -93,6 +95,12 @@ TYPES: Mapping[str, AlarmType] = {
         " Nothing is taken back from it meanwhile.",
     ),
 }
+
+
+def check_type(type_id: str) -> None:
+    """InvalidValue where there is none of that name."""
+    if type_id not in TYPES:
+        raise InvalidValue(f"'{type_id}' is no type of alarm", f"use {', '.join(TYPES)}")
 
 
 def rank(severity: str) -> int:

@@ -8,7 +8,8 @@ from casm_ctrl.base.clock import to_rfc3339
 from casm_ctrl.base.errors import NotFound
 from casm_ctrl.service.alarm_control import qualified
 from casm_ctrl.service.alarm_resources import device_of
-from casm_ctrl.service.alarm_types import SEVERITIES, TYPES
+from casm_ctrl.service.alarm_types import SEVERITIES, TYPES, check_type
+from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.verb import Document
 from casm_ctrl.store import alarms as store
 from casm_ctrl.store.alarms import AlarmRow, OperatorChange, StatusChange
@@ -25,8 +26,15 @@ def list_alarms(
     type_id: str | None = None,
 ) -> Document:
     """The alarms that are not cleared, the most severe first; `cleared` None: all, True: the others. `shelved`: those
-    that are; None: both. And the summary of all that are not shelved."""
+    that are; None: both. And the summary of all that are not shelved.
+
+    NotFound where there is no such device, InvalidValue where there is no such type.
+    """
+    if type_id is not None:
+        check_type(type_id)
     with database.read() as tx:
+        if device is not None:
+            _check_device(tx, device)
         rows = [
             row
             for row in store.list_alarms(tx, shelved=shelved)
@@ -41,6 +49,12 @@ def list_alarms(
             "alarm-summary": summary(tx),
             "number-of-shelved-alarms": store.count_shelved(tx),
         }
+
+
+def _check_device(tx: Transaction, name: str) -> None:
+    """NotFound where there is no such device, and no alarm of one that was removed."""
+    if all(device_of(row.resource) != name for row in store.list_alarms(tx, shelved=None)):
+        the_device(tx, name)
 
 
 def alarm_document(tx: Transaction, row: AlarmRow) -> Document:

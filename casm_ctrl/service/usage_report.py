@@ -58,7 +58,7 @@ def usage_report(
     """`subjects`: device pools (DEVICE/NAME), devices, or pools that device pools draw from; none: all device pools.
     `since`: seconds back. NotFound names what is none of these."""
     if not 1 <= since <= LONGEST:
-        raise InvalidValue(f"{since} s back is not within 1 s and 3660 days", "ask for less")
+        raise InvalidValue(f"usage of the last {since} s cannot be told", f"give 1s to {LONGEST // 86400}d")
     if step not in STEPS:
         raise InvalidValue(f"usage is told by hour or day, not by '{step}'", "give hour or day")
     with database.read() as tx:

@@ -11,7 +11,7 @@ from typing import Any
 
 from casm_ctrl.addressing.ports import parse_block, write_block
 from casm_ctrl.base.clock import to_rfc3339
-from casm_ctrl.base.errors import NotFound
+from casm_ctrl.base.errors import InvalidValue, NotFound
 from casm_ctrl.base.identifiers import block_id, parse_block_id
 from casm_ctrl.service.lookup import the_block, the_device_pool, the_space
 from casm_ctrl.service.verb import Document
@@ -43,6 +43,11 @@ def why(database: Database, name: str, *, last: int = USUAL, space: str | None =
 def _block(tx: Transaction, name: str, space: str | None) -> tuple[int, Document]:
     """A block's number, and what it is or was."""
     number = parse_block_id(name)
+    if number is None and "/" not in name:
+        raise InvalidValue(
+            f"'{name}' is neither a block nor a device pool",
+            "name a block by its id (b12) or prefix, or a device pool as DEVICE/NAME",
+        )
     past = None if number is None else past_blocks.past_block(tx, number)
     if past is None:
         try:

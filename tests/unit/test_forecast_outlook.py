@@ -136,3 +136,9 @@ def test_what_cannot_be_is_refused_in_one_line(arguments: tuple[str, ...], said:
     assert ended.exit_code == 1
     assert said in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["nobody:+5%", "region=nowhere:+5%@2w"])
+def test_a_growth_of_nothing_that_is_there_is_refused(network: Database, text: str) -> None:
+    with pytest.raises(NotFound, match="is about no device pool"):
+        look_ahead(network, growths=[Growth.parse("all:+1%"), Growth.parse(text)])

@@ -98,8 +98,9 @@ def test_what_is_named_is_told(watched: Database) -> None:
     assert (empty["span"], empty["block"], "used" in empty) == ([], [], False)
     with pytest.raises(NotFound, match="'nobody' is no device pool, device or pool"):
         told(watched, "nobody")
-    with pytest.raises(InvalidValue):
-        told(watched, since=0)
+    for since in (0, 3661 * 86400):
+        with pytest.raises(InvalidValue, match="give 1s to 3660d"):
+            told(watched, since=since)
 
 
 def test_why_readings_are_not_believed_is_told(watched: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from casm_ctrl.base.clock import ManualClock
-from casm_ctrl.base.errors import NotFound
+from casm_ctrl.base.errors import InvalidValue, NotFound
 from casm_ctrl.service import decisions
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.decisions import DONE, NOTHING, Made
@@ -97,6 +97,12 @@ def test_a_block_that_a_person_made_has_an_origin_and_no_decisions(network: Data
     told = why(network, f"b{block[0]}")
     assert told["decision"] == []
     assert told["subject"]["origin"]["verb"] == "allocate"
+
+
+@pytest.mark.parametrize("name", ["bng1", "all", ""])
+def test_what_is_no_name_of_either_is_refused(network: Database, name: str) -> None:
+    with pytest.raises(InvalidValue, match="neither a block nor a device pool: name a block by its id"):
+        why(network, name)
 
 
 @pytest.mark.parametrize("name", ["b99", "10.9.0.0/24", "bng1/other", "2001:db8::/48"])

@@ -127,3 +127,21 @@ def test_alarms_are_listed_the_worst_first_and_counted(store: Database) -> None:
     _run("alarms shelve card --device bng1")
     assert _run("alarms") == "No alarms.\n2 alarms on shelves: see 'casm alarms --shelved'.\n"
     assert "card" in _run("alarms --shelved")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("alarms --device bng7", "there is no device 'bng7'"),
+        ("alarms --type pool-full", "'pool-full' is no type of alarm: use pool-low, "),
+    ],
+)
+def test_alarms_of_what_there_is_not_are_refused(store: Database, line: str, words: str) -> None:
+    ended = CliRunner().invoke(app, line.split(), prog_name="casm")
+    assert ended.exit_code == 1
+    assert words in ended.stderr
+
+
+def test_alarms_of_a_device_that_was_removed_are_told(store: Database) -> None:
+    store.run(lambda tx: raise_alarm(tx, of_device("gone"), "drift", "minor", "an entry is gone"))
+    assert "an entry is gone" in _run("alarms --device gone")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from casm_ctrl.addressing.prefix import Family
 from casm_ctrl.base.clock import Micros, to_rfc3339
+from casm_ctrl.base.errors import NotFound
 from casm_ctrl.control.forecast.exhaustion import NEVER, Exhaustion, exhaustion
 from casm_ctrl.control.forecast.growth import Growth
 from casm_ctrl.control.forecast.pattern import DAY, Pattern, learn
@@ -105,6 +106,12 @@ def look_ahead(
     """What is to be expected of `subjects` (device pools, devices, pools, address spaces; none: all) within so many
     days. NotFound."""
     facts = forecast_facts(database, subjects)
+    for growth in growths:
+        if facts.demands and not any(growth.means(each.names, each.labels) for each in facts.demands):
+            raise NotFound(
+                f"'{growth}' is about no device pool",
+                "name a label of devices or pools (region=north), a device pool, a device, a pool, or all",
+            )
     courses = tuple(_course(demand, facts.now, days, tuple(growths)) for demand in facts.demands)
     consumers = [_consumer(course) for course in courses]
     free = {stock.row.name: stock.free for stock in facts.stocks}
