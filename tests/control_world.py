@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from casm_ctrl.base.automation import Automation
+from casm_ctrl.base.clock import Clock
 from casm_ctrl.control.loop.controller import Controller
 from casm_ctrl.netconf.client.session_pool import SessionPool, Upkeep
 from casm_ctrl.service import control_state
@@ -133,23 +134,16 @@ class ControlWorld:
     async def run(self, url: str | None = None) -> AsyncIterator[Run]:
         """What a controller works with."""
         database = self.database if url is None else open_database(url)
-        async with SessionPool(Upkeep(idle_limit=3600)) as sessions:
-            options = Options(sessions=sessions, retries=0, wait=10)
-            try:
-                async with running(
-                    database, Author("controller"), options, lambda device, words: None
-                ) as run:
-                    yield run
-            finally:
-                if url is not None:
-                    database.close()
+        try:
+            async with controlling(database) as run:
+                yield run
+        finally:
+            if url is not None:
+                database.close()
 
     async def once(self) -> Controller:
         """One round of a controller of its own."""
-        async with self.run() as run:
-            controller = Controller(run, chance=lambda: 0.0)
-            await controller.once()
-            return controller
+        return await look_once(self.database)
 
     @contextlib.asynccontextmanager
     async def watching(self, *, url: str | None = None, **more: Any) -> AsyncIterator[Controller]:
@@ -165,6 +159,23 @@ class ControlWorld:
                 await task
 
 
+@contextlib.asynccontextmanager
+async def controlling(database: Database) -> AsyncIterator[Run]:
+    """What a controller of this process works with."""
+    async with SessionPool(Upkeep(idle_limit=3600)) as sessions:
+        options = Options(sessions=sessions, retries=0, wait=10)
+        async with running(database, Author("controller"), options, lambda device, words: None) as run:
+            yield run
+
+
+async def look_once(database: Database) -> Controller:
+    """One round of a controller that begins with it."""
+    async with controlling(database) as run:
+        controller = Controller(run, chance=lambda: 0.0)
+        await controller.once()
+        return controller
+
+
 @contextlib.contextmanager
 def control_template(folder: Path) -> Any:
     path = folder / "template.db"
@@ -178,18 +189,19 @@ def control_template(folder: Path) -> Any:
     yield path
 
 
-def copy_store(template: Path, folder: Path) -> Database:
-    return open_database(str(shutil.copyfile(template, folder / "casm.db")))
+def copy_store(template: Path, folder: Path, clock: Clock | None = None) -> Database:
+    return open_database(str(shutil.copyfile(template, folder / "casm.db")), clock)
 
 
 @contextlib.contextmanager
-def world_in(folder: Path) -> Iterator[ControlWorld]:
-    """A world whose store is in `folder`/store, and that ends with all of its devices."""
+def world_in(folder: Path, clock: Clock | None = None) -> Iterator[ControlWorld]:
+    """A world whose store is in `folder`/store, and that ends with all of its devices. `clock`: of the store; None: the
+    machine's."""
     lab = Lab()
     with control_template(folder) as template:
         place = folder / "store"
         place.mkdir()
-        database = copy_store(template, place)
+        database = copy_store(template, place, clock)
     made = ControlWorld(database, lab)
     try:
         yield made

@@ -33,6 +33,7 @@ from casm_ctrl.addressing.prefix import (
     parse_prefix,
     parse_range,
 )
+from casm_ctrl.base.clock import Clock
 from casm_ctrl.service import rest
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevice, AddDevicePool, AddPool, AddSpace, Edit, change
@@ -214,9 +215,9 @@ class Lab:
 
         return self.run(act())
 
-    def start(self, name: str, **options: Any) -> SimulatedDevice:
+    def start(self, name: str, *, clock: Clock | None = None, **options: Any) -> SimulatedDevice:
         async def begin() -> SimulatedDevice:
-            device = SimulatedDevice(SimulatedDeviceOptions(name=name, **options))
+            device = SimulatedDevice(SimulatedDeviceOptions(name=name, **options), clock=clock)
             await device.start()
             return device
 

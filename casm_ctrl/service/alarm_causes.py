@@ -1,10 +1,11 @@
-"""Alarms about devices, raised and cleared where the store learns that it is so: by silence, results and reads."""
+"""Alarms about devices, raised and cleared where the store learns that it is so: by silence, results and reads; and the
+one about the breaker, which lives in the store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from casm_ctrl.service.alarms import clear_alarm, of_device, raise_alarm
+from casm_ctrl.service.alarms import CONTROLLER, clear_alarm, of_device, raise_alarm
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.store import observations
 from casm_ctrl.store.database import Database
@@ -26,6 +27,14 @@ def note_silence(tx: Transaction, device: str, failures: int, error: str) -> Non
 
 def note_answer(tx: Transaction, device: str) -> None:
     clear_alarm(tx, of_device(device), "device-unreachable", "it answers")
+
+
+def note_breaker(tx: Transaction, reason: str | None) -> None:
+    """All automatic changes were stopped, or go on (None)."""
+    if reason is not None:
+        raise_alarm(tx, CONTROLLER, "automation-stopped", "major", reason)
+    else:
+        clear_alarm(tx, CONTROLLER, "automation-stopped", "automatic changes go on")
 
 
 def note_result(tx: Transaction, device: DeviceRow, state: str, error: str | None) -> None:

@@ -14,13 +14,14 @@ from casm_ctrl.base.automation import effective
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.base.limits import Limits
 from casm_ctrl.service import decisions
+from casm_ctrl.service.alarm_causes import note_breaker
 from casm_ctrl.service.allocation import allocate_in
 from casm_ctrl.service.control_settings import get_limits
 from casm_ctrl.service.decisions import Made
 from casm_ctrl.service.pool_facts import HOUR, held_by
 from casm_ctrl.service.release import drain_block, keep_block, release_block
 from casm_ctrl.service.request import Request, check
-from casm_ctrl.store import automation, blocks, control_state, devices, watches
+from casm_ctrl.store import automation, blocks, clock_watch, control_state, devices, watches
 from casm_ctrl.store import decisions as decision_rows
 from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.control_state import BreakerRow
@@ -33,6 +34,10 @@ CONTROLLER = "controller"
 """Who the audit says it was."""
 GROW, DRAIN, CANCEL_DRAIN, GIVE_BACK = "grow", "drain", "cancel-drain", "give-back"
 AUTOMATIC = "automatic"
+CLOCK_HELD = (
+    "the store's clock jumped, and nobody knows how long anything lasted: nothing is taken back until somebody has"
+    " looked at it ('casm accept-clock')"
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def grow(database: Database, made: Made, warrant: Warrant, count: int, length: i
             control_state.add_block(tx, block.id, made.device_pool_id, number)
         return cut
 
-    return _act(database, made, warrant, change, grown=True)
+    return _act(database, made, warrant, change, count=count, grown=True)
 
 
 def drain(database: Database, made: Made, warrant: Warrant, block: int) -> Acted | Kept:
@@ -123,7 +128,8 @@ def give_back(
 
     def change(tx: Transaction, number: int, author: Author) -> Iterable[BlockRow]:
         row = _the_block(tx, made, block)
-        if row.wanted is Wanted.ABSENT:
+        known = control_state.blocks_of(tx, made.device_pool_id).get(block)
+        if row.wanted is Wanted.ABSENT and (not forced or known is None or known.forced):
             raise Superseded
         if forced:
             control_state.force(tx, block)
@@ -133,12 +139,32 @@ def give_back(
     return _act(database, made, warrant, change, shrunk=True)
 
 
-def note_refused(database: Database, made: Made, words: str) -> None:
-    """It could not be done, and nothing was changed: that is the decision then."""
+def note_refused(
+    database: Database, made: Made, words: str, tell: Callable[[Transaction, str], None]
+) -> None:
+    """It could not be done, and nothing was changed: that is the decision then. `tell` is called in the transaction,
+    with all that it says."""
     because = f"{made.because}; but {words}"
-    database.run(
-        lambda tx: decisions.record(tx, replace(made, because=because, blocked_by="refused", blocks=()))
-    )
+
+    def body(tx: Transaction) -> None:
+        decisions.record(tx, replace(made, because=because, blocked_by="refused", blocks=()))
+        tell(tx, because)
+
+    database.run(body)
+
+
+def may_go_on(database: Database) -> bool:
+    """Whether what was decided before and is not seen on devices yet may be tried again: not while the breaker is open.
+    Where its time is over, this closes it."""
+
+    def body(tx: Transaction) -> bool:
+        breaker = control_state.lock_breaker(tx)
+        return not breaker.open or _try_again(tx, breaker, get_limits(tx))
+
+    with database.read() as tx:
+        if not control_state.get_breaker(tx).open:
+            return True
+    return database.run(body)
 
 
 def _the_block(tx: Transaction, made: Made, number: int) -> BlockRow:
@@ -156,6 +182,7 @@ def _act(
     warrant: Warrant,
     change: Callable[[Transaction, int, Author], Iterable[BlockRow]],
     *,
+    count: int = 1,
     grown: bool = False,
     shrunk: bool = False,
 ) -> Acted | Kept:
@@ -163,7 +190,7 @@ def _act(
         breaker = control_state.lock_breaker(tx)
         if not watches.is_watched_by(tx, warrant.device_id, warrant.controller):
             raise Superseded
-        kept = _keeps_back(tx, made, breaker)
+        kept = _keeps_back(tx, made, breaker, count)
         if kept is not None:
             guard, words = kept
             number = decisions.record(tx, replace(made, blocked_by=guard))
@@ -182,12 +209,14 @@ def _act(
 # --- What keeps it back ---------------------------------------------------------------------------
 
 
-def _keeps_back(tx: Transaction, made: Made, breaker: BreakerRow) -> tuple[str, str] | None:
+def _keeps_back(tx: Transaction, made: Made, breaker: BreakerRow, count: int) -> tuple[str, str] | None:
     """(guard, words) of what forbids it now, whatever was seen when it was decided."""
     row = devices.get_device_pool(tx, made.device_pool_id)
     limits = get_limits(tx)
     if breaker.open and not _try_again(tx, breaker, limits):
         return "breaker", f"all automatic changes are stopped: {breaker.reason}"
+    if _is_trial_under_way(tx, breaker, limits):
+        return "breaker", f"one change is tried after they were stopped: {breaker.reason}"
     held = held_by(tx, row)
     if held is not None:
         return "hold", held
@@ -197,12 +226,14 @@ def _keeps_back(tx: Transaction, made: Made, breaker: BreakerRow) -> tuple[str, 
     mode = policy.grow if made.action == GROW else policy.shrink
     if mode != AUTOMATIC and made.action != CANCEL_DRAIN:
         return "observe", f"{made.action} is set to {mode} now"
-    words = _over_a_cap(tx, made, limits) if made.action in (GROW, DRAIN) else None
+    if made.action in (DRAIN, GIVE_BACK) and clock_watch.look(tx):
+        return "clock", CLOCK_HELD
+    words = _over_a_cap(tx, made, limits, count) if made.action in (GROW, DRAIN) else None
     return None if words is None else ("cap", words)
 
 
-def _over_a_cap(tx: Transaction, made: Made, limits: Limits) -> str | None:
-    """Which cap was reached in the last hour, whoever did it; None where none was."""
+def _over_a_cap(tx: Transaction, made: Made, limits: Limits, more: int) -> str | None:
+    """Which cap of an hour `more` blocks are too many for, whoever changed those before; None: for none."""
     sources = set(devices.device_pool_sources(tx, made.device_pool_id))
     done = {"device_pool": 0, "device": 0, "hour": 0}
     by_pool = dict.fromkeys(sources, 0)
@@ -214,9 +245,13 @@ def _over_a_cap(tx: Transaction, made: Made, limits: Limits) -> str | None:
             if source in by_pool:
                 by_pool[source] += count
     done["pool"] = max(by_pool.values(), default=0)
+    watch = watches.find_watch(tx, made.device_id)
+    gentle = watch is not None and watch.gentle_until is not None and tx.now < watch.gentle_until
     for scope, number in done.items():
         most = getattr(limits, f"{made.action}_per_{scope}")
-        if number >= most:
+        if most and gentle:
+            most = max(1, most * limits.gentle_percent // 100)
+        if number + more > most:
             leaf = f"{made.action}-per-{scope.replace('_', '-')}"
             return f"{number} blocks were changed in the last hour, and {leaf} is {most}"
     return None
@@ -230,9 +265,21 @@ def _try_again(tx: Transaction, breaker: BreakerRow, limits: Limits) -> bool:
     if tx.now < over:
         return False
     control_state.close_breaker(tx, tried=True)
+    note_breaker(tx, None)
     words = f"its time was over at {to_rfc3339(over)}; the first failure stops it again"
     record(tx, Author(CONTROLLER), [Event("control-resume", "store", 1, "automation", reason=words)])
     return True
+
+
+def _is_trial_under_way(tx: Transaction, breaker: BreakerRow, limits: Limits) -> bool:
+    """True where the breaker was closed because its time was over, and what came of the first change since is not
+    known yet. One that never ends is waited for no longer than the breaker stays open."""
+    closed = breaker.closed_at
+    if not breaker.tried or closed is None or tx.now >= closed + limits.breaker_reset * SECOND:
+        return False
+    return decision_rows.is_any_since(tx, closed) and not decision_rows.is_any_since(
+        tx, closed, decisions.DONE
+    )
 
 
 # --- What came of it ------------------------------------------------------------------------------
@@ -295,6 +342,7 @@ def judge_breaker(database: Database) -> str | None:
         reason = None if breaker.open else _too_much(tx, breaker)
         if reason is not None:
             control_state.open_breaker(tx, reason)
+            note_breaker(tx, reason)
             event = Event("control-stop", "store", 1, "automation", reason=reason)
             record(tx, Author(CONTROLLER), [event])
         return reason

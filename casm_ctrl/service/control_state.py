@@ -10,13 +10,14 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from casm_ctrl.base.clock import SECOND, Micros, to_rfc3339
 from casm_ctrl.service import holds
+from casm_ctrl.service.alarm_causes import note_breaker
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.verb import Document, perform
-from casm_ctrl.store import automation, decisions, devices, owners, spaces, watches
+from casm_ctrl.store import automation, clock_watch, decisions, devices, owners, spaces, watches
 from casm_ctrl.store import control_state as store
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author, Event, record
@@ -45,6 +46,7 @@ def begin(database: Database) -> int:
 
 
 def _begin(tx: Transaction) -> int:
+    clock_watch.look(tx)  # so that a jump before it changes anything is known
     for row in watches.list_controllers(tx, live=True):
         if _is_gone(row.who):
             watches.end_controller(tx, row.id)
@@ -116,17 +118,27 @@ class Look:
     restarted: bool = False
 
 
-def note_look(tx: Transaction, device_id: int, look: Look, *, gap: int, gentle: int) -> None:
-    """After a reading was recorded, in its transaction or another. `gap`, `gentle`: as in store.watches."""
+def resumed(watch: WatchRow, now: Micros, *, gap: int, gentle: int) -> WatchRow:
+    """The watch with a look that succeeds now. After `gap` seconds without one nobody watched the device meanwhile: it
+    is watched since now, and changed little for `gentle` seconds, by what this look decides too."""
+    if watch.polled_at is None:
+        return replace(watch, since=now)
+    if watch.polled_at >= now - gap * SECOND:
+        return watch
+    return replace(watch, since=now, gentle_until=Micros(now + gentle * SECOND))
+
+
+def note_look(tx: Transaction, watch: WatchRow, look: Look) -> None:
+    """After a reading was recorded, in its transaction or another. `watch`: with this look (`resumed`)."""
     watches.note_look(
         tx,
-        device_id,
+        watch.device_id,
+        since=watch.since,
+        gentle_until=watch.gentle_until,
         next_poll=look.next_poll,
         hot=look.hot,
         booted_at=look.booted_at,
         restarted=look.restarted,
-        gap=gap,
-        gentle=gentle,
     )
 
 
@@ -156,19 +168,6 @@ def note_failed_look(
 # --- The breaker ----------------------------------------------------------------------------------
 
 
-def stop(database: Database, reason: str) -> bool:
-    """Open the breaker: no automatic change any more. False where it was open."""
-
-    def body(tx: Transaction) -> bool:
-        if store.lock_breaker(tx).open:
-            return False
-        store.open_breaker(tx, reason)
-        record(tx, Author("controller"), [Event("control-stop", "store", 1, "automation", reason=reason)])
-        return True
-
-    return database.run(body)
-
-
 def resume(database: Database, author: Author) -> Document:
     """Close the breaker: automatic changes go on. Nothing where it is closed."""
 
@@ -176,6 +175,7 @@ def resume(database: Database, author: Author) -> Document:
         before = store.lock_breaker(tx)
         if before.open:
             store.close_breaker(tx, tried=False)
+            note_breaker(tx, None)
             words = author.reason or f"it was open: {before.reason}"
             record(tx, author, [Event("control-resume", "store", 1, "automation", reason=words)])
         return {"control": {"breaker": breaker_document(tx)}}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from casm_ctrl.base.clock import Micros
+from casm_ctrl.service.automatic import GIVE_BACK
 from casm_ctrl.service.device_pool_edits import network_instance
 from casm_ctrl.service.lookup import the_device
 from casm_ctrl.service.routes import EXTERNAL, ON_DEVICE, Route, route_of
@@ -15,6 +16,7 @@ from casm_ctrl.store import (
     blocks,
     control_state,
     counts,
+    decisions,
     devices,
     leases,
     observations,
@@ -73,6 +75,8 @@ class Desired:
     """Blocks that were adopted here and that nobody manages, with their objects: they are not rendered."""
     forced: frozenset[int] = frozenset()
     """Released blocks whose drain took longer than their device pool's force-after: they go with their subscribers."""
+    given_back: frozenset[int] = frozenset()
+    """Blocks that automation released, and no person."""
 
     @property
     def blocks(self) -> tuple[BlockRow, ...]:
@@ -106,6 +110,7 @@ def read_desired(tx: Transaction, device: DeviceRow) -> Desired:
         adopted=tuple(adoptions.pieces_on(tx, device.id)),
         pending=leases.get_pending(tx, device.id),
         forced=control_state.forced_blocks(tx, device.id),
+        given_back=decisions.unfinished_blocks(tx, device.id, GIVE_BACK),
         last_block=block_numbers.last_block_number(tx),
         counted_elsewhere=counts.counted_elsewhere(
             tx, (b.id for held in by_pool.values() for b in held if b.wanted is Wanted.ABSENT), device.id

@@ -4,7 +4,7 @@ decision stands on what was never recorded."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from casm_ctrl.base.readings import COUNT, Accepted, DeviceReading, Refused
@@ -78,14 +78,16 @@ def take(
             else:
                 samples.refuse_in(tx, device, verdict)
         facts = read_facts(tx, row, judge.history)
+        gap = max(facts.limits.away_after, LATE * row.polling.interval)
+        assert facts.watch is not None
+        watch = control_state.resumed(facts.watch, tx.now, gap=gap, gentle=facts.limits.gentle_time)
+        facts = replace(facts, watch=watch)
         judged = judge.decide(tx, facts, verdicts)
         for number, loss in judged.losses.items():
             store.put_loss(tx, number, loss)
         for made in judged.idle:
             decisions.record(tx, made)
-        limits = facts.limits
-        gap = max(limits.away_after, LATE * row.polling.interval)
-        control_state.note_look(tx, row.id, judged.look, gap=gap, gentle=limits.gentle_time)
+        control_state.note_look(tx, watch, judged.look)
 
     database.run(body)
 

@@ -22,6 +22,7 @@ from casm_ctrl.store import (
     adoptions,
     automation,
     blocks,
+    clock_watch,
     control_state,
     decisions,
     devices,
@@ -42,6 +43,9 @@ HOUR = 3600 * SECOND
 _DAY = 86_400 * SECOND
 _BACK = 120
 """Seconds of samples before those of the hold-down, at least: rates of logins are told from a minute of them."""
+_TOGETHER = 1000
+"""Readings of one look are kept a microsecond apart from its beginning on; what is later is of a clock that was set
+back."""
 _COUNTED = 1000
 """So many free prefixes of a pool are counted by length, the largest; what else is free is counted in one sum."""
 
@@ -97,7 +101,8 @@ class PoolFacts:
 @dataclass(frozen=True)
 class DeviceFacts:
     """A device, at one time. `changes` are the automatic ones of the last hour everywhere, as
-    store.decisions.changes_since tells them; `drains`: how many of the loop's go on here."""
+    store.decisions.changes_since tells them; `drains`: how many of the loop's go on here. `clock_held`: the store's
+    clock jumped, and nobody has said since that it is right."""
 
     now: Micros
     device: DeviceRow
@@ -108,6 +113,7 @@ class DeviceFacts:
     drains: int
     pools: tuple[PoolFacts, ...]
     unfinished: tuple[DecisionRow, ...]
+    clock_held: bool
 
 
 HistoryOf = Callable[[Transaction, int, int], History]
@@ -142,6 +148,7 @@ def read_facts(tx: Transaction, device: DeviceRow, history_of: HistoryOf = histo
             _pool_facts(tx, device, row, adopted, history_of) for row in owners.device_pools_on(tx, device.id)
         ),
         unfinished=tuple(decisions.unfinished_decisions(tx, device.id)),
+        clock_held=clock_watch.is_held(tx),
     )
 
 
@@ -152,6 +159,7 @@ def _pool_facts(
     policy = effective(given, device.role, row.usage_high)
     back = (policy.hold_down or 0) + max(2 * device.polling.interval, _BACK)
     known = control_state.blocks_of(tx, row.id)
+    told = samples.recent(tx, row.id, tx.now - back * SECOND)
     sources = [pools.get_pool(tx, number) for number in devices.device_pool_sources(tx, row.id)]
     by_id = {pool.id: pool for pool in sources}
     return PoolFacts(
@@ -167,7 +175,7 @@ def _pool_facts(
             )
             for block in blocks.list_blocks(tx, device_pool_id=row.id)
         ),
-        samples=tuple(samples.recent(tx, row.id, tx.now - back * SECOND)),
+        samples=tuple(sample for sample in told if sample.at < tx.now + _TOGETHER),
         stock=tuple(_stock(tx, pool, row) for pool in sources),
         control=control_state.get_pool_control(tx, row.id),
         held=held_by(tx, row),

@@ -171,6 +171,18 @@ def unfinished_decisions(tx: Transaction, device_id: int) -> list[DecisionRow]:
     return [_decision(row) for row in rows]
 
 
+def unfinished_blocks(tx: Transaction, device_id: int, action: str) -> frozenset[int]:
+    """The blocks on a device of which `action` was done, and is not seen yet."""
+    rows = tx.all(
+        "SELECT decision_block.block_id FROM decision JOIN decision_block ON decision_id = decision.id"
+        " JOIN block_member ON block_member.block_id = decision_block.block_id"
+        " WHERE unfinished = 1 AND action = :action AND block_member.device_id = :id",
+        action=action,
+        id=device_id,
+    )
+    return frozenset(row[0] for row in rows)
+
+
 def changes_since(tx: Transaction, moment: int) -> list[tuple[str, int, int, int, int]]:
     """Blocks that were changed since `moment`: (action, device pool, device, pool, how many)."""
     rows = tx.all(
@@ -192,6 +204,17 @@ def outcomes_since(tx: Transaction, moment: int, most: int) -> list[tuple[str, s
         most=most,
     )
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+def is_any_since(tx: Transaction, moment: int, outcome: str | None = None) -> bool:
+    """Whether there was an automatic change since `moment`; of those that came to `outcome`, where one is given."""
+    which = "" if outcome is None else " AND outcome = :outcome"
+    found = tx.first(
+        f"SELECT 1 FROM decision WHERE acted_at >= :moment{which} LIMIT 1",
+        moment=moment,
+        **({} if outcome is None else {"outcome": outcome}),
+    )
+    return found is not None
 
 
 def counts_since(tx: Transaction, moment: int) -> dict[str, int]:

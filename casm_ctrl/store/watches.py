@@ -167,26 +167,24 @@ def note_look(
     tx: Transaction,
     device_id: int,
     *,
+    since: Micros,
+    gentle_until: Micros | None,
     next_poll: Micros,
     hot: bool,
     booted_at: Micros | None,
     restarted: bool,
-    gap: int,
-    gentle: int,
 ) -> None:
-    """A look at the device succeeded. `gap`: seconds without one after which it counts as not watched meanwhile, and
-    is changed little for `gentle` seconds."""
+    """A look at the device succeeded."""
     tx.run(
         "UPDATE device_watch SET polled_at = :now, next_poll = :next, hot = :hot, failures = 0, error = NULL,"
-        " since = CASE WHEN polled_at IS NULL OR polled_at < :before THEN :now ELSE since END,"
-        " gentle_until = CASE WHEN polled_at < :before THEN :gentle ELSE gentle_until END,"
+        " since = :since, gentle_until = :gentle,"
         " booted_at = COALESCE(:booted, booted_at),"
         " restarted_at = CASE WHEN :restarted = 1 THEN :now ELSE restarted_at END WHERE device_id = :id",
         now=tx.now,
         next=next_poll,
         hot=int(hot),
-        before=tx.now - gap * SECOND,
-        gentle=tx.now + gentle * SECOND,
+        since=since,
+        gentle=gentle_until,
         booted=booted_at,
         restarted=int(restarted),
         id=device_id,

@@ -100,6 +100,11 @@ def _take_back(
             )
             return
         _take_back_counted(decision, block, count, elsewhere, abilities.drain)
+    elif block.id in desired.given_back - desired.forced:
+        decision.present[block.id] = abilities.drain
+        decision.waiting[block.id] = (
+            f"{block.label} drains: automation gave it back, and the device does not count who uses it at this moment"
+        )
     else:
         _take_back_unknown(decision, pool, block, desired.now, abilities.drain)
 

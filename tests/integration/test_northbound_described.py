@@ -144,7 +144,7 @@ def automate(database: Database) -> None:
 
     def look(tx: Transaction) -> None:
         open_breaker(tx, "5 changes failed")
-        control_state.note_look(tx, watched["bng1"].device_id, looked_at, gap=3600, gentle=600)
+        control_state.note_look(tx, watched["bng1"], looked_at)
         decisions.insert_decision(
             tx,
             device_pool_id=1,

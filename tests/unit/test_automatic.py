@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from casm_ctrl.base.automation import Automation
-from casm_ctrl.base.clock import ManualClock
+from casm_ctrl.base.clock import SECOND, ManualClock
 from casm_ctrl.base.errors import Exhausted
 from casm_ctrl.base.limits import DEFAULT_LIMITS
-from casm_ctrl.service import automatic, control_state, decisions
+from casm_ctrl.service import automatic, control_state, decisions, rest
 from casm_ctrl.service.automatic import Acted, Kept, Superseded, Warrant
+from casm_ctrl.service.configuration import SetLimits, change
 from casm_ctrl.service.decisions import Made
 from casm_ctrl.service.pool_facts import PoolFacts
 from casm_ctrl.service.release import cancel_drain
@@ -76,6 +77,8 @@ def test_a_growth_is_recorded_with_its_blocks(network: Database, controller: int
 
 
 def test_nothing_is_recorded_where_nothing_is_to_be_had(network: Database, controller: int) -> None:
+    caps = ("device_pool", "device", "pool", "hour")
+    change(network, ME, [SetLimits(tuple((f"grow_per_{cap}", 1000) for cap in caps))])
     with pytest.raises(Exhausted):
         grow(network, controller, 300)
     assert facts(network).control.generation == 0
@@ -113,6 +116,10 @@ def hold(kind: str, number: int) -> Callable[[Database], object]:
     return put
 
 
+def stop(database: Database) -> None:
+    database.run(lambda tx: store.open_breaker(tx, "enough"))
+
+
 def observe(database: Database) -> None:
     with database.write() as tx:
         automation.put_automation(tx, 1, Automation(grow="observe"))
@@ -125,7 +132,7 @@ def observe(database: Database) -> None:
         ("hold", "device bng1 by ops: maintenance", hold("device", 1)),
         ("hold", "device pool bng1/internet by ops: maintenance", hold("device-pool", 1)),
         ("hold", "pool p by ops: maintenance", hold("pool", 1)),
-        ("breaker", "all automatic changes are stopped: enough", lambda db: control_state.stop(db, "enough")),
+        ("breaker", "all automatic changes are stopped: enough", stop),
         ("observe", "grow is set to observe now", observe),
     ],
 )
@@ -232,6 +239,110 @@ def test_after_its_time_the_breaker_lets_one_try(
     clock.advance(1)
     fail(network, controller, 1)
     assert automatic.judge_breaker(network) is None
+
+
+def stopped(database: Database) -> list[tuple[str, bool]]:
+    """What the alarm of the breaker says, and whether it is cleared."""
+    with database.read() as tx:
+        rows = tx.all("SELECT text, is_cleared FROM alarm WHERE type_id = 'automation-stopped'")
+        return [(row[0], bool(row[1])) for row in rows]
+
+
+def test_the_alarm_of_the_breaker_is_as_durable_as_the_breaker(
+    network: Database, controller: int, clock: ManualClock
+) -> None:
+    fail(network, controller, DEFAULT_LIMITS.breaker_failures)
+    reason = automatic.judge_breaker(network)
+    assert stopped(network) == [(reason, False)]
+    control_state.resume(network, ME)
+    assert stopped(network) == [("automatic changes go on", True)]
+    stop(network)
+    clock.advance(DEFAULT_LIMITS.breaker_reset)
+    assert automatic.may_go_on(network)
+    assert stopped(network) == [("automatic changes go on", True)]
+
+
+def test_what_is_unfinished_waits_for_the_breaker(
+    network: Database, controller: int, clock: ManualClock
+) -> None:
+    assert automatic.may_go_on(network)
+    stop(network)
+    assert not automatic.may_go_on(network)
+    clock.advance(DEFAULT_LIMITS.breaker_reset)
+    assert automatic.may_go_on(network)
+    with network.read() as tx:
+        assert (store.get_breaker(tx).open, store.get_breaker(tx).tried) == (False, True)
+
+
+def test_one_change_is_tried_at_first_when_the_time_of_the_breaker_is_over(
+    network: Database, controller: int, clock: ManualClock
+) -> None:
+    stop(network)
+    clock.advance(DEFAULT_LIMITS.breaker_reset)
+    control_state.keep(network, controller)
+    tried = grow(network, controller)
+    kept = automatic.grow(network, made("grow"), warrant(network, controller), 1, 24)
+    assert isinstance(kept, Kept)
+    assert kept.words == "one change is tried after they were stopped: enough"
+    with network.write() as tx:
+        decisions.settle(tx, tried.decision, decisions.DONE, "seen in running")
+    assert grow(network, controller).blocks == (2,)
+
+
+def test_a_change_that_is_tried_and_never_ends_is_not_waited_for_for_ever(
+    network: Database, controller: int, clock: ManualClock
+) -> None:
+    stop(network)
+    for blocks_then in ((1,), (2,)):
+        clock.advance(DEFAULT_LIMITS.breaker_reset)
+        control_state.keep(network, controller)
+        assert grow(network, controller).blocks == blocks_then
+
+
+def test_what_is_refused_is_told_with_all_that_it_says(network: Database, controller: int) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        automatic.note_refused(network, made("grow"), "a quota is full", lambda tx, words: said.append(words))
+    assert said == ["because of it; but a quota is full"] * 2
+    with network.read() as tx:
+        [row] = rows.decisions_of_pool(tx, 1, 10)
+    assert (row.blocked_by, row.because, row.times) == ("refused", said[0], 2)
+
+
+@pytest.mark.parametrize("gentle", [False, True])
+def test_no_growth_goes_beyond_a_cap_with_its_last_blocks(
+    network: Database, controller: int, clock: ManualClock, gentle: bool
+) -> None:
+    """Also not by what was decided of another device at the same time, and by less in a gentle start."""
+    change(network, ME, [SetLimits((("grow_per_hour", 8),))])
+    if gentle:
+        until = clock.now() + 3600 * SECOND
+        with network.write() as tx:
+            tx.run("UPDATE device_watch SET gentle_until = :until", until=until)
+    grow(network, controller, 1)
+    kept = automatic.grow(network, made("grow"), warrant(network, controller), 8, 24)
+    assert isinstance(kept, Kept)
+    assert kept.words.startswith("1 blocks were changed in the last hour, and grow-per-")
+    grow(network, controller, 1)
+    most = automatic.grow(network, made("grow"), warrant(network, controller), 6, 24)
+    assert isinstance(most, Kept if gentle else Acted)
+
+
+def test_nothing_is_taken_back_after_the_clock_jumped(
+    network: Database, controller: int, clock: ManualClock
+) -> None:
+    grow(network, controller, 2)
+    move(network, 1, State.INSTALLED)
+    clock.jump(1200)
+    control_state.keep(network, controller)
+    kept = automatic.drain(network, made("drain"), warrant(network, controller), 1)
+    assert isinstance(kept, Kept)
+    assert kept.guard == "clock"
+    assert "accept-clock" in kept.words
+    assert facts_on(network, "bng1").clock_held
+    assert isinstance(automatic.grow(network, made("grow"), warrant(network, controller), 1, 24), Acted)
+    rest.accept_clock(network, ME)
+    assert isinstance(automatic.drain(network, made("drain"), warrant(network, controller), 1), Acted)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from casm_ctrl.base.readings import (
 )
 from casm_ctrl.control.deciding.view import Decision, GiveBack, PoolView
 from casm_ctrl.control.loop.viewing import Way, made_of, view_of
-from casm_ctrl.service import automatic, control_state, samples
+from casm_ctrl.service import automatic, samples
 from casm_ctrl.service.automatic import Acted, Warrant
 from casm_ctrl.service.decisions import Made
 from casm_ctrl.service.pool_facts import DeviceFacts, PoolFacts, history
@@ -152,7 +152,7 @@ def test_hours_without_samples_are_none_used(network: Database, clock: ManualClo
 
 
 def test_a_breaker_whose_time_is_over_is_none(network: Database, clock: ManualClock) -> None:
-    control_state.stop(network, "enough")
+    network.run(lambda tx: store.open_breaker(tx, "enough"))
     assert view(network).breaker == "enough"
     clock.advance(facts_on(network, "bng1").limits.breaker_reset)
     assert view(network).breaker is None

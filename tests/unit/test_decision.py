@@ -179,6 +179,20 @@ def test_a_count_of_many_is_told() -> None:
     assert found.waiting == {1: "b1 10.0.1.0/24 drains: 1,234 of its addresses are still in use"}
 
 
+def test_what_automation_gave_back_never_goes_uncounted() -> None:
+    """What a person released does, as withdraw-when-unknown says."""
+    row = block(Wanted.ABSENT, State.DRAINING)
+    assert decide(desired(row), frozenset({1}), {}, BOTH).removed == [row]
+    given = dataclasses.replace(desired(row), given_back=frozenset({1}))
+    found = decide(given, frozenset({1}), {}, BOTH)
+    assert (found.removed, found.present) == ([], {1: True})
+    assert "the device does not count who uses it" in found.waiting[1]
+    assert decide(given, frozenset({1}), {1: 0}, BOTH).removed == [row]
+    assert decide(dataclasses.replace(given, forced=frozenset({1})), frozenset({1}), {}, BOTH).removed == [
+        row
+    ]
+
+
 def test_a_drain_that_is_forced_ends_with_subscribers_in_it() -> None:
     """But it is not proven empty, and a block that is not drained yet is drained first."""
     row = block(Wanted.ABSENT, State.DRAINING)

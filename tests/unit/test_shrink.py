@@ -15,6 +15,7 @@ from casm_ctrl.control.deciding.guards import caps, notice_loss
 from casm_ctrl.control.deciding.view import (
     NOTHING,
     BlockView,
+    CancelDrain,
     Drain,
     GiveBack,
     Loss,
@@ -245,12 +246,34 @@ def test_two_counts_of_zero_since_the_drain_was_seen_give_it_back() -> None:
         ({"loss": Loss(at=NOW - HOUR, cause="restarted", before=900)}, "loss"),
         ({"held": "device bng1"}, "hold"),
         ({"breaker": "5 failed"}, "breaker"),
+        ({"clock": "it jumped"}, "clock"),
         ({"gentle_until": NOW + 1}, "gentle-start"),
     ],
 )
 def test_what_keeps_an_empty_block(values: dict[str, Any], guard: str) -> None:
     decision = decide(draining(0, **values), NOW)
     assert (decision.action, decision.blocked_by) == (NOTHING, guard)
+
+
+def test_what_is_drained_stays_while_one_reading_says_that_it_is_needed() -> None:
+    full = view((*SERVING, drained(3, 0, 61)), (300, 480))
+    decision = decide(full, NOW)
+    assert (decision.action, decision.rule) == (NOTHING, "one-reading")
+    assert decide(view((*SERVING, drained(3, 0, 61)), (480, 480)), NOW).action == CancelDrain(3)
+
+
+def test_who_comes_back_into_what_is_given_back_is_waited_for_and_told() -> None:
+    going = {"wanted": "absent"}
+    late = policy(drain_deadline=600)
+    decision = decide(draining(7, 60, asked=going, policy=late), NOW)
+    assert (decision.action, decision.rule, decision.alarm) == (NOTHING, "draining", None)
+    decision = decide(draining(7, 601, asked=going, policy=late), NOW)
+    assert (decision.action, decision.rule, decision.alarm) == (NOTHING, "drain-overdue", "drain-overdue")
+    forced = policy(drain_deadline=600, force_after=300)
+    assert decide(draining(7, 901, asked=going, policy=forced), NOW).action == GiveBack(3, True)
+    done = decide(draining(7, 901, asked=going | {"forced": True}, policy=forced), NOW)
+    assert (done.action, done.rule) == (NOTHING, "draining")
+    assert decide(draining(0, 61, asked=going), NOW).action == NOTHING
 
 
 def test_an_overdue_drain_is_told_and_ends_with_force_only_where_an_operator_said_so() -> None:

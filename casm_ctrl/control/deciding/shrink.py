@@ -24,12 +24,17 @@ def follow_drain(view: PoolView, demand: Demand, now: int) -> Decision | None:
     """How the drain that the loop began goes on; None where there is none. A person's drains are left alone."""
     drain = next((one for one in view.blocks if one.automatic_drain and one.wanted == "drained"), None)
     if drain is None:
+        # Who was counted when it was to go is waited for as in any drain, and an operator hears of it.
+        drain = next((one for one in view.blocks if one.automatic_drain and one.state == "draining"), None)
+    if drain is None:
         return None
     name, mode = f"b{drain.number} ({drain.prefix})", view.policy.shrink
     if drain.state != "draining" or drain.drained_at is None:
         return leave(view, demand, "draining", f"the device is not yet seen to drain {name}")
     for_time = now - drain.drained_at
     forced = False
+    if drain.wanted == "absent" and (drain.forced or _is_empty(view, drain)):
+        return leave(view, demand, "draining", f"{name} is given back")
     if _is_empty(view, drain):
         rule = "empty"
         words = f"two readings since its drain count nobody in {name}"
@@ -193,7 +198,7 @@ def _choose(
             guard,
             f"{words}, but {why}",
             blocked_by=guard,
-            alarm=DECISION_BLOCKED if guard in ("hold", "breaker") else None,
+            alarm=DECISION_BLOCKED if guard in ("hold", "breaker", "clock") else None,
             mode=mode,
             candidates=candidates,
         )
@@ -212,6 +217,8 @@ def _guarded(
     if view.loss is not None and grieves(view.loss, demand.used, now):
         words = f"the device {view.loss.cause} {last(now - view.loss.at)} ago with {view.loss.before} in use before"
         return "loss", f"{words}: until they are back, or for a day, what is idle proves nothing"
+    if view.clock is not None:
+        return "clock", view.clock
     if is_gentle(view, now):
         return "gentle-start", "the controller was away and takes nothing back yet"
     if not capped:

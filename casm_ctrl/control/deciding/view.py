@@ -40,6 +40,8 @@ class BlockView:
     """Since when the device was seen to drain it (state draining); None before that."""
     automatic_drain: bool = False
     """The loop asked for the drain: a person's drains are left alone."""
+    forced: bool = False
+    """It was given back with the subscribers that are in it."""
     managed: bool = True
     """False: it was adopted, and nobody has said yet that it may be taken back."""
     pool: str = ""
@@ -146,6 +148,8 @@ class PoolView:
     """What a person holds back, and why: as `device bng1: maintenance`."""
     breaker: str | None = None
     """Why all automatic changes are stopped."""
+    clock: str | None = None
+    """Why times are not known, and nothing is taken back because of them."""
     grow_caps: tuple[Cap, ...] = ()
     drain_caps: tuple[Cap, ...] = ()
     loss: Loss | None = None

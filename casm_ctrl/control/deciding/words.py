@@ -13,6 +13,7 @@ RULES = frozenset(
         "breaker",
         "cancel-drain",
         "cap",
+        "clock",
         "drain-overdue",
         "draining",
         "empty",

@@ -7,15 +7,19 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from casm_ctrl.base.errors import CasmError
+from casm_ctrl.base.errors import CasmError, LimitReached
+from casm_ctrl.control.deciding.grow import DECISION_BLOCKED
 from casm_ctrl.control.deciding.view import CancelDrain, Drain, GiveBack, Grow
+from casm_ctrl.control.loop import alarming
 from casm_ctrl.control.loop.looking import Todo
 from casm_ctrl.service import automatic, rest
 from casm_ctrl.service.automatic import Acted, Kept, Warrant
+from casm_ctrl.service.decisions import Made
 from casm_ctrl.store import decisions as decision_rows
 from casm_ctrl.store import devices
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
+from casm_ctrl.store.transaction import Transaction
 from casm_ctrl.sync.apply import apply_one
 from casm_ctrl.sync.backoff import is_passing
 from casm_ctrl.sync.report import Report
@@ -32,11 +36,15 @@ class Actor:
     async def decide(self, todo: Todo) -> Acted | Kept | CasmError:
         """Do it in the store. An error says that it is not to be had: nothing was changed then."""
         made, action = todo.made, todo.decision.action
+
+        def tell(tx: Transaction, because: str) -> None:
+            alarming.tell_decision(tx, made.device_pool, DECISION_BLOCKED, because)
+
         warrant = Warrant(made.device_id, todo.pool.control.generation, self.controller)
         store = self.run.store
         try:
             if isinstance(action, Grow):
-                return await store.run(automatic.grow, made, warrant, action.count, action.length)
+                return await self._grow(made, warrant, action)
             if isinstance(action, Drain):
                 return await store.run(automatic.drain, made, warrant, action.block)
             if isinstance(action, CancelDrain):
@@ -44,8 +52,20 @@ class Actor:
             assert isinstance(action, GiveBack)
             return await store.run(automatic.give_back, made, warrant, action.block, forced=action.forced)
         except CasmError as error:
-            await store.run(automatic.note_refused, made, str(error))
+            await store.run(automatic.note_refused, made, str(error), tell)
             return error
+
+    async def _grow(self, made: Made, warrant: Warrant, action: Grow) -> Acted | Kept:
+        """Where a limit refuses so many blocks, half as many, down to one: some are better than none."""
+        count, given = action.count, made
+        while True:
+            try:
+                return await self.run.store.run(automatic.grow, given, warrant, count, action.length)
+            except LimitReached as error:
+                if count == 1:
+                    raise
+                count //= 2
+                given = replace(made, because=f"{made.because}; but only {count}, for {error.message}")
 
     async def apply(self, names: Collection[str]) -> dict[str, CasmError]:
         """Make devices hold what is wanted, beside each other. Returns the errors, by device."""
@@ -83,8 +103,11 @@ def _leaving(database: Database, device: str) -> int:
         row = devices.find_device(tx, device)
         if row is None:
             return 0
-        return sum(
-            len(decision_rows.blocks_of(tx, decision.id))
-            for decision in decision_rows.unfinished_decisions(tx, row.id)
-            if decision.action == automatic.GIVE_BACK
+        return len(
+            {
+                block
+                for decision in decision_rows.unfinished_decisions(tx, row.id)
+                if decision.action == automatic.GIVE_BACK
+                for block in decision_rows.blocks_of(tx, decision.id)
+            }
         )

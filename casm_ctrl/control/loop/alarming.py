@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from casm_ctrl.base.identifiers import block_id
 from casm_ctrl.base.readings import Accepted, Refused
 from casm_ctrl.service import alarm_causes
-from casm_ctrl.service.alarms import CONTROLLER, clear_alarm, of_device, of_device_pool, raise_alarm
+from casm_ctrl.service.alarms import clear_alarm, of_device, of_device_pool, raise_alarm
 from casm_ctrl.store.transaction import Transaction
 
 OF_POOLS = {
@@ -61,11 +61,3 @@ def tell_silence(tx: Transaction, device: str, failures: int, error: str) -> Non
 def tell_answer(tx: Transaction, device: str) -> None:
     """It answers again."""
     alarm_causes.note_answer(tx, device)
-
-
-def tell_breaker(tx: Transaction, reason: str | None) -> None:
-    """All automatic changes are stopped, or go on."""
-    if reason is not None:
-        raise_alarm(tx, CONTROLLER, "automation-stopped", "major", reason)
-    else:
-        clear_alarm(tx, CONTROLLER, "automation-stopped", "automatic changes go on")

@@ -19,11 +19,11 @@ from casm_ctrl.base.errors import CasmError, DeviceRefused, NotFound, PeerFault
 from casm_ctrl.base.polling import EVERYWHERE, Polling
 from casm_ctrl.control.loop import alarming
 from casm_ctrl.control.loop.acting import Actor
-from casm_ctrl.control.loop.housekeeping import keep_house, look_at_breaker
+from casm_ctrl.control.loop.housekeeping import forget, keep_house, sweep
 from casm_ctrl.control.loop.looking import Looked, Looker
 from casm_ctrl.control.loop.schedule import pause_after, rest_after
 from casm_ctrl.drivers.notices import Level, UsageNotice
-from casm_ctrl.service import control_state
+from casm_ctrl.service import automatic, control_state
 from casm_ctrl.service.automatic import Acted, Superseded
 from casm_ctrl.store.transaction import Transaction
 from casm_ctrl.sync.notices import Hearing
@@ -81,8 +81,8 @@ class Watch:
     """By pool, as it is told of: how many looks in a row came of that, and nothing of them."""
     urgent: asyncio.Event = field(default_factory=asyncio.Event)
     """It told of a pool for which it was not looked at in vain."""
-    trouble: bool = False
-    """The last change of it failed."""
+    failed: int = 0
+    """So many changes of it failed, one after the other."""
     acting: bool = False
     """A change of it is under way: it is not to be cut off."""
 
@@ -208,6 +208,8 @@ class Controller:
         try:
             await self._renew(tasks=False)
             await asyncio.gather(*(self._visit(watch, told=False) for watch in self._watches.values()))
+            await sweep(self.run.store)
+            await forget(self.run.store)
         finally:
             await self._end()
 
@@ -314,7 +316,7 @@ class Controller:
             elif told:
                 watch.due = min(watch.due, asyncio.get_running_loop().time() + AFTER)
                 break
-        if not watch.trouble:
+        if not watch.failed:
             self.failing.pop(watch.name, None)
 
     def _say(self, device: str, error: CasmError) -> None:
@@ -328,7 +330,6 @@ class Controller:
 
         What is done of all device pools goes to the device in one visit.
         """
-        watch.trouble = False
         again, members = False, dict[str, None]()
         for one in looked.todo:
             try:
@@ -342,19 +343,23 @@ class Controller:
                 members |= dict.fromkeys(one.pool.members)
         acted, unfinished = bool(members), looked.facts.unfinished
         pools = {row.device_pool_id for row in unfinished}
-        for pool in looked.facts.pools:
-            if pool.row.id in pools:
+        waiting = [pool for pool in looked.facts.pools if pool.row.id in pools and pool.held is None]
+        going: bool = bool(waiting) and await self.run.store.run(automatic.may_go_on)
+        if going:
+            for pool in waiting:
                 members |= dict.fromkeys(pool.members)
         if not members:
+            watch.failed = 0
             return again
         errors = await self._actor.apply(list(members))
-        watch.trouble = bool(errors)
+        watch.failed = watch.failed + 1 if errors else 0
         for name, error in errors.items():
             self._say(name, error)
         left = await self._actor.finish(looked.facts.device.id, errors)
         if errors:
-            await self.run.store.run(look_at_breaker)
-            watch.due = asyncio.get_running_loop().time() + pause_after(1, watch.polling, self._chance())
+            await self.run.store.run(automatic.judge_breaker)
+            pause = pause_after(watch.failed, watch.polling, self._chance())
+            watch.due = asyncio.get_running_loop().time() + pause
             return False
         return again or acted or len(left) < len(unfinished)
 

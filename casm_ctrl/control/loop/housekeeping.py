@@ -6,12 +6,9 @@ import asyncio
 import logging
 
 from casm_ctrl.base.errors import CasmError
-from casm_ctrl.control.loop import alarming
 from casm_ctrl.service import automatic, decisions, rest
 from casm_ctrl.service.stock_alarms import note_stock
 from casm_ctrl.service.thinning import thin
-from casm_ctrl.store import control_state
-from casm_ctrl.store.database import Database
 from casm_ctrl.sync.access import StoreAccess
 
 OFTEN, RARELY = 10.0, 3600.0
@@ -27,22 +24,22 @@ async def keep_house(store: StoreAccess) -> None:
     while True:
         await asyncio.sleep(OFTEN)
         try:
-            await store.run(rest.sweep_store)
-            await store.run(look_at_breaker)
-            await store.run(note_stock)
+            await sweep(store)
             if loop.time() - thinned >= RARELY:
                 thinned = loop.time()
-                await store.run(thin)
-                await store.run(decisions.forget_old)
+                await forget(store)
         except CasmError as error:
             _log.warning("the store cannot be used: %s", error)
 
 
-def look_at_breaker(database: Database) -> None:
-    """Stop automatic changes where too many failed, and keep the alarm as the breaker is."""
-    automatic.judge_breaker(database)
-    with database.read() as tx:
-        breaker = control_state.get_breaker(tx)
-    if breaker.opened_at is not None:
-        reason = (breaker.reason or "") if breaker.open else None
-        database.run(lambda tx: alarming.tell_breaker(tx, reason))
+async def sweep(store: StoreAccess) -> None:
+    """What is often due."""
+    await store.run(rest.sweep_store)
+    await store.run(automatic.judge_breaker)
+    await store.run(note_stock)
+
+
+async def forget(store: StoreAccess) -> None:
+    """What grew old."""
+    await store.run(thin)
+    await store.run(decisions.forget_old)

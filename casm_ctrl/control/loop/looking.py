@@ -133,9 +133,10 @@ class _Work:
             made = made_of(facts, pool, decision)
             if decision.would or decision.blocked_by is not None or isinstance(decision.action, Nothing):
                 idle.append(made)
+                alarming.tell_decision(tx, pool.row.label, decision.alarm, decision.because)
             else:
+                # Its alarms stay as they are until it is done, or refused.
                 todo.append(Todo(pool, decision, made))
-            alarming.tell_decision(tx, pool.row.label, decision.alarm, decision.because)
             hot = hot or is_hot(view, facts.now)
             if wants_agreement(view, decision):
                 alone = True

@@ -26,7 +26,7 @@ from casm_ctrl.control.deciding.view import (
 from casm_ctrl.service import automatic
 from casm_ctrl.service.decisions import NOTHING, Made
 from casm_ctrl.service.pool_facts import BlockFacts, DeviceFacts, PoolFacts, StockFacts
-from casm_ctrl.store.states import State
+from casm_ctrl.store.states import State, Wanted
 
 _GONE = (State.QUARANTINED, State.WITHDRAWING)
 
@@ -76,6 +76,7 @@ def view_of(facts: DeviceFacts, pool: PoolFacts, way: Way) -> PoolView:
         stock=tuple(_stock_view(stock) for stock in pool.stock),
         held=pool.held,
         breaker=_breaker(facts),
+        clock=automatic.CLOCK_HELD if facts.clock_held else None,
         grow_caps=_caps(facts, pool, "grow"),
         drain_caps=_caps(facts, pool, "drain"),
         loss=None if pool.control.loss is None else loss_of(pool.control.loss),
@@ -131,6 +132,9 @@ def loss_of(known: tuple[int, str, int]) -> Loss:
 def _block_view(block: BlockFacts, told: Mapping[int, int], capacities: Mapping[int, int]) -> BlockView:
     row, known = block.row, block.controlled
     draining = row.wanted.value != "present"
+    begun: int | None = row.changed_at
+    if row.wanted is Wanted.ABSENT and known is not None:
+        begun = known.drained_at  # the row's moment is that of its release
     return BlockView(
         number=row.id,
         prefix=row.prefix,
@@ -141,8 +145,9 @@ def _block_view(block: BlockFacts, told: Mapping[int, int], capacities: Mapping[
         automatic=known is not None and known.added_by is not None,
         ever_used=known is None or known.used or bool(row.used),
         allocated_at=row.allocated_at,
-        drained_at=row.changed_at if row.state is State.DRAINING else None,
+        drained_at=begun if row.state is State.DRAINING else None,
         automatic_drain=draining and known is not None and known.drained_by is not None,
+        forced=known is not None and known.forced,
         managed=block.managed,
         pool=row.pool,
     )
