@@ -42,6 +42,8 @@ READING = {
         "read-status",
         "read-forecast",
         "read-usage",
+        "plan-scarcity",
+        "plan-defragmentation",
         "why",
         "export-store",
     ),

@@ -227,6 +227,10 @@ def test_status(world: World, called: Verbs) -> None:
     assert text(reply, "forecast/growth") == "all:+5%"
     assert text(reply, "forecast/device-pool/pattern") == "none"
     assert refused(called.call, "read-forecast", "<growth>all</growth>").tag == "invalid-value"
+    reply = called.call("plan-scarcity", "<pool>p</pool>")
+    assert text(reply, "scarcity/share/device-pool") == "bng1/internet"
+    reply = called.call("plan-defragmentation", "<pool>p</pool><length>25</length>")
+    assert text(reply, "defragment/clearing/prefix") == "198.51.100.128/25"
     reply = called.call("why", "<subject>b1</subject>")
     assert text(reply, "subject/device-pool") == "bng1/internet"
     assert text(reply, "subject/origin/verb") == "allocate"

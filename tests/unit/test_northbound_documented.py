@@ -93,6 +93,8 @@ ANSWERS = {
     "seal-audit": ("audit-seal", ("audit",)),
     "check-access": ("access-check", ("access",)),
     "read-usage": ("usage", ()),
+    "plan-scarcity": ("scarcity", ()),
+    "plan-defragmentation": ("defragment", ()),
     "why": ("why", ("why",)),
     "read-status": ("status", ("status",)),
     "plan": ("plan", ()),
@@ -104,7 +106,14 @@ ANSWERS = {
 }
 """The schema of the JSON answer that says the same as an RPC's output, and where in it that is."""
 
-ELSEWHERE = {"/casm", "/usage/picture", "/plan/file", "/device/adopted/static/device"}
+ELSEWHERE = {
+    "/casm",
+    "/scarcity/released",
+    "/defragment/released",
+    "/usage/picture",
+    "/plan/file",
+    "/device/adopted/static/device",
+}
 """What is of files and of JSON only, or said by what stands around it."""
 
 

@@ -16,11 +16,19 @@ from casm_ctrl.base.errors import InvalidValue, NotFound
 from casm_ctrl.base.readings import COUNT, POLL, Accepted, BlockReading, DeviceReading, PoolReading
 from casm_ctrl.cli.main import app
 from casm_ctrl.control.shortage import plan_clearing, plan_scarcity, to_release
+from casm_ctrl.netconf.names import Element, local_name
+from casm_ctrl.northbound import verbs as northbound_verbs
+from casm_ctrl.northbound.access.questions import Questions
+from casm_ctrl.northbound.models import Models
+from casm_ctrl.northbound.verbs.context import VerbContext
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevicePool, AddPool
+from casm_ctrl.service.first_access import first_documents
 from casm_ctrl.service.samples import record
 from casm_ctrl.store.database import Database, open_database
+from casm_ctrl.store.migrate import create_store
 from tests.allocation_world import ME, configure
+from tests.verbs_world import StrictWriter, Verbs, text
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "json"
 
@@ -223,3 +231,76 @@ def test_what_cannot_be_cleared_says_why() -> None:
     ended = casm("defragment", "q", "--length", "20")
     assert ended.exit_code == 1
     assert ended.stderr.count("\n") == 1
+
+
+# --- Over NETCONF ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def verbs(empty: Database, monkeypatch: pytest.MonkeyPatch) -> Verbs:
+    monkeypatch.setattr(northbound_verbs, "OutputWriter", StrictWriter)
+    return Verbs(VerbContext(empty))
+
+
+def check_same(element: Element, document: dict[str, Any]) -> None:
+    """The element says what the document does, and nothing else."""
+    found: dict[str, list[Element]] = {}
+    for child in element:
+        found.setdefault(local_name(child), []).append(child)
+    assert set(found) == {name for name, value in document.items() if value != []}
+    for name, children in found.items():
+        value = document[name]
+        for child, one in zip(children, value if isinstance(value, list) else [value], strict=True):
+            if isinstance(one, dict):
+                check_same(child, one)
+            else:
+                assert child.text == str(one)
+
+
+def test_an_rpc_gives_the_plan_of_scarcity(verbs: Verbs, empty: Database) -> None:
+    [answer] = verbs.call("plan-scarcity", "<pool>q</pool>")
+    plan = plan_scarcity(empty, "q")
+    assert plan["move"]
+    check_same(answer, plan)
+    [unmoved] = verbs.call("plan-scarcity", "<pool>p</pool>")
+    check_same(unmoved, plan_scarcity(empty, "p"))
+
+
+@pytest.mark.parametrize("length", [22, 23, 24])
+def test_an_rpc_gives_the_plan_of_a_clearing(verbs: Verbs, empty: Database, length: int) -> None:
+    [answer] = verbs.call("plan-defragmentation", f"<pool>q</pool><length>{length}</length>")
+    plan = plan_clearing(empty, "q", length)
+    assert plan["clearing"]["drain"]
+    check_same(answer, plan)
+
+
+def test_an_rpc_tells_what_stands_against_a_clearing(verbs: Verbs, empty: Database) -> None:
+    allocate(empty, ME, "bng1/internet", length=16)
+    empty.run(lambda tx: tx.run("UPDATE block SET state = 'installed', sent = 1"))
+    [answer] = verbs.call("plan-defragmentation", "<pool>p</pool><length>24</length>")
+    plan = plan_clearing(empty, "p", 24)
+    assert plan["kept"]
+    check_same(answer, plan)
+
+
+def test_the_rpcs_only_read(verbs: Verbs, empty: Database) -> None:
+    """Release does what they plan."""
+    with empty.read() as tx:
+        before = tx.all("SELECT * FROM block"), tx.all("SELECT * FROM event")
+    [plan] = verbs.call("plan-scarcity", "<pool>q</pool>")
+    verbs.call("plan-defragmentation", "<pool>q</pool><length>23</length>")
+    with empty.read() as tx:
+        assert (tx.all("SELECT * FROM block"), tx.all("SELECT * FROM event")) == before
+    block = text(plan, "move/block")
+    released = verbs.call("release", f"<block>{block}</block>")
+    assert (text(released, "block/id"), text(released, "block/wanted")) == (block, "absent")
+
+
+def test_everybody_may_plan_in_a_new_store(tmp_path: Path) -> None:
+    database, _ = create_store(str(tmp_path / "new.db"), documents=first_documents())
+    try:
+        questions = Questions(database, Models())
+        for name in ("plan-scarcity", "plan-defragmentation"):
+            assert questions.ask("anna", name, None).document()["permitted"] is True
+    finally:
+        database.close()

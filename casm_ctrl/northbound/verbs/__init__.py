@@ -45,6 +45,8 @@ STORE_VERBS: Mapping[str, StoreVerb] = {
     "seal-audit": store_verbs.seal_audit,
     "check-access": store_verbs.check_access,
     "read-forecast": outlook_verbs.read_forecast,
+    "plan-scarcity": outlook_verbs.plan_scarcity,
+    "plan-defragmentation": outlook_verbs.plan_defragmentation,
     "read-usage": usage_verbs.read_usage,
     "why": store_verbs.why,
     "read-status": store_verbs.read_status,
@@ -66,7 +68,7 @@ DEVICE_VERBS: Mapping[str, DeviceVerb] = {
 READING = frozenset(
     {
         *("trace", "read-audit", "verify-audit", "check-access", "read-status", "export-store"),
-        *("plan", "verify", "read-forecast", "read-usage", "why"),
+        *("plan", "plan-scarcity", "plan-defragmentation", "verify", "read-forecast", "read-usage", "why"),
     }
 )
 """Those that change nothing, in the store or on devices."""
