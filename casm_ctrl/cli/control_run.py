@@ -63,6 +63,7 @@ def run(
     import asyncio
 
     from casm_ctrl.base.allocator import keep_memory
+    from casm_ctrl.cli.output import plural
     from casm_ctrl.cli.serve import begin_log
     from casm_ctrl.yang.modules import read_path
 
@@ -81,8 +82,8 @@ def run(
         "changes": done.acted,
     }
     words = (
-        f"Looked {done.looks:,} time(s) at devices ({done.failed:,} failed), after {done.notices:,} notices, and made"
-        f" {done.acted:,} change(s)."
+        f"Looked {plural(done.looks, 'time')} at devices ({done.failed:,} failed), after"
+        f" {plural(done.notices, 'notice')}, and made {plural(done.acted, 'change')}."
     )
     failing = [f"{name}: {words}" for name, words in sorted(controller.failing.items())] if once else ()
     return Answer({"control": told}, lines(words), faults=failing)

@@ -9,7 +9,7 @@ from lxml import etree
 from casm_ctrl.base.errors import AlreadyExists, InvalidValue, NotFound
 from casm_ctrl.service.alarm_control import ALARMS, ANY_TYPE, NAMESPACE, OURS, parse_control
 from casm_ctrl.service.alarm_resources import NAMESPACES
-from casm_ctrl.service.alarm_types import SEVERITIES, TYPES
+from casm_ctrl.service.alarm_types import SEVERITIES, check_type
 from casm_ctrl.service.config_documents import SetDocument, set_document
 from casm_ctrl.service.edits import Done
 from casm_ctrl.service.verb import Document
@@ -59,8 +59,7 @@ def exactly_pool(name: str) -> str:
 def add_shelf(tx: Transaction, edit: AddShelf) -> Done:
     types = [*((type_id, ".*") for type_id in edit.types), *edit.qualified]
     for type_id, _ in types:
-        if type_id not in TYPES:
-            raise InvalidValue(f"'{type_id}' is no type of alarm", f"use {', '.join(TYPES)}")
+        check_type(type_id)
     if edit.below is not None and edit.below not in SEVERITIES:
         raise InvalidValue(f"'{edit.below}' is no severity", f"use {', '.join(SEVERITIES)}")
     if not edit.name or edit.name != edit.name.strip() or not edit.name.isprintable():

@@ -65,8 +65,9 @@ def unhold(database: Database, author: Author, kind: str, subject: str | None = 
         found = store.find_hold(tx, kind, number)
         if found is None:
             others = ", ".join(one.words for one in store.list_holds(tx)[:5])
+            what = "everything" if kind == "all" else f"{_words(kind, name)} itself"
             raise NotFound(
-                f"there is no hold on {_words(kind, name)} itself"
+                f"there is no hold on {what}"
                 f" ({f'held: {others}' if others else 'nothing is held'})",
                 "list them with 'casm holds'",
             )

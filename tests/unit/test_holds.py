@@ -140,7 +140,7 @@ def test_a_hold_needs_a_reason(network: Database) -> None:
 
 
 def test_the_end_of_what_is_not_held_tells_what_is(network: Database) -> None:
-    with pytest.raises(NotFound, match="nothing is held"):
+    with pytest.raises(NotFound, match=r"no hold on everything \(nothing is held\)"):
         unhold(network, ME, "all")
     hold(network, ME, "pool", "p")
     with pytest.raises(NotFound, match="held: pool p"):
