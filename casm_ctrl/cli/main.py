@@ -41,6 +41,7 @@ from casm_ctrl.cli import (
 )
 from casm_ctrl.cli import demo_command as demo
 from casm_ctrl.cli.call import Settings
+from casm_ctrl.cli.command_table import CommandTable
 from casm_ctrl.cli.options import ACTOR_OPTION, DATABASE_OPTION, JSON_OPTION, examples_epilog
 from casm_ctrl.cli.usage import Commands
 
@@ -57,9 +58,47 @@ EXAMPLES = (
     "casm demo",
 )
 
+parts = typer.Typer(rich_markup_mode="rich")
+init.register(parts, "Begin")
+demo.register(parts, "Begin")
+parts.add_typer(space.app, name="space", rich_help_panel="Configuration")
+parts.add_typer(pool.app, name="pool", rich_help_panel="Configuration")
+parts.add_typer(device.app, name="device", rich_help_panel="Configuration")
+parts.add_typer(device_pool.app, name="device-pool", rich_help_panel="Configuration")
+parts.add_typer(group.app, name="group", rich_help_panel="Configuration")
+parts.add_typer(quota.app, name="quota", rich_help_panel="Configuration")
+allocation.register(parts, "Blocks")
+parts.add_typer(block.app, name="block", rich_help_panel="Blocks")
+parts.add_typer(route.app, name="route", rich_help_panel="Blocks")
+synchronise.register(parts, "Devices")
+inspect_network.register(parts, "Devices")
+adopt.register(parts, "Devices")
+parts.add_typer(control.app, name="control", rich_help_panel="Automation")
+hold.register(parts, "Automation")
+shortage.register(parts, "Automation")
+serve.register(parts, "Server")
+parts.add_typer(access.app, name="access", rich_help_panel="Server")
+parts.add_typer(user.app, name="user", rich_help_panel="Server")
+exchange.register(parts, "Exchange")
+status.register(parts, "Look")
+pool_usage.register(parts, "Look")
+forecast.register(parts, "Look")
+replay.register(parts, "Look")
+trace.register(parts, "Look")
+parts.add_typer(alarms.app, name="alarms", rich_help_panel="Look")
+why.register(parts, "Look")
+parts.add_typer(audit.app, name="audit", rich_help_panel="Look")
+
+
+class Casm(Commands):
+    """All of them, each made when it is asked for."""
+
+    table = CommandTable(parts)
+
+
 app = typer.Typer(
     name="casm",
-    cls=Commands,
+    cls=Casm,
     help="Coordinated Address Space Management: all address space in one place, installed on devices over "
     "NETCONF.",
     epilog=examples_epilog(EXAMPLES),
@@ -91,37 +130,6 @@ def options(
     ] = False,
 ) -> None:
     ctx.obj = Settings(database, actor, as_json)
-
-
-init.register(app, "Begin")
-demo.register(app, "Begin")
-app.add_typer(space.app, name="space", rich_help_panel="Configuration")
-app.add_typer(pool.app, name="pool", rich_help_panel="Configuration")
-app.add_typer(device.app, name="device", rich_help_panel="Configuration")
-app.add_typer(device_pool.app, name="device-pool", rich_help_panel="Configuration")
-app.add_typer(group.app, name="group", rich_help_panel="Configuration")
-app.add_typer(quota.app, name="quota", rich_help_panel="Configuration")
-allocation.register(app, "Blocks")
-app.add_typer(block.app, name="block", rich_help_panel="Blocks")
-app.add_typer(route.app, name="route", rich_help_panel="Blocks")
-synchronise.register(app, "Devices")
-inspect_network.register(app, "Devices")
-adopt.register(app, "Devices")
-app.add_typer(control.app, name="control", rich_help_panel="Automation")
-hold.register(app, "Automation")
-shortage.register(app, "Automation")
-serve.register(app, "Server")
-app.add_typer(access.app, name="access", rich_help_panel="Server")
-app.add_typer(user.app, name="user", rich_help_panel="Server")
-exchange.register(app, "Exchange")
-status.register(app, "Look")
-pool_usage.register(app, "Look")
-forecast.register(app, "Look")
-replay.register(app, "Look")
-trace.register(app, "Look")
-app.add_typer(alarms.app, name="alarms", rich_help_panel="Look")
-why.register(app, "Look")
-app.add_typer(audit.app, name="audit", rich_help_panel="Look")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from casm_ctrl.cli import failures
+from casm_ctrl.cli.command_table import CommandTable
 
 WRONG = 2
 """The status of a wrong command line."""
@@ -19,7 +20,17 @@ _UsageError: Any = typer.BadParameter.__base__
 
 
 class Commands(TyperGroup):
-    """The commands, without the frame that typer draws around what is wrong with a command line."""
+    """The commands of `table`, without the frame that typer draws around what is wrong with a command line."""
+
+    table: CommandTable
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands: Any = self.table
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """Their names, in the order in which they were registered; none is made for that."""
+        return list(self.table)
 
     def main(
         self,
