@@ -58,7 +58,7 @@ DIRECT = (sys.executable, "-m", "casm_ctrl")
 ME = Author("tester", reason="test")
 
 _SERVER = """
-import json, os, signal, sys
+import gc, json, os, signal, sys
 import casm_ctrl.cli.main, casm_ctrl.sync.reconciler, casm_ctrl.netconf.client.asyncssh_session
 import casm_ctrl.drivers.ietf_address_pool, casm_ctrl.cli.synchronise, casm_ctrl.cli.progress, rich.table
 from casm_ctrl.yang.engine import engine_for
@@ -70,6 +70,8 @@ try:
     casm_ctrl.cli.main.main()  # what is imported on the way to a command is imported once
 except SystemExit:
     sys.stdout, sys.stderr = out, err
+list(casm_ctrl.cli.main.Casm.table.values())  # and each command is made once
+gc.freeze()  # no child goes through what is here already
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     run = json.loads(line)
