@@ -266,6 +266,23 @@ def test_export_and_import(world: World, called: Verbs, tmp_path: Path) -> None:
     assert error.app_tag == "invalid-value"
 
 
+def test_export_and_import_of_what_automation_is_bound_by(world: World, called: Verbs) -> None:
+    world.add()
+    table = "limit,value\ngrow-per-hour,7\n\nhold,reason\ndevice bng1,work\n\nshelf,below\nquiet,major\n"
+    added = called.call("import-store", f"<document>{table}</document>")
+    assert texts(added, "imported/noun") == ["limit", "hold", "shelf"]
+    assert texts(added, "imported/new") == ["1", "1", "1"]
+    document = str(text(called.call("export-store", "<what>control</what>"), "document"))
+    assert '"grow-per-hour": 7' in document
+    assert text(called.call("read-status"), "hold/actor") == "alice@netconf"
+    again = called.call("import-store", f"<document>{document}</document>")
+    assert texts(again, "imported/unchanged") == ["1", "1", "1"]
+    wrong = document.replace('"grow-per-hour": 7', '"grow-per-hour": 8')
+    refusal = called.call("import-store", f"<document>{wrong}</document>")
+    assert text(refusal, "error/path") == "/casm-control:control/grow-per-hour"
+    assert "value is 7 there and 8 here" in str(text(refusal, "error/message"))
+
+
 # --- On devices -----------------------------------------------------------------------------------
 
 
