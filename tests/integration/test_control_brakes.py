@@ -21,7 +21,7 @@ from casm_ctrl.service.holds import hold, unhold
 from casm_ctrl.simulator import Fault, FaultKind, SimulatedDevice
 from casm_ctrl.store.decisions import DecisionRow
 from casm_ctrl.store.states import State, Wanted
-from tests.control_world import ME, ControlWorld, control_template, copy_store
+from tests.control_world import ME, ControlWorld, copy_store
 from tests.sync_world import Lab
 
 BEGIN = 2_000_000_000 * SECOND
@@ -113,27 +113,16 @@ class Slow(ControlWorld):
         assert self.state(2) == (State.DRAINING, Wanted.DRAINED), self.told()
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    lab = Lab()
-    yield lab
-    lab.close()
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with control_template(tmp_path_factory.mktemp("brakes")) as path:
-        yield path
-
-
 @pytest.fixture
-def world(lab: Lab, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+def world(
+    control_lab: Lab, control_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Slow]:
     monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
     clock = ManualClock(BEGIN)
-    database = copy_store(template, tmp_path, clock)
-    made = Slow(database, lab, clock=clock, devices_clock=ManualClock(BEGIN))
+    database = copy_store(control_store, tmp_path, clock)
+    made = Slow(database, control_lab, clock=clock, devices_clock=ManualClock(BEGIN))
     yield made
-    lab.stop(*made.devices.values())
+    control_lab.stop(*made.devices.values())
     database.close()
 
 

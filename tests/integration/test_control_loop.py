@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from casm_ctrl.base.automation import Automation
@@ -14,33 +11,12 @@ from casm_ctrl.service.holds import hold, unhold
 from casm_ctrl.simulator import Fault, FaultKind
 from casm_ctrl.store.states import State, Wanted
 from casm_ctrl.sync.notices import listen
-from tests.control_world import ME, ControlWorld, control_template, copy_store
-from tests.sync_world import Lab
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    lab = Lab()
-    yield lab
-    lab.close()
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with control_template(tmp_path_factory.mktemp("control")) as path:
-        yield path
+from tests.control_world import ME, ControlWorld
 
 
 @pytest.fixture
-def world(
-    lab: Lab, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ControlWorld]:
-    monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
-    database = copy_store(template, tmp_path)
-    made = ControlWorld(database, lab)
-    yield made
-    lab.stop(*made.devices.values())
-    database.close()
+def world(control_world: ControlWorld) -> ControlWorld:
+    return control_world
 
 
 async def test_a_device_pool_that_is_automatic_gets_its_first_block(world: ControlWorld) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,34 +15,13 @@ from casm_ctrl.store import identities
 from casm_ctrl.sync import notices
 from casm_ctrl.sync.notices import LOOK, listen
 from casm_ctrl.sync.run import entered
-from tests.control_world import ME, ControlWorld, control_template, copy_store
+from tests.control_world import ME, ControlWorld
 from tests.listening_world import DEADLINE, Heard, listening
-from tests.sync_world import Lab
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    lab = Lab()
-    yield lab
-    lab.close()
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with control_template(tmp_path_factory.mktemp("notices")) as path:
-        yield path
 
 
 @pytest.fixture
-def world(
-    lab: Lab, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ControlWorld]:
-    monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
-    database = copy_store(template, tmp_path)
-    made = ControlWorld(database, lab)
-    yield made
-    lab.stop(*made.devices.values())
-    database.close()
+def world(control_world: ControlWorld) -> ControlWorld:
+    return control_world
 
 
 @pytest.mark.parametrize("client", CLIENTS)
