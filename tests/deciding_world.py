@@ -31,7 +31,8 @@ def prefix(index: int, length: int = 24) -> Prefix:
 
 def block(number: int, used: int | None = 0, **values: Any) -> BlockView:
     """A /24 with 254 addresses that serves, as a person allocated it long ago."""
-    given: dict[str, Any] = {"prefix": prefix(number), "capacity": 254, "allocated_at": NOW - 30 * DAY}
+    given: dict[str, Any] = {"prefix": prefix(number), "capacity": 254, "pool": "north"}
+    given["allocated_at"] = NOW - 30 * DAY
     return BlockView(number=number, used=used, **(given | values))
 
 

@@ -33,7 +33,7 @@ def plan_scarcity(database: Database, pool: str) -> Document:
     """Who of the device pools that draw from `pool` is short, and who would give what. NotFound."""
     found = pool_pieces(database, pool)
     views = [_view(facts, drawing, found) for facts, drawing in found.drawing]
-    stock = next((one for view in views for one in view.stock if one.pool == pool), None)
+    stock = scarcity.finest_stock(views).get(pool)
     document: Document = {"pool": pool, "move": [], "from-stock": [], "unmet": [], "share": [], "kept": []}
     if stock is None:
         return document

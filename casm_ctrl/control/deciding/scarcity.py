@@ -3,7 +3,7 @@
 A plan is worked out move by move. Each time the device pool that is next gets one block: that of the highest
 priority, and of those the one that is fullest for what it wants (demand over capacity). It comes
 
-1. from the stock, while that has one;
+1. from the stock, while that has one: of each pool that it draws from, in its order;
 2. as `idle`, from any device pool that keeps enough for its own demand and its reserve;
 3. by `priority`, from one that is below it, whose subscribers are refused then;
 4. by `fairness`, from one of its own priority that would still be less full than the taker is now.
@@ -79,10 +79,23 @@ class Plan:
         return sum(move.refused for move in self.moves)
 
 
-class _Holder:
-    """A device pool while the plan is made."""
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What a device pool would give next for a block of some length."""
 
-    def __init__(self, view: PoolView) -> None:
+    block: BlockView
+    idle: bool
+    """It needs it neither for its demand nor for its reserve."""
+    after: float
+    """How full it would be without it."""
+    rank: tuple[int, float, int, str]
+    """Who gives is asked in this order."""
+
+
+class _Holder:
+    """A device pool while the plan is made; it can give its blocks of `pool`."""
+
+    def __init__(self, view: PoolView, pool: str) -> None:
         demand = measure(view)
         self.view, self.label, self.priority = view, view.label, view.policy.priority
         self.demand = demand.due
@@ -91,26 +104,39 @@ class _Holder:
         self.count = sum(block.wanted == "present" for block in view.blocks)
         self.floor = max(1, view.policy.min_blocks)
         self.length = view.policy.lengths[-1]
+        self.sources = [stock.pool for stock in view.stock] or [pool]
         self.why_kept = _why_kept(view)
-        self.blocks = [] if self.why_kept else _cheapest_first(view)
+        self.blocks = [] if self.why_kept else _cheapest_first(view, pool)
         self.stuck = False
         self.settle()
 
     def settle(self) -> None:
         """Work out again what is asked of each device pool for each move."""
+        self.offers: dict[int, _Offer | None] = {}
         limit = self.view.policy.max_blocks
         self.is_short = 0 < self.demand >= self.capacity and (limit is None or self.count < limit)
         self.turn = (-self.priority, -_fullness(self.demand, self.capacity), self.label)
         """Who is short gets a block in this order."""
-        self.offer = self.blocks[0] if self.blocks and self.count > self.floor else None
-        """What it would give next."""
-        if self.offer is None:
-            return
-        left = self.capacity - self.offer.capacity
-        self.idle = self.wanted < left or (self.wanted == 0 and left >= 0)  # who would be full takes it back
-        self.after = _fullness(self.demand, left)
-        self.rank = (self.priority, self.after, _inside(self, self.offer), self.label)
-        """Who gives is asked in this order."""
+
+    def offer(self, length: int) -> _Offer | None:
+        """What it would give for a block of `length`: the cheapest that is idle, else the cheapest."""
+        if length not in self.offers:
+            self.offers[length] = self._work_out(length)
+        return self.offers[length]
+
+    def _work_out(self, length: int) -> _Offer | None:
+        found: _Offer | None = None
+        for block in self.blocks if self.count > self.floor else ():
+            if block.prefix.length > length:
+                continue
+            left = self.capacity - block.capacity
+            idle = self.wanted < left or (self.wanted == 0 and left >= 0)  # who would be full takes it back
+            if found is None or idle:
+                after = _fullness(self.demand, left)
+                found = _Offer(block, idle, after, (self.priority, after, _inside(self, block), self.label))
+            if idle:
+                break
+        return found
 
 
 def _fullness(demand: int, capacity: int) -> float:
@@ -119,10 +145,20 @@ def _fullness(demand: int, capacity: int) -> float:
     return demand / capacity if capacity > 0 else FULLEST + demand
 
 
+def finest_stock(views: Sequence[PoolView]) -> dict[str, Stock]:
+    """What is free of each pool that `views` draw from, by name. Each knows the pieces that hold a block of its own
+    and the sum of the rest: who has the smallest blocks knows the most."""
+    ordered = sorted(views, key=lambda view: view.policy.lengths[-1])
+    return {stock.pool: stock for view in ordered for stock in view.stock}
+
+
 def share_out(views: Sequence[PoolView], stock: Stock) -> Plan:
-    """Plan what the device pools that draw from one pool give to those of them that are short. O(moves x pools)."""
-    holders = [_Holder(view) for view in sorted(views, key=lambda view: view.label)]
-    free = dict(stock.free)
+    """Plan what the device pools that draw from one pool give to those of them that are short. O(moves x pools).
+
+    `stock`: what that pool has; what others have that they draw from is known by `views`.
+    """
+    holders = [_Holder(view, stock.pool) for view in sorted(views, key=lambda view: view.label)]
+    free = {pool: dict(one.free) for pool, one in (finest_stock(views) | {stock.pool: stock}).items()}
     moves: list[Move] = []
     given: dict[str, int] = {}
     while True:
@@ -130,7 +166,7 @@ def share_out(views: Sequence[PoolView], stock: Stock) -> Plan:
         if not takers:
             break
         taker = min(takers, key=lambda holder: holder.turn)
-        if _cut(free, taker.length):
+        if any(_cut(free[pool], taker.length) for pool in taker.sources):
             given[taker.label] = given.get(taker.label, 0) + 1
             _give(taker)
             continue
@@ -140,8 +176,9 @@ def share_out(views: Sequence[PoolView], stock: Stock) -> Plan:
             continue
         donor, block, rule = found
         moves.append(_move(donor, block, taker, rule))
-        free[block.prefix.length] = free.get(block.prefix.length, 0) + 1
-        _cut(free, taker.length)
+        pieces = free[stock.pool]
+        pieces[block.prefix.length] = pieces.get(block.prefix.length, 0) + 1
+        _cut(pieces, taker.length)
         _give(taker)
     return Plan(
         moves=tuple(moves),
@@ -165,38 +202,39 @@ def _why_kept(view: PoolView) -> str:
     return "" if view.readings else "no reading of it is there"
 
 
-def _cheapest_first(view: PoolView) -> list[BlockView]:
-    """What it can give, as it would choose: the least used, then what leaves the fewest routes, then the youngest."""
+def _cheapest_first(view: PoolView, pool: str) -> list[BlockView]:
+    """What it can give of `pool`, as it would choose: the least used, then what leaves the fewest routes, then the
+    youngest."""
     serving = [one for one in view.blocks if one.wanted == "present" and one.state == "installed"]
     routes = routes_without([one.prefix for one in serving])
     told = view.readings[-1].blocks
     ranked = sorted(
         (told.get(one.number, one.used or 0), left, -one.allocated_at, -one.number, index)
         for index, (one, left) in enumerate(zip(serving, routes, strict=True))
-        if one.managed and (one.number in told or one.used is not None)
+        if one.managed and one.pool == pool and (one.number in told or one.used is not None)
     )
     return [serving[rank[-1]] for rank in ranked]
 
 
 def _donor(holders: Sequence[_Holder], taker: _Holder) -> tuple[_Holder, BlockView, str] | None:
     """The best one to ask: idle before needed, the least important first, then who stays least full."""
-    best: tuple[int, _Holder, BlockView] | None = None
+    best: tuple[int, _Holder, _Offer] | None = None
     need = -taker.turn[1]
     for holder in holders:
-        block = holder.offer
-        if block is None or holder is taker or block.prefix.length > taker.length:
+        offer = None if holder is taker else holder.offer(taker.length)
+        if offer is None:
             continue
-        if holder.idle:
+        if offer.idle:
             rule = 0
         elif holder.priority < taker.priority:
             rule = 1
-        elif holder.priority == taker.priority and holder.after < need:
+        elif holder.priority == taker.priority and offer.after < need:
             rule = 2
         else:
             continue
-        if best is None or rule < best[0] or (rule == best[0] and holder.rank < best[1].rank):
-            best = rule, holder, block
-    return None if best is None else (best[1], best[2], _RULES[best[0]])
+        if best is None or (rule, offer.rank) < (best[0], best[2].rank):
+            best = rule, holder, offer
+    return None if best is None else (best[1], best[2].block, _RULES[best[0]])
 
 
 def _inside(holder: _Holder, block: BlockView) -> int:
@@ -205,7 +243,7 @@ def _inside(holder: _Holder, block: BlockView) -> int:
 
 def _move(donor: _Holder, block: BlockView, taker: _Holder, rule: str) -> Move:
     before = max(0, donor.demand - donor.capacity)
-    donor.blocks.pop(0)
+    donor.blocks.remove(block)
     donor.count -= 1
     donor.capacity -= block.capacity
     donor.settle()
