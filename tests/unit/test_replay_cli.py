@@ -17,6 +17,7 @@ from casm_ctrl.cli.beside import beside
 from casm_ctrl.cli.main import app
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "json"
+PAGE = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
 USAGE = [
     {"device-pool": "bng1/home", "length": 28},
     {"time": "2026-11-23T00:00:00Z", "wanted": {"bng1/home": 5, "bng2/home": 9}},
@@ -75,6 +76,15 @@ def test_what_people_see(samples: str, tmp_path: Path) -> None:
     assert re.search(r"^  login failures +[0-9]+ +[0-9]+$", result.stdout, re.MULTILINE)
     assert f"Drawn in {picture}." in result.stdout
     assert picture.read_text().startswith("<?xml")
+
+
+def test_the_files_of_the_page_can_be_replayed(tmp_path: Path) -> None:
+    usage, policy = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "usage.jsonl").write_text(usage)
+    (tmp_path / "policy.json").write_text(policy)
+    ended = run("--samples", str(tmp_path / "usage.jsonl"), "--policy", str(tmp_path / "policy.json"))
+    assert ended.exit_code == 0, ended.stderr
+    assert "CAREFUL" in ended.stdout
 
 
 def test_that_usage_is_not_demand_is_said(tmp_path: Path) -> None:
