@@ -256,9 +256,9 @@ def test_what_keeps_an_empty_block(values: dict[str, Any], guard: str) -> None:
 
 
 def test_what_is_drained_stays_while_one_reading_says_that_it_is_needed() -> None:
-    full = view((*SERVING, drained(3, 0, 61)), (300, 480))
-    decision = decide(full, NOW)
-    assert (decision.action, decision.rule) == (NOTHING, "one-reading")
+    for left in (0, 7):
+        decision = decide(view((*SERVING, drained(3, left, 61)), (300, 480)), NOW)
+        assert (decision.action, decision.rule) == (NOTHING, "one-reading")
     assert decide(view((*SERVING, drained(3, 0, 61)), (480, 480)), NOW).action == CancelDrain(3)
 
 

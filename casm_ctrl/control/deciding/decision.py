@@ -5,7 +5,7 @@ from __future__ import annotations
 from casm_ctrl.control.deciding.demand import measure
 from casm_ctrl.control.deciding.grow import grow, is_stale, leave_at_mark
 from casm_ctrl.control.deciding.shrink import follow_drain, shrink
-from casm_ctrl.control.deciding.view import NONE, Decision, GiveBack, PoolView
+from casm_ctrl.control.deciding.view import NONE, Decision, PoolView
 from casm_ctrl.control.deciding.words import last, leave
 
 
@@ -27,8 +27,9 @@ def decide(view: PoolView, now: int) -> Decision:
             view, demand, "stale", f"its last reading is {ago} old: nothing is known of what it needs"
         )
     found, at_mark = follow_drain(view, demand, now), leave_at_mark(view, demand, now)
-    if at_mark is not None and at_mark.rule == "one-reading" and found is not None:
-        # What is drained may be needed again: the next reading, which is taken at once, decides.
-        found = at_mark if isinstance(found.action, GiveBack) else found
+    if at_mark is not None and at_mark.rule == "one-reading" and (found is None or found.alarm is None):
+        found = (
+            at_mark  # what is drained may be needed again: the next reading, which is taken at once, decides
+        )
     found = found or at_mark
     return shrink(view, demand, now) if found is None else found

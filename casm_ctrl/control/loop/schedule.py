@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.polling import Polling
+from casm_ctrl.control.deciding.demand import measure
 from casm_ctrl.control.deciding.grow import crosses
 from casm_ctrl.control.deciding.view import Decision, PoolView
 
@@ -63,8 +64,8 @@ def wants_agreement(view: PoolView, decision: Decision) -> bool:
     """Whether only a second reading is missing for a device pool that is too full: it is taken at once."""
     if decision.rule != "one-reading" or not view.readings:
         return False
-    last = view.readings[-1]
-    return crosses(view.policy, last.used, last.capacity, last.capacity + 1)
+    demand = measure(view)
+    return crosses(view.policy, demand.serving, demand.capacity, demand.capacity + 1)
 
 
 def due_moments(view: PoolView, now: int) -> list[int]:
