@@ -15,7 +15,7 @@ from casm_ctrl.service.edits import Done
 from casm_ctrl.service.lookup import the_pool, the_space
 from casm_ctrl.service.pool_edits import SCOPES, check_parent
 from casm_ctrl.service.pool_prefixes import refuse_without_prefix
-from casm_ctrl.store import configuration_changes, devices, pools
+from casm_ctrl.store import configuration_changes, devices, pools, quotas
 from casm_ctrl.store.transaction import Transaction
 
 
@@ -65,10 +65,22 @@ def change_pool_kind(tx: Transaction, edit: ChangePoolKind) -> Done:
 
     def check(tx: Transaction) -> None:
         refuse_without_prefix(tx, pool.id)
+        _refuse_other_quota(tx, pool.id, pool.name, family)
         for number in configuration_changes.pools_drawing(tx, pool.id):
             check_fit(tx, devices.get_device_pool(tx, number))
 
     return Done("pool-change", "pool", pool.id, pool.name, _words(edit), check)
+
+
+def _refuse_other_quota(tx: Transaction, pool_id: int, name: str, family: Family) -> None:
+    """InvalidValue where its quota counts addresses of the family that it was of."""
+    other = Family.IPV4 if family is Family.IPV6 else Family.IPV6
+    quota = quotas.quota_on(tx, "pool", pool_id, other)
+    if quota is not None:
+        raise InvalidValue(
+            f"pool '{name}' would be {family.value}, and its quota '{quota.name}' is {other.value}",
+            "remove the quota in the same change, or give it that family",
+        )
 
 
 def _family(edit: ChangePoolKind) -> Family:

@@ -166,6 +166,16 @@ def test_a_pool_becomes_another_kind_and_keeps_what_stands_on_it(world: Database
             "'ipv5' is not a family",
         ),
         (
+            [
+                SetQuota("of-q", "pool", "q", 9),
+                RemovePrefix("q", "10.0.0.0/16"),
+                ChangePoolKind("q", "t", "ipv6"),
+                AddPrefix("q", "2001:db8::/32"),
+            ],
+            InvalidValue,
+            "pool 'q' would be ipv6, and its quota 'of-q' is ipv4",
+        ),
+        (
             [RemovePrefix("p", "10.0.0.0/16"), ChangePoolKind("p", "s", "ipv4", scope="mine")],
             InvalidValue,
             "'mine' is not a scope",
