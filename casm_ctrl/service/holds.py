@@ -67,8 +67,7 @@ def unhold(database: Database, author: Author, kind: str, subject: str | None = 
             others = ", ".join(one.words for one in store.list_holds(tx)[:5])
             what = "everything" if kind == "all" else f"{_words(kind, name)} itself"
             raise NotFound(
-                f"there is no hold on {what}"
-                f" ({f'held: {others}' if others else 'nothing is held'})",
+                f"there is no hold on {what} ({f'held: {others}' if others else 'nothing is held'})",
                 "list them with 'casm holds'",
             )
         store.delete_hold(tx, kind, number)
