@@ -206,6 +206,29 @@ async def test_a_device_that_refuses_is_tried_ever_more_rarely(world: Slow) -> N
     assert pauses == [10, 20, 40, 80, 160, 300]
 
 
+async def test_devices_that_restart_at_once_stop_all(world: Slow) -> None:
+    for number in (1, 2, 3):
+        world.add(f"bng{number}")
+    await world.once()
+    world.pass_time(120)
+    for device in world.devices.values():
+        world.lab.run(device.reboot())
+    await world.once()
+    assert [words.startswith("3 of 3 devices restarted") for words in world.raised("automation-stopped")] == [
+        True
+    ]
+    for number in (1, 2, 3):
+        change(world.database, ME, [ChangeDevicePool(f"bng{number}/internet", (("min_blocks", 2),))])
+    world.pass_time(30)
+    await world.once()
+    assert [len(world.blocks(name)) for name in world.devices] == [1, 1, 1]
+    control_state.resume(world.database, ME)
+    world.pass_time(30)
+    await world.once()
+    assert [world.installed(name) for name in world.devices] == [2, 2, 2], world.told()
+    assert world.raised("automation-stopped") == []
+
+
 # --- Away for a day -------------------------------------------------------------------------------
 
 
@@ -295,6 +318,27 @@ async def test_whatever_the_clock_says_it_grows(world: Slow, seconds: int) -> No
         world.pass_time(30)
         await world.once()
     assert world.installed() == 2, world.told()
+    assert world.acted("drain") == []
+
+
+@pytest.mark.parametrize("seconds", [DAY, -DAY], ids=["forwards", "backwards"])
+async def test_a_controller_that_runs_goes_on_when_the_clock_jumps(
+    world: Slow, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """By its row it is late then, and nobody watches; its next heartbeat says that it is there."""
+    monkeypatch.setattr("casm_ctrl.control.loop.controller.HEARTBEAT", 0.1)
+    world.add()
+    world.polling("bng1", interval=1, hot_interval=1)
+    async with world.watching():
+        await world.until(lambda: world.installed() == 1, "the first block")
+        world.clock.jump(seconds)
+        world.use(1, 250)
+
+        def grown() -> bool:
+            world.pass_time(0.1)
+            return world.installed() == 2
+
+        await world.until(grown, "the second block")
     assert world.acted("drain") == []
 
 

@@ -24,6 +24,7 @@ from casm_ctrl.service import automatic, control_state
 from casm_ctrl.service.automatic import Acted, Warrant
 from casm_ctrl.service.configuration import ChangeDevicePool, SetLimits, change
 from casm_ctrl.service.decisions import Made
+from casm_ctrl.simulator import Fault, FaultKind
 from casm_ctrl.store import automation
 from casm_ctrl.store import control_state as control_rows
 from casm_ctrl.store import decisions as decision_rows
@@ -34,7 +35,7 @@ from casm_ctrl.sync.boundary import Boundary
 from tests.control_world import look_once
 from tests.sync_world import ME, Entry, World, Worlds, parse_entries
 
-BOUNDARIES = [boundary for boundary in Boundary if boundary is not Boundary.STARTUP]
+BOUNDARIES = tuple(boundary for boundary in Boundary if boundary is not Boundary.STARTUP)
 HOME = "bng1/internet"
 ALL = Automation(
     grow="automatic", shrink="automatic", hold_down=1, history=0, drain_deadline=1, force_after=0
@@ -232,26 +233,57 @@ def gone(made: Story, number: int) -> None:
     assert made.state(number) is None
 
 
-KINDS: dict[str, tuple[int, Callable[[Story, Boundary], None]]] = {
-    "grow": (1, grow),
-    "drain-and-cancel": (2, keep),
-    "give-back": (1 + len(BOUNDARIES), give_back),
-    "forced": (1 + len(BOUNDARIES), force),
+def refill(made: Story, boundary: Boundary) -> None:
+    """Before its removal may have been sent somebody is in the block again: it stays, and goes when they left."""
+    made.go_on(ALL)
+    going = made.draining()
+    assert made.kill(boundary).action == "give-back"
+    fault = Fault(FaultKind.DRAIN_IGNORED)
+    device = made.world.devices["bng1"]
+    made.world.lab.do(lambda: device.faults.set(fault))
+    made.use(going, FEW)
+    for _ in range(2):
+        made.go_on(WATCHING)
+        assert made.state(going) == (State.DRAINING, Wanted.ABSENT)
+        assert made.on_device()[going].drained
+    made.use(going, 0)
+    made.world.lab.do(device.faults.clear)
+    made.go_on(WATCHING)
+    gone(made, going)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`blocks`: how many there are at first; `play`: what is done at each of `boundaries`."""
+
+    blocks: int
+    play: Callable[[Story, Boundary], None]
+    boundaries: tuple[Boundary, ...] = BOUNDARIES
+
+
+MANY = 1 + len(BOUNDARIES)
+EARLY = (Boundary.LEASE, Boundary.INTENT_AFTER, Boundary.EDIT, Boundary.RECORD_BEFORE)
+KINDS = {
+    "grow": Kind(1, grow),
+    "drain-and-cancel": Kind(2, keep),
+    "give-back": Kind(MANY, give_back),
+    "forced": Kind(MANY, force),
+    "refilled": Kind(1 + len(EARLY), refill, EARLY),
 }
-"""How many blocks there are at first, and what is done at each boundary."""
+CASES = [(name, boundary) for name, kind in KINDS.items() for boundary in kind.boundaries]
 Ends = dict[tuple[str, Boundary], "Future[None]"]
 
 
-def tell(worlds: Worlds, kind: str, ends: Ends) -> None:
+def tell(worlds: Worlds, name: str, ends: Ends) -> None:
     """All boundaries of a kind, one after the other; behind one that fails the others are not tried."""
-    count, play = KINDS[kind]
-    mine = [ends[kind, boundary] for boundary in BOUNDARIES]
+    kind = KINDS[name]
+    mine = [ends[name, boundary] for boundary in kind.boundaries]
     try:
-        with story(worlds, count) as made:
-            for boundary in BOUNDARIES:
-                play(made, boundary)
-                if boundary is not BOUNDARIES[-1]:
-                    ends[kind, boundary].set_result(None)
+        with story(worlds, kind.blocks) as made:
+            for boundary in kind.boundaries:
+                kind.play(made, boundary)
+                if boundary is not kind.boundaries[-1]:
+                    ends[name, boundary].set_result(None)
         mine[-1].set_result(None)
     except BaseException as error:
         for end in mine:
@@ -271,8 +303,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
 @pytest.fixture(scope="module")
 def ends(worlds: Worlds) -> Iterator[Ends]:
     """The kinds side by side; each test waits for its own boundary."""
-    found: Ends = {(kind, boundary): Future() for kind in KINDS for boundary in BOUNDARIES}
-    threads = [threading.Thread(target=tell, args=(worlds, kind, found)) for kind in KINDS]
+    found: Ends = {case: Future() for case in CASES}
+    threads = [threading.Thread(target=tell, args=(worlds, name, found)) for name in KINDS]
     for thread in threads:
         thread.start()
     yield found
@@ -280,10 +312,9 @@ def ends(worlds: Worlds) -> Iterator[Ends]:
         thread.join(100)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("boundary", BOUNDARIES, ids=str)
-def test_who_starts_next_finishes_it(kind: str, boundary: Boundary, ends: Ends) -> None:
-    ends[kind, boundary].result(100)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}:{case[1].value}")
+def test_who_starts_next_finishes_it(case: tuple[str, Boundary], ends: Ends) -> None:
+    ends[case].result(100)
 
 
 def test_sigterm_ends_it_and_leaves_its_devices(worlds: Worlds) -> None:

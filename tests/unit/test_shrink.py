@@ -272,8 +272,8 @@ def test_who_comes_back_into_what_is_given_back_is_waited_for_and_told() -> None
     forced = policy(drain_deadline=600, force_after=300)
     assert decide(draining(7, 901, asked=going, policy=forced), NOW).action == GiveBack(3, True)
     done = decide(draining(7, 901, asked=going | {"forced": True}, policy=forced), NOW)
-    assert (done.action, done.rule) == (NOTHING, "draining")
-    assert decide(draining(0, 61, asked=going), NOW).action == NOTHING
+    assert (done.action, done.rule) == (NOTHING, "between-marks")
+    assert decide(draining(0, 61, asked=going), NOW).rule == "between-marks"
 
 
 def test_an_overdue_drain_is_told_and_ends_with_force_only_where_an_operator_said_so() -> None:

@@ -24,17 +24,16 @@ def follow_drain(view: PoolView, demand: Demand, now: int) -> Decision | None:
     """How the drain that the loop began goes on; None where there is none. A person's drains are left alone."""
     drain = next((one for one in view.blocks if one.automatic_drain and one.wanted == "drained"), None)
     if drain is None:
-        # Who was counted when it was to go is waited for as in any drain, and an operator hears of it.
         drain = next((one for one in view.blocks if one.automatic_drain and one.state == "draining"), None)
     if drain is None:
         return None
+    if drain.wanted == "absent" and (drain.forced or _is_empty(view, drain)):
+        return None  # it goes; else somebody came before it did, and is waited for as in any drain
     name, mode = f"b{drain.number} ({drain.prefix})", view.policy.shrink
     if drain.state != "draining" or drain.drained_at is None:
         return leave(view, demand, "draining", f"the device is not yet seen to drain {name}")
     for_time = now - drain.drained_at
     forced = False
-    if drain.wanted == "absent" and (drain.forced or _is_empty(view, drain)):
-        return leave(view, demand, "draining", f"{name} is given back")
     if _is_empty(view, drain):
         rule = "empty"
         words = f"two readings since its drain count nobody in {name}"
