@@ -30,7 +30,7 @@ class AlarmType:
 TYPES: Mapping[str, AlarmType] = {
     "pool-low": AlarmType(
         (DEVICE_POOL, POOL),
-        ("warning", "minor", "major"),
+        ("minor", "major"),
         "A pool has little left that blocks can be cut from, or a device pool little that subscribers can be given,"
         " and nothing is on its way. Add prefixes to the pool, take blocks back elsewhere, or let automation grow it.",
     ),
@@ -66,19 +66,19 @@ TYPES: Mapping[str, AlarmType] = {
     ),
     "decision-blocked": AlarmType(
         (DEVICE_POOL,),
-        ("warning", "minor", "major"),
+        ("minor",),
         "Automation would change a device pool, and a guard keeps it back: a hold, a cap, the breaker, an empty stock."
         " 'casm why' tells which, and what it would do.",
     ),
     "bad-reading": AlarmType(
         (DEVICE,),
-        ("warning", "minor"),
+        ("minor",),
         "A device tells usage that cannot be true: it is not believed, and nothing is taken back by it. The text says"
         " which value of which leaf.",
     ),
     "drain-overdue": AlarmType(
         (DEVICE_POOL,),
-        ("warning", "minor"),
+        ("minor",),
         "A block is drained for longer than its deadline, and still has subscribers. Wait, cancel the drain, or give"
         " the block back with them.",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
+from casm_ctrl.control.loop.alarming import OF_POOLS
 from casm_ctrl.netconf.names import BASE, NOTIFICATION, Element
 from casm_ctrl.service.alarms import clear_alarm, of_device, of_pool, raise_alarm
 from casm_ctrl.service.configuration import AddAccessMember, SetDocument, change
@@ -107,6 +108,9 @@ async def test_inventory(endpoint: Endpoint) -> None:
     found = {entry.findtext("{*}alarm-type-id"): entry for entry in inventory}
     entry = found["casm-alarms:device-unreachable"]
     assert [leaf.text for leaf in entry.iterfind("{*}severity-level")] == ["warning", "major"]
+    for name in ("decision-blocked", "drain-overdue"):
+        levels = found[f"casm-alarms:{name}"].iterfind("{*}severity-level")
+        assert [leaf.text for leaf in levels] == [OF_POOLS[name]], "no more than is raised"
     assert entry.findtext("{*}will-clear") == "true"
     assert entry.findtext("{*}resource") == "/casm-devices:devices/casm-devices:device"
     assert "does not answer" in (entry.findtext("{*}description") or "")
