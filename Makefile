@@ -5,10 +5,12 @@ RUN   := $(VENV)/bin
 BENCH := .venv-bench
 PEERS := .venv-peers
 READY := $(VENV)/.ready
+# By files, in the order of their names: those of tests/unit, which are short, are last, so that no worker ends late.
+PYTEST := $(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 LOCKS := requirements/runtime.lock requirements/test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check unit peers bindings lock clean bench-allocation bench-control bench-history bench-sync bench-sessions bench-northbound bench-replay bench-samples
+.PHONY: help demo test pytest coverage check style types unit peers bindings lock clean bench-allocation bench-control bench-history bench-sync bench-sessions bench-northbound bench-replay bench-samples
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -19,19 +21,26 @@ $(READY): $(LOCKS) pyproject.toml requirements/install.sh
 demo: $(READY)  ## the main job on simulated devices, in under a minute
 	@$(RUN)/casm demo
 
-test: $(READY) $(PEERS)/.ready peers check  ## everything: style, types, unit, integration and real peers
-	@$(RUN)/python -m pytest -n auto --dist loadfile --durations=25
+test: $(READY) $(PEERS)/.ready peers style  ## everything: style, types, unit, integration and real peers
+	@$(MAKE) --no-print-directory --jobs=2 types pytest
+
+pytest: $(READY)
+	@$(PYTEST) --durations=25
 
 coverage: $(READY) $(PEERS)/.ready peers  ## all tests, and which lines none of them reaches
-	@$(RUN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
+	@$(PYTEST) --cov --cov-report=term
 
-check: $(READY)  ## style and types only
+check: style types  ## style and types only
+
+style: $(READY)
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
+
+types: $(READY)
 	@$(RUN)/mypy
 
 unit: $(READY)  ## the fast tests, no servers
-	@$(RUN)/python -m pytest -n auto --dist loadfile tests/unit
+	@$(PYTEST) tests/unit
 
 peers:
 	@tests/peers/install.sh
