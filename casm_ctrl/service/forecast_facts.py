@@ -10,7 +10,7 @@ from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.errors import NotFound
 from casm_ctrl.base.readings import PERCENT, Span
 from casm_ctrl.service import samples
-from casm_ctrl.service.pool_facts import block_capacity
+from casm_ctrl.service.pool_facts import block_capacity, next_capacity
 from casm_ctrl.service.usage import pool_usage
 from casm_ctrl.store import automation, blocks, configuration_changes, devices, pools, spaces
 from casm_ctrl.store.database import Database
@@ -137,34 +137,27 @@ def _demand(tx: Transaction, row: DevicePoolRow, device: DeviceRow, sources: Seq
     labels = set(configuration_changes.device_labels(tx, device.id).items())
     for pool in sources:
         labels |= set(pools.pool_labels(tx, pool.id).items())
-    size = 1 << (sources[0].family.width - (row.next_length or row.length))
+    length = row.next_length or row.length
+    serves = next_capacity(row, sources[0], length)
     hours = tuple(span for span in samples.hours(tx, row.id, tx.now - HOURS * _DAY))
     days = tuple(span for span in samples.days(tx, row.id, tx.now - DAYS * _DAY)) if hours else ()
     capacity = sum(serves for _, serves in held)
     if hours and hours[-1].kind == PERCENT:
         capacity = 100  # it tells shares only, of what it has now
+        serves = capacity // max(1, len(held))
     return Demand(
         row=row,
         automation=effective(automation.get_automation(tx, row.id), device.role, row.usage_high),
         names=frozenset({row.label, row.device, *(pool.name for pool in sources), sources[0].space}),
         labels=frozenset(labels),
         sources=tuple(pool.name for pool in sources),
-        size=size,
-        serves=_serves(row, sources[0], size, capacity, len(held)),
+        size=1 << (sources[0].family.width - length),
+        serves=max(1, serves),
         blocks=len(held),
         capacity=capacity,
         hours=hours,
         days=days,
     )
-
-
-def _serves(row: DevicePoolRow, pool: PoolRow, size: int, capacity: int, count: int) -> int:
-    """How many subscribers one more block serves: as those that it has, or as its size says."""
-    if count:
-        return max(1, capacity // count)
-    if pool.delegated_length is not None:
-        return 1 << max(0, pool.delegated_length - (row.next_length or row.length))
-    return max(1, size - 3 if size > 4 and not row.serve_edges else size)
 
 
 def _stock(tx: Transaction, pool: PoolRow) -> Stock:

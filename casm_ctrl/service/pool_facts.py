@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from casm_ctrl.addressing.capacity import gateway_address, parse_gateway, served_addresses
-from casm_ctrl.addressing.prefix import Family
+from casm_ctrl.addressing.prefix import Family, Prefix
 from casm_ctrl.base.automation import Automation, effective
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.limits import Limits
@@ -83,13 +83,14 @@ class History:
 
 @dataclass(frozen=True)
 class PoolFacts:
-    """A device pool. `samples` are those of its hold-down and a few before, oldest first. `members`: the devices that
-    its blocks are configured on."""
+    """A device pool. `samples` are those of its hold-down and a few before, oldest first. `serves`: how many
+    subscribers a block to come serves, by length. `members`: the devices that its blocks are configured on."""
 
     row: DevicePoolRow
     family: Family
     automation: Automation
     blocks: tuple[BlockFacts, ...]
+    serves: Mapping[int, int]
     samples: tuple[Sample, ...]
     stock: tuple[StockFacts, ...]
     control: PoolControlRow
@@ -175,6 +176,7 @@ def _pool_facts(
             )
             for block in blocks.list_blocks(tx, device_pool_id=row.id)
         ),
+        serves={length: next_capacity(row, sources[0], length) for length in _lengths(row)},
         samples=tuple(sample for sample in told if sample.at < tx.now + _TOGETHER),
         stock=tuple(_stock(tx, pool, row) for pool in sources),
         control=control_state.get_pool_control(tx, row.id),
@@ -189,21 +191,33 @@ def _pool_facts(
 
 
 def block_capacity(row: DevicePoolRow, pool: PoolRow, block: BlockRow) -> int:
-    """How many subscribers a block serves: addresses without gateway and edges, delegated prefixes, or one by port
-    set."""
-    if block.prefix.psid is not None:
+    """How many subscribers a block serves."""
+    return prefix_capacity(row, pool, block.prefix)
+
+
+def prefix_capacity(row: DevicePoolRow, pool: PoolRow, prefix: Prefix) -> int:
+    """Addresses without gateway and edges, delegated prefixes, or one by port set."""
+    if prefix.psid is not None:
         return 1
     if pool.delegated_length is not None:
-        return 1 << (pool.delegated_length - block.prefix.length)
+        return 1 << (pool.delegated_length - prefix.length)
     kind, address, _ = parse_gateway(row.gateway)
-    return served_addresses(block.prefix, gateway_address(block.prefix, kind, address), row.serve_edges)
+    return served_addresses(prefix, gateway_address(prefix, kind, address), row.serve_edges)
+
+
+def next_capacity(row: DevicePoolRow, pool: PoolRow, length: int) -> int:
+    """What a block of `length` to come will serve: wherever it lies."""
+    return prefix_capacity(row, pool, Prefix(pool.family, 0, length).plain)
+
+
+def _lengths(row: DevicePoolRow) -> set[int]:
+    return {row.length, row.first_length or row.length, row.next_length or row.length}
 
 
 def _stock(tx: Transaction, pool: PoolRow, row: DevicePoolRow) -> StockFacts:
-    longest = max(row.length, row.first_length or 0, row.next_length or 0)
     usage = pool_usage(tx, pool)
     shift = usage.scale.width - pool.family.width
-    free = free_lengths(tx, pool.id, longest, _COUNTED)
+    free = free_lengths(tx, pool.id, max(_lengths(row)), _COUNTED)
     return StockFacts(pool, usage.total >> shift, free, usage.free >> shift)
 
 

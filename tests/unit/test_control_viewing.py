@@ -23,6 +23,7 @@ from casm_ctrl.control.deciding.view import Decision, GiveBack, PoolView
 from casm_ctrl.control.loop.viewing import Way, made_of, view_of
 from casm_ctrl.service import automatic, samples
 from casm_ctrl.service.automatic import Acted, Warrant
+from casm_ctrl.service.configuration import AddDevicePool, AddPool
 from casm_ctrl.service.decisions import Made
 from casm_ctrl.service.pool_facts import DeviceFacts, PoolFacts, history
 from casm_ctrl.store import blocks
@@ -30,6 +31,7 @@ from casm_ctrl.store import control_state as store
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.events import Author
 from casm_ctrl.store.states import State
+from tests.allocation_world import configure
 from tests.deciding_world import NOW, facts_on
 
 COUNTS = Way(COUNT, True, 30.0)
@@ -119,6 +121,23 @@ def test_what_is_free_in_small_pieces_counts_for_no_block(network: Database, con
     [stock] = view(network).stock
     assert stock.left == 65536 - 64
     assert stock.count(24) == 255
+
+
+def test_what_a_first_block_will_serve_is_known(network: Database) -> None:
+    """Of delegated prefixes and port sets nothing tells it but the pool: no block is there to compare with."""
+    configure(
+        network,
+        AddPool("pd", "s", ("2001:db8::/40",), delegated_length=56),
+        AddPool("sets", "s", ("10.1.0.0/24",), psid_offset=6),
+        AddDevicePool("bng1/pd", ("pd",), 48, first_length=44),
+        AddDevicePool("bng1/sets", ("sets",), 36),
+        AddDevicePool("bng1/home", ("p",), 24, gateway="first", first_length=28),
+    )
+    facts = facts_on(network, "bng1")
+    found = {pool.row.label: view_of(facts, pool, COUNTS).capacities for pool in facts.pools}
+    assert found["bng1/pd"] == {44: 4096, 48: 256}
+    assert found["bng1/sets"] == {36: 1}
+    assert found["bng1/home"] == {24: 253, 28: 13}
 
 
 def test_what_is_expected_is_known_where_scarcity_asks(grown: Database) -> None:

@@ -67,7 +67,7 @@ def view_of(facts: DeviceFacts, pool: PoolFacts, way: Way) -> PoolView:
         blocks=blocks,
         readings=readings,
         look_every=way.look_every,
-        capacities={block.prefix.length: block.capacity for block in blocks},
+        capacities=dict(pool.serves) | {block.prefix.length: block.capacity for block in blocks},
         first_sample=history.first_sample,
         peaks=peaks,
         expected_peak=ahead,
