@@ -61,7 +61,7 @@ def adopt(
     from casm_ctrl.base.clock import parse_duration
     from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.cli import progress
-    from casm_ctrl.cli.inspect_network import write_report
+    from casm_ctrl.cli.reports import check_report, write_report
     from casm_ctrl.sync import adopt as adopting
     from casm_ctrl.sync.reconciler import Options
 
@@ -70,8 +70,8 @@ def adopt(
             "adopt was asked for without a device" if not every else "adopt was given devices, and --all",
             "name the devices, or say --all",
         )
-    if report is not None and not report.absolute().parent.is_dir():
-        raise InvalidValue(f"the report cannot be written to '{report}'", "make its folder first")
+    if report is not None:
+        check_report(report)
     options = Options(
         wait=parse_duration(wait), accept_new=accept_new, jobs=jobs, retries=retries, retry=retry
     )

@@ -17,15 +17,14 @@ from casm_ctrl.cli import (
     control,
     device,
     device_pool,
+    drift,
     exchange,
     failures,
     forecast,
     group,
     hold,
     init,
-    inspect_network,
     pool,
-    pool_usage,
     quiet,
     quota,
     replay,
@@ -36,14 +35,16 @@ from casm_ctrl.cli import (
     status,
     synchronise,
     trace,
+    usage,
     user,
+    verify,
     why,
 )
 from casm_ctrl.cli import demo_command as demo
 from casm_ctrl.cli.call import Settings
 from casm_ctrl.cli.command_table import CommandTable
+from casm_ctrl.cli.commands import Commands
 from casm_ctrl.cli.options import ACTOR_OPTION, DATABASE_OPTION, JSON_OPTION, examples_epilog
-from casm_ctrl.cli.usage import Commands
 
 EXAMPLES = (
     "casm init",
@@ -71,7 +72,8 @@ allocation.register(parts, "Blocks")
 parts.add_typer(block.app, name="block", rich_help_panel="Blocks")
 parts.add_typer(route.app, name="route", rich_help_panel="Blocks")
 synchronise.register(parts, "Devices")
-inspect_network.register(parts, "Devices")
+drift.register(parts, "Devices")
+verify.register(parts, "Devices")
 adopt.register(parts, "Devices")
 parts.add_typer(control.app, name="control", rich_help_panel="Automation")
 hold.register(parts, "Automation")
@@ -81,7 +83,7 @@ parts.add_typer(access.app, name="access", rich_help_panel="Server")
 parts.add_typer(user.app, name="user", rich_help_panel="Server")
 exchange.register(parts, "Exchange")
 status.register(parts, "Look")
-pool_usage.register(parts, "Look")
+usage.register(parts, "Look")
 forecast.register(parts, "Look")
 replay.register(parts, "Look")
 trace.register(parts, "Look")

@@ -1,10 +1,8 @@
-"""`casm drift` and `casm verify`: is what devices run what the controller put there?"""
+"""`casm drift`: what differs on devices from what the controller put there."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,15 +23,6 @@ def register(app: typer.Typer, panel: str) -> None:
         examples=("casm drift", "casm drift bng1", "casm drift --check", "casm drift bng1 --restore"),
         seals=True,
     )(drift)
-    command(
-        app,
-        "verify",
-        panel=panel,
-        examples=("casm verify", "casm verify --report proof.json", "casm verify bng1 bng2 --json"),
-    )(verify)
-
-
-# --- Drift ----------------------------------------------------------------------------------------
 
 
 def drift(
@@ -125,97 +114,3 @@ def _drifted(found: Sequence[Document]) -> Iterable[RenderableType]:
         ),
         right=("DRIFTED", "OTHERS", "NOT YET APPLIED"),
     )
-
-
-# --- Verify ---------------------------------------------------------------------------------------
-
-
-def verify(
-    call: Call,
-    devices: DeviceNames = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", metavar="FILE", help="Write the whole report there, as JSON.", show_default=False
-        ),
-    ] = None,
-    accept_new: AcceptNew = False,
-    wait: Wait = "30s",
-    jobs: Jobs = 8,
-    retries: Retries = 2,
-    retry: Retry = False,
-) -> Answer:
-    """Prove that no address is installed twice and that the store agrees with what every device runs.
-
-    Reads every device, and changes nothing. Ends with 1 where anything is found, or a device cannot be read.
-    """
-    from casm_ctrl.base.clock import parse_duration
-    from casm_ctrl.base.errors import InvalidValue
-    from casm_ctrl.cli import progress
-    from casm_ctrl.sync import verify as verifying
-    from casm_ctrl.sync.reconciler import Options
-
-    if report is not None and not report.absolute().parent.is_dir():
-        raise InvalidValue(f"the report cannot be written to '{report}'", "make its folder first")
-    options = Options(
-        wait=parse_duration(wait), accept_new=accept_new, jobs=jobs, retries=retries, retry=retry
-    )
-    done = progress.run(
-        lambda tell: verifying.verify(call.database, call.author, devices or (), options, tell)
-    )
-    if report is not None:
-        write_report(report, {"casm": 1, **done})
-    found: Document = done["verify"]
-    return Answer(done, lambda: _verified(found), faults=[finding["words"] for finding in found["finding"]])
-
-
-def write_report(path: Path, document: Document) -> None:
-    """Write a report for those who keep it. InvalidValue where it cannot be written."""
-    from casm_ctrl.base.errors import InvalidValue
-
-    try:
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InvalidValue(
-            f"the report cannot be written to '{path}': {error.strerror}", "name a file that can be written"
-        ) from error
-
-
-def _verified(found: Document) -> Iterable[RenderableType]:
-    from casm_ctrl.cli.output import number, plural, table
-
-    devices: list[Document] = found["device"]
-    if not devices:
-        yield "There is no device yet: make one with 'casm device add NAME'."
-        return
-    if found["finding"]:
-        yield table(
-            ("KIND", "DEVICES", "BLOCKS", "WHAT"),
-            (
-                (finding["kind"], finding["device"], finding["block"], finding["words"])
-                for finding in found["finding"]
-            ),
-            flexible=("WHAT",),
-        )
-        yield ""
-    yield table(
-        ("DEVICE", "RESULT", "BLOCKS", "RANGES", "IPV4 ADDRESSES", "READ AT"),
-        (
-            (
-                device["name"],
-                device["result"],
-                *(
-                    number(int(device[name])) if name in device else None
-                    for name in ("blocks", "ranges", "ipv4-addresses")
-                ),
-                device.get("read-at"),
-            )
-            for device in devices
-        ),
-        right=("BLOCKS", "RANGES", "IPV4 ADDRESSES"),
-    )
-    if not found["finding"]:
-        blocks = plural(int(found["blocks"]), "block")
-        yield (
-            f"Proven: {blocks} on {plural(len(devices), 'device')}, every address is installed at most once."
-        )
