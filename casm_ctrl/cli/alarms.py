@@ -200,9 +200,15 @@ def purge(
 ) -> Answer:
     """Delete alarms from the list. What is still so comes back the next time that it is found."""
     from casm_ctrl.base.clock import parse_duration
+    from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.cli.output import plural
     from casm_ctrl.service import alarm_actions
 
+    if not cleared and not closed and older_than is None:
+        raise InvalidValue(
+            "alarms are to be deleted, and which ones is not said",
+            "give --cleared, --closed or --older-than TIME (0: all)",
+        )
     chosen = alarm_actions.Chosen(
         cleared=True if cleared else None,
         older_than=None if older_than is None else parse_duration(older_than),
@@ -269,6 +275,7 @@ def shelve(
 
     Resources are alternatives, and so are types; what is not said matches all.
     """
+    from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.cli.output import plural
     from casm_ctrl.service import alarm_shelves as shelves
     from casm_ctrl.service.configuration import AddShelf, change
@@ -279,6 +286,11 @@ def shelve(
         *map(shelves.exactly_pool, pool or ()),
         *(resource or ()),
     )
+    if not resources and not alarm_type and below is None:
+        raise InvalidValue(
+            f"the shelf {name} would put all alarms away",
+            "say which: --device, --device-pool, --pool, --resource ('//*': of everything), --type or --below",
+        )
     edit = AddShelf(name, resources, tuple(alarm_type or ()), below, description or call.reason)
     done = change(call.database, call.author, [edit])
     count = _shelved(call, name)

@@ -133,13 +133,25 @@ def test_alarms_are_listed_the_worst_first_and_counted(store: Database) -> None:
     ("line", "words"),
     [
         ("alarms --device bng7", "there is no device 'bng7'"),
+        ("alarms purge", "which ones is not said: give --cleared, --closed or --older-than TIME (0: all)"),
+        ("alarms purge --shelved", "which ones is not said"),
+        (
+            "alarms shelve a1 --description mine",
+            "the shelf a1 would put all alarms away: say which: --device, ",
+        ),
         ("alarms --type pool-full", "'pool-full' is no type of alarm: use pool-low, "),
     ],
 )
-def test_alarms_of_what_there_is_not_are_refused(store: Database, line: str, words: str) -> None:
+def test_what_is_asked_of_no_alarm_or_of_all_is_refused(store: Database, line: str, words: str) -> None:
     ended = CliRunner().invoke(app, line.split(), prog_name="casm")
     assert ended.exit_code == 1
     assert words in ended.stderr
+
+
+def test_all_alarms_can_be_put_away_and_deleted_by_who_says_so(store: Database) -> None:
+    store.run(lambda tx: raise_alarm(tx, of_device("bng1"), "drift", "minor", "an entry is gone"))
+    assert _run("alarms shelve all --resource //*") == "1 alarm on the shelf all.\n"
+    assert _run("alarms purge --shelved --older-than 0") == "1 alarm deleted.\n"
 
 
 def test_alarms_of_a_device_that_was_removed_are_told(store: Database) -> None:
