@@ -111,7 +111,7 @@ def cancel_drain(database: Database, made: Made, warrant: Warrant, block: int) -
         if known is not None and known.drained_by is not None:
             decisions.settle(tx, known.drained_by, decisions.REVERSED, f"taken back: {made.because}")
         after = keep_block(tx, author, row)
-        control_state.note_blocks(tx, made.device_pool_id, ())
+        control_state.end_drain(tx, block)
         return (after,)
 
     return _act(database, made, warrant, change, shrunk=True)

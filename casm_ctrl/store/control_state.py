@@ -171,14 +171,24 @@ def begin_drain(tx: Transaction, block_id: int, device_pool_id: int, decision_id
 
 
 def note_blocks(tx: Transaction, device_pool_id: int, used: Iterable[int]) -> None:
-    """After a reading: the blocks in `used` have subscribers; a drain that somebody took back is none any more."""
+    """After a reading: the blocks in `used` have subscribers; a drain that somebody took back is none any more, and its
+    block counts as used: they want it."""
     tx.run_many(
         "UPDATE control_block SET used = 1 WHERE block_id = :block AND used = 0", ({"block": n} for n in used)
     )
     tx.run(
-        "UPDATE control_block SET drained_by = NULL, drained_at = NULL, forced = 0 WHERE device_pool_id = :id"
-        " AND drained_by IS NOT NULL AND block_id IN (SELECT id FROM block WHERE wanted = 'present')",
+        "UPDATE control_block SET used = 1, drained_by = NULL, drained_at = NULL, forced = 0"
+        " WHERE device_pool_id = :id AND drained_by IS NOT NULL"
+        " AND block_id IN (SELECT id FROM block WHERE wanted = 'present')",
         id=device_pool_id,
+    )
+
+
+def end_drain(tx: Transaction, block_id: int) -> None:
+    """The loop drains it no more."""
+    tx.run(
+        "UPDATE control_block SET drained_by = NULL, drained_at = NULL, forced = 0 WHERE block_id = :id",
+        id=block_id,
     )
 
 

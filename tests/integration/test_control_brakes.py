@@ -16,11 +16,15 @@ from casm_ctrl.base.automation import Automation
 from casm_ctrl.base.clock import SECOND, ManualClock
 from casm_ctrl.control.loop.controller import Controller, Watch
 from casm_ctrl.service import control_state, rest
+from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import ChangeDevicePool, SetLimits, SetQuota, change
 from casm_ctrl.service.holds import hold, unhold
+from casm_ctrl.service.release import cancel_drain
 from casm_ctrl.simulator import Fault, FaultKind, SimulatedDevice
 from casm_ctrl.store.decisions import DecisionRow
 from casm_ctrl.store.states import State, Wanted
+from casm_ctrl.sync.apply import apply_one
+from casm_ctrl.sync.report import Report
 from tests.control_world import ME, ControlWorld, copy_store
 from tests.sync_world import Lab
 
@@ -63,6 +67,11 @@ class Slow(ControlWorld):
         """How often it was told to commit."""
         entries = self.lab.do(lambda: self.devices[device].journal.entries)
         return sum("commit" in entry.names for entry in entries)
+
+    async def apply(self, device: str) -> None:
+        """As a person does."""
+        async with self.run() as run:
+            await apply_one(run, Report(device))
 
     def state(self, number: int) -> tuple[State, Wanted] | None:
         """None: it is free."""
@@ -426,6 +435,50 @@ async def test_an_empty_block_is_not_given_back_while_it_is_held(
     await world.once()
     assert world.state(2) is None, world.told()
     assert world.raised("decision-blocked") == []
+
+
+# --- What a person did --------------------------------------------------------------------------------
+
+
+async def test_a_drain_that_a_person_took_back_is_not_begun_again_at_once(world: Slow) -> None:
+    """Also of a block that nobody ever used: somebody wants it."""
+    await world.draining()
+    change(world.database, ME, [ChangeDevicePool("bng1/internet", (("hold_down", 600),))])
+    hold(world.database, ME, "all")
+    world.pass_time(900)
+    cancel_drain(world.database, ME, ["b2"])
+    await world.apply("bng1")
+    assert world.state(2) == (State.INSTALLED, Wanted.PRESENT)
+    unhold(world.database, ME, "all")
+    for _ in range(4):
+        world.pass_time(140)
+        await world.once()
+        assert world.state(2) == (State.INSTALLED, Wanted.PRESENT), world.told()
+    for _ in range(2):
+        world.pass_time(140)
+        await world.once()
+    assert len(world.acted("drain")) == 2, world.told()
+
+
+async def test_a_block_that_a_person_added_is_not_drained_at_once(world: Slow) -> None:
+    await world.grown()
+    world.use(2, 3)
+    values = (("hold_down", 600), ("shrink", "automatic"), ("min_blocks", 2))
+    change(world.database, ME, [ChangeDevicePool("bng1/internet", values)])
+    for _ in range(6):
+        world.pass_time(140)
+        await world.once()
+    allocate(world.database, ME, "bng1/internet")
+    await world.apply("bng1")
+    for _ in range(4):
+        world.pass_time(140)
+        await world.once()
+        assert world.acted("drain") == [], world.told()
+    assert (world.decisions()[0].rule, world.decisions()[0].blocked_by) == ("hold-down", "hold-down")
+    for _ in range(2):
+        world.pass_time(140)
+        await world.once()
+    assert len(world.acted("drain")) == 1, world.told()
 
 
 # --- Subscribers who come back --------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +68,18 @@ def test_what_keeps_an_idle_block(values: dict[str, Any], rule: str) -> None:
     decision = decide(idle(**values), NOW)
     assert (decision.action, decision.rule) == (NOTHING, rule)
     assert decision.because
+
+
+def test_what_somebody_changed_within_a_hold_down_keeps_all() -> None:
+    since = {2: NOW - 899 * SECOND}
+    blocks = tuple(replace(one, changed_at=since.get(one.number, 0)) for one in THREE)
+    decision = decide(idle(blocks=blocks), NOW)
+    assert (decision.rule, decision.blocked_by) == ("hold-down", "hold-down")
+    assert "one that serves was changed 899s ago" in decision.because
+
+
+def test_a_change_of_a_clock_that_was_set_back_keeps_nothing() -> None:
+    assert decide(idle(last_grow=NOW + DAY, last_shrink=NOW + DAY), NOW).action == Drain(3)
 
 
 def test_peaks_older_than_the_history_do_not_count() -> None:

@@ -56,7 +56,7 @@ def grow(view: PoolView, demand: Demand, now: int) -> Decision | None:
         )
     if not need.urgent and view.last_shrink is not None:
         since = now - view.last_shrink
-        if since < policy.hold_down * SECOND:
+        if 0 <= since < policy.hold_down * SECOND:
             return leave(
                 view,
                 demand,

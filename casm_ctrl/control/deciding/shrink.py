@@ -133,7 +133,7 @@ def _surplus(
     where the peak of today or yesterday would bring it back, unless others may need it."""
     policy = view.policy
     rested = now - policy.hold_down * SECOND
-    if view.last_grow is not None and view.last_grow > rested:
+    if view.last_grow is not None and rested < view.last_grow <= now:
         return None
     wanted = demand.level if is_scarce(view) else max(demand.level, *view.peaks[-2:], 0)
     found = []
@@ -225,8 +225,13 @@ def _guarded(
     if idle and not policy.in_window(now):
         return "window", f"blocks are drained from {policy.window_words} only"
     if idle:
-        for moment, what in ((view.last_grow, "one was added"), (view.last_shrink, "one was drained")):
-            if moment is not None and now - moment < policy.hold_down * SECOND:
+        serving = [one.changed_at for one in view.blocks if one.wanted == "present"]
+        for moment, what in (
+            (view.last_grow, "one was added"),
+            (view.last_shrink, "one was drained"),
+            (max(serving, default=None), "one that serves was changed"),
+        ):
+            if moment is not None and 0 <= now - moment < policy.hold_down * SECOND:
                 return "hold-down", f"{what} {last(now - moment)} ago and hold-down is {policy.hold_down}s"
     room, cap = room_under(view, view.drain_caps, now)
     if cap is not None and not room:

@@ -36,6 +36,8 @@ class BlockView:
     ever_used: bool = True
     """A reading since it was allocated found a subscriber in it."""
     allocated_at: int = 0
+    changed_at: int = 0
+    """When it became what it is, or something else was wanted of it, by whomever."""
     drained_at: int | None = None
     """Since when the device was seen to drain it (state draining); None before that."""
     automatic_drain: bool = False

@@ -30,6 +30,8 @@ async def keep_house(store: StoreAccess) -> None:
                 await forget(store)
         except CasmError as error:
             _log.warning("the store cannot be used: %s", error)
+        except Exception:
+            _log.exception("housekeeping failed, and this is a fault of ours: it is tried again")
 
 
 async def sweep(store: StoreAccess) -> None:

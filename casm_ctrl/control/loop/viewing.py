@@ -145,6 +145,7 @@ def _block_view(block: BlockFacts, told: Mapping[int, int], capacities: Mapping[
         automatic=known is not None and known.added_by is not None,
         ever_used=known is None or known.used or bool(row.used),
         allocated_at=row.allocated_at,
+        changed_at=row.changed_at,
         drained_at=begun if row.state is State.DRAINING else None,
         automatic_drain=draining and known is not None and known.drained_by is not None,
         forced=known is not None and known.forced,
