@@ -79,13 +79,9 @@ def record_in(tx: Transaction, device: str, accepted: Accepted) -> None:
         tell_crossings(tx, number)
 
 
-def refuse(database: Database, device: str, refused: Refused) -> bool:
-    """Keep in the audit that a reading was not believed, once by kind until one is; False where that is known."""
-    return database.run(lambda tx: refuse_in(tx, device, refused))
-
-
 def refuse_in(tx: Transaction, device: str, refused: Refused) -> bool:
-    """As `refuse`, in a transaction of the caller's."""
+    """Keep in the audit that a reading was not believed, once by kind until one is; False where that is known. In a
+    transaction of the caller's."""
     if not refused.grave:
         return False
     number = the_device(tx, device).id

@@ -60,7 +60,7 @@ def verdict(world: World, name: str = "bng1") -> Accepted | Refused:
     if isinstance(judged, Accepted):
         samples.record(world.database, name, judged)
     else:
-        samples.refuse(world.database, name, judged)
+        world.database.run(lambda tx: samples.refuse_in(tx, name, judged))
     return judged
 
 

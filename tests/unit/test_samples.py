@@ -34,6 +34,10 @@ from tests.allocation_world import ME, configure, give
 QUARTER = 900
 
 
+def refuse(database: Database, refused: Refused) -> bool:
+    return database.run(lambda tx: samples.refuse_in(tx, "bng1", refused))
+
+
 def reading(
     database: Database, pool: int = 1, source: str = POLL, refused: int | None = None, **used: int
 ) -> Accepted:
@@ -304,10 +308,10 @@ def test_a_reading_that_is_not_believed_is_told_once_until_one_is(
     record(network, "bng1", reading(network, b1=5))
     wrong = Refused("bng1", "above-capacity", "bng1 told 300 in use of b1, which has 256")
     told = [
-        samples.refuse(network, "bng1", wrong),
-        samples.refuse(network, "bng1", wrong),
-        samples.refuse(network, "bng1", Refused("bng1", "missing-blocks", "b1 is left out")),
-        samples.refuse(network, "bng1", Refused("bng1", "stale", "said before", grave=False)),
+        refuse(network, wrong),
+        refuse(network, wrong),
+        refuse(network, Refused("bng1", "missing-blocks", "b1 is left out")),
+        refuse(network, Refused("bng1", "stale", "said before", grave=False)),
     ]
     assert told == [True, False, True, False]
     with network.read() as tx:
@@ -321,7 +325,7 @@ def test_a_reading_that_is_not_believed_is_told_once_until_one_is(
     assert last is not None
     assert last.pools[0].used == 5
     record(network, "bng1", reading(network, b1=6))
-    assert samples.refuse(network, "bng1", wrong)
+    assert refuse(network, wrong)
 
 
 def test_a_clock_that_was_set_is_what_the_next_reading_is_judged_by(
@@ -331,7 +335,7 @@ def test_a_clock_that_was_set_is_what_the_next_reading_is_judged_by(
     record(network, "bng1", reading(network, b1=5))
     now = reading(network, b1=5).reading
     new = replace(now, sampled_at=Micros(now.at - 7200 * SECOND - 3), booted_at=None)
-    assert samples.refuse(network, "bng1", Refused("bng1", "clock-jump", "back", renewed=new))
+    assert refuse(network, Refused("bng1", "clock-jump", "back", renewed=new))
     with network.read() as tx:
         last = samples.last_reading(tx, "bng1")
     assert last is not None
@@ -339,8 +343,8 @@ def test_a_clock_that_was_set_is_what_the_next_reading_is_judged_by(
 
 
 def test_before_any_reading_a_refused_one_is_told_too(network: Database) -> None:
-    assert samples.refuse(network, "bng1", Refused("bng1", "impossible-value", "NaN"))
-    assert not samples.refuse(network, "bng1", Refused("bng1", "impossible-value", "NaN"))
+    assert refuse(network, Refused("bng1", "impossible-value", "NaN"))
+    assert not refuse(network, Refused("bng1", "impossible-value", "NaN"))
     with network.read() as tx:
         assert samples.last_reading(tx, "bng1") is None
 

@@ -104,7 +104,7 @@ def test_what_is_named_is_told(watched: Database) -> None:
 
 
 def test_why_readings_are_not_believed_is_told(watched: Database) -> None:
-    samples.refuse(watched, "bng1", Refused("bng1", "above-capacity", "300 of 254"))
+    watched.run(lambda tx: samples.refuse_in(tx, "bng1", Refused("bng1", "above-capacity", "300 of 254")))
     assert told(watched)["bng1/internet"]["not-believed"] == ["above-capacity"]
     keep(watched, 5)
     assert told(watched)["bng1/internet"]["not-believed"] == []
