@@ -1,23 +1,26 @@
 """A store, simulated devices and `casm` processes: what the tests of sync stand on.
 
 Devices live on an event loop in a thread of the test process. `casm` runs as real processes; most are
-forked from one that has imported everything, which saves each run its half second of imports.
+forked from one that has imported everything, which saves each run its second of imports.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,7 +112,7 @@ class Forks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._count = 0
-        self._guard = threading.Lock()
+        self._guard = threading.Lock()  # several threads of a test may start processes
         self._server = subprocess.Popen([sys.executable, "-c", _SERVER], stdin=subprocess.PIPE, text=True)
 
     def start(self, arguments: tuple[str, ...], env: Mapping[str, str]) -> Casm:
@@ -126,6 +129,15 @@ class Forks:
         assert self._server.stdin is not None
         self._server.stdin.close()
         self._server.wait(10)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@cache
+def shared_forks() -> Forks:
+    """One for all that is tested in this process, and stopped with it."""
+    made = Forks(Path(tempfile.mkdtemp(prefix="casm-forks-")))
+    atexit.register(made.stop)
+    return made
 
 
 def _appears(path: Path, seconds: float) -> str:
@@ -551,8 +563,7 @@ class Worlds:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lab = Lab()
-        (folder / "runs").mkdir()
-        self.forks = Forks(folder / "runs")
+        self.forks = shared_forks()
         self._count = 0
         self._guard = threading.Lock()
         self._template = folder / "template.db"
@@ -582,5 +593,4 @@ class Worlds:
             database.close()
 
     def close(self) -> None:
-        self.forks.stop()
         self.lab.close()

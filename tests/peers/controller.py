@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from casm_ctrl.store.events import Author
 from casm_ctrl.store.migrate import create_store
 from casm_ctrl.sync import reconciler
 from tests.peers.netconfd import Netconfd
+from tests.sync_world import Casm, shared_forks
 
 NAMESPACE = "urn:ietf:params:xml:ns:yang:ietf-address-pool"
 AUTHOR = Author("operator")
@@ -62,26 +61,15 @@ class Controller:
     def __post_init__(self) -> None:
         self.database = self.folder / "casm.db"
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environment: str) -> Casm:
         """Start `casm --json`; `environment` is added to its environment."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "casm_ctrl", "--json", "--database", str(self.database), *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "HOME": str(self.folder), **environment},
-        )
+        arguments = ("--json", "--database", str(self.database), *words)
+        return shared_forks().start(arguments, {**os.environ, "HOME": str(self.folder), **environment})
 
-    def end(self, process: subprocess.Popen[str]) -> Ended:
+    def end(self, process: Casm) -> Ended:
         """Wait until it ends."""
-        try:
-            stdout, stderr = process.communicate(timeout=_PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            stdout, stderr = process.communicate()
-            raise AssertionError(f"casm did not end: {stdout}{stderr}") from None
-        return Ended(process.returncode, stdout, stderr)
+        done = process.wait(_PATIENCE)
+        return Ended(done.code, done.out, done.err)
 
     def run(self, *words: str, status: int = 0, **environment: str) -> Ended:
         """Run one command that must end with `status`."""

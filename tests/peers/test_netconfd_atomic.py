@@ -15,6 +15,7 @@ import pytest
 from casm_ctrl.sync.boundary import Boundary, RunBoundary
 from tests.peers.controller import Controller, connect, device, device_pool, pool, pools_of, read_pools
 from tests.peers.netconfd import Netconfd
+from tests.sync_world import Casm
 
 pytestmark = pytest.mark.peer
 
@@ -91,9 +92,9 @@ def test_a_server_that_is_killed_before_the_decision(pair: Pair) -> None:
     casm, dying = pair.casm, pair.servers["bng2"]
     stop = f"read-back:2:{int(signal.SIGSTOP)}"
     applying = casm.start("apply", "--atomic", "--wait", "5s", CASM_STOP_AT=stop)
-    wait_until_stopped(applying.pid)
+    wait_until_stopped(applying)
     dying.kill()
-    applying.send_signal(signal.SIGCONT)
+    applying.send(signal.SIGCONT)
     time.sleep(1)
     dying.start()
     ended = casm.end(applying)
@@ -180,10 +181,10 @@ def _of(casm: Controller, block: str) -> str:
     return str(rows[0][0])
 
 
-def wait_until_stopped(pid: int) -> None:
+def wait_until_stopped(process: Casm) -> None:
     """Until the process has stopped itself."""
-
     end = time.monotonic() + 20
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+    while not process.stopped():
+        assert not process.ended, process.wait()
         assert time.monotonic() < end
         time.sleep(0.02)
