@@ -17,6 +17,7 @@ from casm_ctrl.control.deciding.view import (
     NOTHING,
     BlockView,
     CancelDrain,
+    Decision,
     Drain,
     GiveBack,
     Loss,
@@ -213,6 +214,26 @@ def test_surplus_knows_no_window_but_guards() -> None:
     assert decide(surplus(policy=never), NOW).action == Drain(4)
     assert decide(surplus(held="all"), NOW).blocked_by == "hold"
     assert decide(surplus(loss=Loss(at=NOW - HOUR, cause="restarted", before=900)), NOW).blocked_by == "loss"
+
+
+def test_surplus_goes_where_clients_gave_up_and_nobody_could_come_back_to_it() -> None:
+    """A burst, of whom most leave at once: who was lost was in other blocks, and fits into them again."""
+    lost = Loss(at=NOW - HOUR, cause="lost its subscribers", before=544)
+    assert decide(surplus(used=100, loss=lost), NOW).action == Drain(4)
+    more = Loss(at=NOW - HOUR, cause="lost its subscribers", before=900)
+    assert decide(surplus(used=100, loss=more, stock=stock(2)), NOW).action == NOTHING
+
+
+@pytest.mark.parametrize(("cause", "ever_used"), [("restarted", False), ("lost its subscribers", True)])
+def test_a_drain_waits_for_those_who_were_lost_unless_nobody_was_ever_in_its_block(
+    cause: str, ever_used: bool
+) -> None:
+    def empty(used: bool, why: str) -> Decision:
+        given = (block(1, 100), drained(2, automatic=True, ever_used=used))
+        return decide(view(given, (100, 100), loss=Loss(at=NOW - HOUR, cause=why, before=250)), NOW)
+
+    assert empty(ever_used, cause).blocked_by == "loss"
+    assert empty(False, "lost its subscribers").action == GiveBack(2)
 
 
 def test_no_surplus_where_the_next_login_would_bring_it_back() -> None:

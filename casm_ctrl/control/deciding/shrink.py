@@ -10,7 +10,16 @@ from casm_ctrl.control.deciding.demand import Demand, is_scarce, reserve_of
 from casm_ctrl.control.deciding.grow import DECISION_BLOCKED, crosses
 from casm_ctrl.control.deciding.guards import grieves, is_gentle, room_under, stopped
 from casm_ctrl.control.deciding.policy import DAY, MARGIN, Policy, Scarcity
-from casm_ctrl.control.deciding.view import COUNT, BlockView, Decision, Drain, GiveBack, PoolView, Reading
+from casm_ctrl.control.deciding.view import (
+    COUNT,
+    LOST,
+    BlockView,
+    Decision,
+    Drain,
+    GiveBack,
+    PoolView,
+    Reading,
+)
 from casm_ctrl.control.deciding.words import act, last, leave, shrink_mark, use
 
 DRAIN_OVERDUE = "drain-overdue"
@@ -54,7 +63,7 @@ def follow_drain(view: PoolView, demand: Demand, now: int) -> Decision | None:
             return leave(view, demand, "drain-overdue", words, alarm=DRAIN_OVERDUE)
         rule, forced = "forced", True
         words += f"; force-after is {show_duration(force_after)}"
-    kept = _guarded(view, demand, now, capped=False)
+    kept = _guarded(view, demand, now, capped=False, surplus=drain.automatic and not drain.ever_used)
     if kept is not None:
         guard, why = kept
         return leave(
@@ -136,6 +145,8 @@ def _surplus(
     if view.last_grow is not None and rested < view.last_grow <= now:
         return None
     wanted = demand.level if is_scarce(view) else max(demand.level, *view.peaks[-2:], 0)
+    if view.loss is not None and view.loss.cause == LOST:
+        wanted = max(wanted, view.loss.before)  # all of them may come back
     found = []
     for block in surplus:
         zeros = [one for one in view.readings if one.at >= block.allocated_at and block.number in one.blocks]
@@ -188,7 +199,7 @@ def _choose(
     )
     words = f"{idle}: b{chosen.number} ({chosen.prefix}) costs least"
     mode = view.policy.shrink
-    kept = _guarded(view, demand, now, capped=True, idle=rule != "surplus")
+    kept = _guarded(view, demand, now, capped=True, surplus=rule == "surplus")
     if kept is not None:
         guard, why = kept
         return leave(
@@ -206,14 +217,16 @@ def _choose(
 
 
 def _guarded(
-    view: PoolView, demand: Demand, now: int, *, capped: bool, idle: bool = False
+    view: PoolView, demand: Demand, now: int, *, capped: bool, surplus: bool
 ) -> tuple[str, str] | None:
-    """(guard, words) of what keeps a block from being taken back."""
+    """(guard, words) of what keeps a block from being taken back. `surplus`: the loop added it, and nobody was ever in
+    it: it goes at any time, and who was lost elsewhere cannot come back to it. A restart forgets who was where."""
     policy = view.policy
     stop = stopped(view)
     if stop is not None:
         return stop[0], f"it is {stop[1]}" if stop[0] == "hold" else stop[1]
-    if view.loss is not None and grieves(view.loss, demand.used, now):
+    mourned = view.loss is not None and not (surplus and view.loss.cause == LOST)
+    if view.loss is not None and mourned and grieves(view.loss, demand.used, now):
         words = f"the device {view.loss.cause} {last(now - view.loss.at)} ago with {view.loss.before} in use before"
         return "loss", f"{words}: until they are back, or for a day, what is idle proves nothing"
     if view.clock is not None:
@@ -222,9 +235,9 @@ def _guarded(
         return "gentle-start", "the controller was away and takes nothing back yet"
     if not capped:
         return None
-    if idle and not policy.in_window(now):
+    if not surplus and not policy.in_window(now):
         return "window", f"blocks are drained from {policy.window_words} only"
-    if idle:
+    if not surplus:
         serving = [one.changed_at for one in view.blocks if one.wanted == "present"]
         for moment, what in (
             (view.last_grow, "one was added"),
