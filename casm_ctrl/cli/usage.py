@@ -79,7 +79,7 @@ def usage(
     report = usage_report(call.database, subject or (), since=seconds, step=step.value)
     found = report.document()
     if plot is not None:
-        from casm_ctrl.control.usage_picture import draw
+        from casm_ctrl.control.usage.picture import draw
 
         found["picture"] = {"file": str(plot), "device-pool": list(draw(report, plot))}
     return Answer({"usage": found}, lambda: _show(found))

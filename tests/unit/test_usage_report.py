@@ -21,7 +21,7 @@ from casm_ctrl.base.readings import (
     PoolReading,
     Refused,
 )
-from casm_ctrl.control.usage_picture import draw
+from casm_ctrl.control.usage.picture import draw
 from casm_ctrl.service import samples
 from casm_ctrl.service.allocation import allocate
 from casm_ctrl.service.configuration import AddDevicePool, AddGroup

@@ -1,1 +1,1 @@
-"""Whether what devices tell of their usage may be true. Pure."""
+"""Usage: `judging` says whether what devices tell may be true (pure), `picture` draws what is kept."""
