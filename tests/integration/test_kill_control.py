@@ -35,7 +35,9 @@ from casm_ctrl.sync.boundary import Boundary
 from tests.control_world import look_once
 from tests.sync_world import ME, Entry, World, Worlds, parse_entries
 
+ALL_OF_THEM = tuple(Boundary)
 BOUNDARIES = tuple(boundary for boundary in Boundary if boundary is not Boundary.STARTUP)
+"""Of a device without a startup datastore."""
 HOME = "bng1/internet"
 ALL = Automation(
     grow="automatic", shrink="automatic", hold_down=1, history=0, drain_deadline=1, force_after=0
@@ -164,14 +166,16 @@ class Story:
 
 
 @contextmanager
-def story(worlds: Worlds, count: int) -> Iterator[Story]:
+def story(worlds: Worlds, count: int, *, startup: bool) -> Iterator[Story]:
     with worlds.world() as world:
-        world.add(length=28)
+        world.add(length=28, startup=startup)
         made = Story(world)
         made.prepare(count)
         yield made
         assert made.alarms() == set()
         world.check(settled=False)
+        if startup:
+            assert world.shown(source="startup") == world.shown()
 
 
 # --- The kinds ------------------------------------------------------------------------------------
@@ -261,12 +265,12 @@ class Kind:
     boundaries: tuple[Boundary, ...] = BOUNDARIES
 
 
-MANY = 1 + len(BOUNDARIES)
+MANY = 1 + len(ALL_OF_THEM)
 EARLY = (Boundary.LEASE, Boundary.INTENT_AFTER, Boundary.EDIT, Boundary.RECORD_BEFORE)
 KINDS = {
     "grow": Kind(1, grow),
     "drain-and-cancel": Kind(2, keep),
-    "give-back": Kind(MANY, give_back),
+    "give-back": Kind(MANY, give_back, ALL_OF_THEM),
     "forced": Kind(MANY, force),
     "refilled": Kind(1 + len(EARLY), refill, EARLY),
 }
@@ -279,7 +283,7 @@ def tell(worlds: Worlds, name: str, ends: Ends) -> None:
     kind = KINDS[name]
     mine = [ends[name, boundary] for boundary in kind.boundaries]
     try:
-        with story(worlds, kind.blocks) as made:
+        with story(worlds, kind.blocks, startup=Boundary.STARTUP in kind.boundaries) as made:
             for boundary in kind.boundaries:
                 kind.play(made, boundary)
                 if boundary is not kind.boundaries[-1]:
