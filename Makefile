@@ -62,6 +62,7 @@ bench-northbound: $(READY)  ## what the NETCONF server costs with ten thousand b
 
 bench-replay: $(READY)  ## a month of 200 device pools under the control loop, and under equal shares; writes bench/results/
 	@$(RUN)/python bench/replay.py
+	@$(RUN)/python bench/replay.py --shared --seeds 1
 
 bench-samples: $(READY)  ## the room that a year of usage samples takes; writes bench/results/
 	@$(RUN)/python bench/samples.py

@@ -4,7 +4,8 @@ Run with `make bench-replay`. For each seed a network is made up and replayed th
 the peak of needs in whole blocks, what rests in quarantine on top (nobody may be refused); with 1.15 times the peak of
 subscribers (at most a tenth of the shortage of static equal shares of the same stock); and with those static shares.
 Once more with pools that homes and offices share, where what is needed over a day is more than at any moment of it.
-Prints a JSON list of {name, value, unit, goal, met} and writes it to bench/results/replay.json.
+With `--shared` these pools only, by docs/shared-pools.json, which cuts off who is on a drained block after 15 minutes.
+Prints a JSON list of {name, value, unit, goal, met} and writes it to bench/results/replay.json, or replay-shared.json.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from report import Report
@@ -22,16 +24,22 @@ from casm_ctrl.cli.replay_usage import make_network, usage_of
 from casm_ctrl.control.deciding.decision import decide
 from casm_ctrl.control.replay.course import Grid, lay_grid, replay
 from casm_ctrl.control.replay.figures import Figures
+from casm_ctrl.control.replay.policy_file import read_policy
 from casm_ctrl.control.replay.samples import Usage
 from casm_ctrl.control.replay.scenario import AUTOMATIC, NEEDS, STATIC, SUBSCRIBERS, Scenario
 
 BEGIN = from_rfc3339("2026-11-02T00:00:00Z")
 SHARING = replace(AUTOMATIC, policy={**AUTOMATIC.policy, "scarcity": "apply"})
 """For pools that homes and offices share: what the next hours do not need is drained for others."""
+SHARED = Path(__file__).parents[1] / "docs" / "shared-pools.json"
+"""The same, and nobody keeps a drained block for longer than 15 minutes."""
 
 
-def judge(report: Report, name: str, usage: Usage, policy: Scenario, *, goals: bool) -> None:
-    """Replay a network under `policy` and under static shares, and report it."""
+def judge(
+    report: Report, name: str, usage: Usage, policy: Scenario, *, goals: bool = True, fast: bool = True
+) -> None:
+    """Replay a network under `policy` and under static shares, and report it. `goals`: nobody may be refused;
+    `fast`: within two minutes."""
     grid = lay_grid(usage)
 
     def run(scenario: Scenario) -> Figures:
@@ -48,8 +56,10 @@ def judge(report: Report, name: str, usage: Usage, policy: Scenario, *, goals: b
     add(f"{name}: 1.15 x needs: shortage", full.shortage_seconds / 60, "minutes")
     add(f"{name}: 1.15 x needs: utilisation of what is installed", full.utilisation * 100, "%")
     add(f"{name}: 1.15 x needs: blocks moved", full.added + full.returned, "blocks")
+    add(f"{name}: 1.15 x needs: cut off", full.cut, "subscribers")
     add(f"{name}: 1.15 x subscribers: shortage", tight.shortage_seconds / 60, "minutes")
     add(f"{name}: 1.15 x subscribers: login failures", tight.refused, "subscribers")
+    add(f"{name}: 1.15 x subscribers: cut off", tight.cut, "subscribers")
     add(f"{name}: 1.15 x subscribers: utilisation of what is installed", tight.utilisation * 100, "%")
     add(f"{name}: 1.15 x subscribers, static: shortage", static.shortage_seconds / 60, "minutes")
     add(f"{name}: 1.15 x subscribers, static: login failures", static.refused, "subscribers")
@@ -58,7 +68,7 @@ def judge(report: Report, name: str, usage: Usage, policy: Scenario, *, goals: b
     )
     share = tight.shortage_seconds / static.shortage_seconds if static.shortage_seconds else 0.0
     add(f"{name}: 1.15 x subscribers: shortage in that of static", share, "", 0.1, at_most=True)
-    add(f"{name}: one replay, of one processor", full.worked, "s", 120 if goals else None, at_most=True)
+    add(f"{name}: one replay, of one processor", full.worked, "s", 120 if fast else None, at_most=True)
     add(f"{name}: one replay, by the clock", full.seconds, "s")
 
 
@@ -79,16 +89,23 @@ def main() -> None:
     parser.add_argument("--device-pools", type=int, default=200)
     parser.add_argument("--pools", type=int, default=4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--shared", action="store_true", help="pools that homes and offices share, with cuts")
     given = parser.parse_args()
     about: dict[str, Any] = vars(given)
-    report = Report("replay", **about)
+    report = Report("replay-shared" if given.shared else "replay", **about)
     make = partial(make_network, given.days, given.device_pools, given.pools)
     for seed in given.seeds:
-        usage = usage_of(make(seed, BEGIN))
+        usage = usage_of(make(seed, BEGIN, mixed=given.shared))
         report.say(f"seed {seed}: made up")
-        judge(report, f"seed {seed}", usage, AUTOMATIC, goals=True)
-    usage = usage_of(make(given.seeds[0], BEGIN, mixed=True))
-    judge(report, f"seed {given.seeds[0]}, mixed pools", usage, SHARING, goals=False)
+        if given.shared:
+            policy = read_policy(str(SHARED))
+            judge(report, f"seed {seed}, mixed pools, cutting", usage, policy, fast=False)
+        else:
+            judge(report, f"seed {seed}", usage, AUTOMATIC)
+    if not given.shared:
+        usage = usage_of(make(given.seeds[0], BEGIN, mixed=True))
+        name = f"seed {given.seeds[0]}, mixed pools"
+        judge(report, name, usage, SHARING, goals=False, fast=False)
     report.finish()
 
 

@@ -20,7 +20,7 @@ POLICY: dict[str, Any] = {
     "policy": {"grow": "automatic", "hold-down": "10m", "grow-at": 70},
     "roles": {"cgn": {"grow-at-free": 100}},
     "pools": {
-        "north": {"prefixes": ["198.51.100.0/24", "203.0.113.0/24"], "quarantine": "2h"},
+        "north": {"prefixes": ["198.51.100.0/24", "203.0.113.0/24"], "quarantine": "2h", "lease-time": "6h"},
         "south": {"blocks": 12, "policy": {"shrink": "automatic"}},
         "*": {"times-subscribers": 1.2},
     },
@@ -41,7 +41,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert scenario.install_delay == 7
     assert (scenario.polling.interval, scenario.polling.hot_interval) == (120, 30)
     assert not scenario.polling.notifications
-    assert scenario.quarantine_of("north") == 7200
+    assert (scenario.quarantine_of("north"), scenario.lease_time_of("north")) == (7200, 21600)
+    assert (scenario.quarantine_of("south"), scenario.lease_time_of("south")) == (3600, 86400)
     assert scenario.size_of("north").prefixes == (
         parse_prefix("198.51.100.0/24"),
         parse_prefix("203.0.113.0/24"),

@@ -34,6 +34,19 @@ def test_a_block_rests_before_it_is_free() -> None:
     assert stock.allocate(26) == block
 
 
+def test_what_was_taken_with_its_subscribers_rests_for_the_longest_lease() -> None:
+    stock = Stock(POOL[1:], 60 * SECOND, lease_time=3600 * SECOND)
+    first, second = stock.allocate(27), stock.allocate(27)
+    assert first is not None and second is not None
+    stock.give_back(first, 0, forced=True)
+    stock.give_back(second, 0)
+    assert stock.end_rests(60 * SECOND)
+    assert (stock.resting, stock.allocate(27)) == (32, second)
+    assert not stock.end_rests(3599 * SECOND)
+    assert stock.end_rests(3600 * SECOND)
+    assert stock.allocate(27) == first
+
+
 def test_another_block_stands_in_for_one_that_rests_on_top() -> None:
     stock = Stock(POOL[1:], 60 * SECOND, aside=True)
     block = stock.allocate(27)

@@ -89,12 +89,41 @@ def test_whoever_is_on_a_block_that_goes_asks_again() -> None:
     assert (used(subscribers), subscribers.waiting) == ([10], 4)
 
 
+def test_who_is_cut_off_and_finds_no_room_is_refused() -> None:
+    subscribers = make(10, 10)
+    subscribers.pass_time(0, SECOND, 14)
+    subscribers.cut(subscribers.blocks[0])
+    brought = subscribers.pass_time(0, 100 * SECOND, 14)
+    assert (brought.refused, brought.short, brought.unserved) == (4, 100, 400)
+    assert subscribers.pass_time(0, 100 * SECOND, 14).refused == 0
+
+
+def test_who_was_cut_off_is_refused_also_where_a_block_comes_at_once() -> None:
+    subscribers = make(10, 10)
+    subscribers.pass_time(0, SECOND, 14)
+    spare = subscribers.blocks[1]
+    spare.capacity = 0
+    subscribers.cut(subscribers.blocks[0])
+    spare.capacity = 20
+    subscribers.serve_waiting()
+    brought = subscribers.pass_time(0, 100 * SECOND, 14)
+    assert (brought.refused, brought.short) == (10, 0)
+
+
+def test_who_is_cut_off_and_finds_room_is_not_refused() -> None:
+    subscribers = make(10, 10)
+    subscribers.pass_time(0, SECOND, 9)
+    assert subscribers.cut(subscribers.blocks[0]) == 9
+    assert subscribers.pass_time(0, 100 * SECOND, 9).refused == 0
+
+
 def test_after_a_restart_everybody_asks_again() -> None:
     subscribers = make(10, 10)
     subscribers.pass_time(0, SECOND, 14)
     subscribers.blocks[0].serves = False
     subscribers.lose_all()
     assert (used(subscribers), subscribers.waiting) == ([0, 10], 4)
+    assert subscribers.pass_time(0, 100 * SECOND, 14).refused == 4
 
 
 @pytest.mark.parametrize("lifetime", [0, 600, 86400])

@@ -309,7 +309,7 @@ class Agent:
                 self.ledger.drain_goes_on(self.one.device, -1)
             figures.returned += 1
             figures.cut += self.subscribers.cut(block)
-            self.stock.give_back(block.prefix, now)
+            self.stock.give_back(block.prefix, now, forced=action.forced)
             return False
         return True
 

@@ -115,7 +115,10 @@ class _Run:
                     "name prefixes of the family of its device pools' blocks",
                 )
             self._stocks[name] = stock = Stock(
-                prefixes, scenario.quarantine_of(name) * SECOND, aside=size.times_needs is not None
+                prefixes,
+                scenario.quarantine_of(name) * SECOND,
+                lease_time=scenario.lease_time_of(name) * SECOND,
+                aside=size.times_needs is not None,
             )
             self.figures.pools[name] = PoolFigures(
                 name=name,

@@ -121,15 +121,16 @@ def _policy(steps: Steps, value: Any) -> dict[str, Any]:
 
 def _pool(steps: Steps, value: Any) -> PoolPlan:
     found = _object(steps, value)
-    _only(steps, found, {*_SIZES, "quarantine", "policy"})
+    _only(steps, found, {*_SIZES, "quarantine", "lease-time", "policy"})
     sizes = sorted(_SIZES & found.keys())
     if len(sizes) > 1:
         raise _Wrong((*steps, sizes[1]), f"a second size besides {sizes[0]}", "give one of them")
     size = _size((*steps, sizes[0]), found[sizes[0]]) if sizes else None
-    rest = found.get("quarantine")
+    rest, lease = found.get("quarantine"), found.get("lease-time")
     return PoolPlan(
         size=size,
         quarantine=None if rest is None else _duration((*steps, "quarantine"), rest),
+        lease_time=None if lease is None else _duration((*steps, "lease-time"), lease),
         policy=_policy((*steps, "policy"), found.get("policy", {})),
     )
 

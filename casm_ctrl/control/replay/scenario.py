@@ -50,6 +50,8 @@ class PoolPlan:
     size: PoolSize | None = None
     quarantine: int | None = None
     """Seconds"""
+    lease_time: int | None = None
+    """Seconds that the longest lease of a subscriber lasts."""
     policy: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -109,6 +111,11 @@ class Scenario:
         """Seconds for which a block rests."""
         own, every = self._of_pool(pool).quarantine, self._of_pool(EVERY).quarantine
         return own if own is not None else every if every is not None else 3600
+
+    def lease_time_of(self, pool: str) -> int:
+        """Seconds for which a block rests at least that was taken with its subscribers; a day, as in the store."""
+        own, every = self._of_pool(pool).lease_time, self._of_pool(EVERY).lease_time
+        return own if own is not None else every if every is not None else 86_400
 
     def sized(self, size: PoolSize) -> Scenario:
         """The same with pools of another size, whatever its file says."""

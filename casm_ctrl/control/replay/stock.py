@@ -15,13 +15,16 @@ class Stock:
     As the store allocates (design: Allocation), of prefixes of one family.
     """
 
-    def __init__(self, prefixes: Iterable[Prefix], quarantine: int, *, aside: bool = False) -> None:
-        """`quarantine`: microseconds for which a block rests before another device pool may get it. `aside`: what
-        rests is on top of `size`: as long as it does, another block stands in for it."""
+    def __init__(
+        self, prefixes: Iterable[Prefix], quarantine: int, *, lease_time: int = 0, aside: bool = False
+    ) -> None:
+        """`quarantine`: microseconds for which a block rests before another device pool may get it, and at least
+        `lease_time` where it was taken with its subscribers. `aside`: what rests is on top of `size`: as long as it
+        does, another block stands in for it."""
         self._free: dict[int, list[Prefix]] = {}
         self._there: set[Prefix] = set()
         self._resting: list[tuple[int, Prefix]] = []
-        self._quarantine = quarantine
+        self._quarantine, self._forced = quarantine, max(quarantine, lease_time)
         self._view: view.Stock | None = None
         self._family = Family.IPV4
         self._aside: dict[int, list[Prefix]] | None = {} if aside else None
@@ -69,16 +72,17 @@ class Stock:
         """Some block of `length`."""
         return Prefix(self._family, 0, length)
 
-    def give_back(self, block: Prefix, now: int) -> None:
-        """A block was taken off its device: it rests from `now` on."""
+    def give_back(self, block: Prefix, now: int, *, forced: bool = False) -> None:
+        """A block was taken off its device: it rests from `now` on. `forced`: no count proved it empty."""
         self.taken -= block.size
-        if self._quarantine <= 0:
+        rest = self._forced if forced else self._quarantine
+        if rest <= 0:
             self._add(block)
             return
         self.resting += block.size
         if self._aside is not None:
             self._add(self._stand_in(block))
-        heapq.heappush(self._resting, (now + self._quarantine, block))
+        heapq.heappush(self._resting, (now + rest, block))
 
     def end_rests(self, now: int) -> bool:
         """Free what has rested long enough; true where something was."""

@@ -54,6 +54,8 @@ class Subscribers:
     """Of those who are wanted, how many are not served."""
     refused: int = 0
     """Requests that the device refused, who asks again counted again."""
+    _turned_away: int = 0
+    """Who lost a session at once and found no room for another, and is not yet told of."""
     _share: dict[float, float] = field(default_factory=dict)
 
     @property
@@ -88,13 +90,18 @@ class Subscribers:
         """The device restarted: every session has ended, and whoever is wanted asks again."""
         for block in self.blocks:
             block.used = 0
-        self.waiting = self._log_in(self.wanted)
+        self._ask_again(self.wanted)
 
     def cut(self, block: Block) -> int:
         """Take a block away with whoever is on it; how many that were."""
         self.blocks.remove(block)
-        self.waiting = self._log_in(self.waiting + block.used)
+        self._ask_again(self.waiting + block.used)
         return block.used
+
+    def _ask_again(self, asking: int) -> None:
+        """So many ask at this moment, who waited before among them; who has to wait now is refused."""
+        waited, self.waiting = self.waiting, self._log_in(asking)
+        self._turned_away += max(0, self.waiting - waited)
 
     def _end_sessions(self, now: int, seconds: float) -> int:
         """Sessions end by themselves; how many are left."""
@@ -144,16 +151,17 @@ class Subscribers:
 
     def _account(self, seconds: float, wanted: int, waiting: int) -> Served:
         was, came = self.waiting, wanted - self.wanted
+        away, self._turned_away = self._turned_away, 0
         self.wanted, self.waiting = wanted, waiting
         if not was and not waiting:
-            return _FINE
+            return Served(refused=away) if away else _FINE
         if was and waiting:
             part = 1.0
         elif waiting:  # it got full on the way
             part = waiting / came if came > waiting else 1.0
         else:  # there were enough on the way
             part = was / -came if -came > was else 1.0
-        new, short = max(0, waiting - was), seconds * part
+        new, short = away + max(0, waiting - was), seconds * part
         self.refused += new + round((was + waiting) / 2 * short / RETRY)
         return Served(short, (was + waiting) / 2 * short, new)
 
