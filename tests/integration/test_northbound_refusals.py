@@ -75,6 +75,7 @@ CASES = (
     ("check-access", "<user>u</user><operation>read</operation><path>/z</path>", VALUE, "path"),
     ("read-forecast", "<subject>nope</subject>", UNKNOWN, "subject[.='nope']"),
     ("read-forecast", "<growth>everybody</growth>", VALUE, "growth[.='everybody']"),
+    ("read-forecast", "<growth>nobody:+5%</growth>", UNKNOWN, "growth[.='nobody:+5%']"),
     ("read-forecast", "<horizon>0</horizon>", TYPE, "horizon"),
     ("plan-scarcity", "<pool>nope</pool>", UNKNOWN, "pool"),
     ("plan-scarcity", "", MISSING, "pool"),
