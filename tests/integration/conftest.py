@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from casm_ctrl.base.clock import ManualClock
+from tests.brakes_world import BEGIN, Slow
 from tests.control_world import ControlWorld, control_template, copy_store
 from tests.sync_world import Lab
 
@@ -33,6 +35,20 @@ def control_world(
     monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
     database = copy_store(control_store, tmp_path)
     made = ControlWorld(database, control_lab)
+    yield made
+    control_lab.stop(*made.devices.values())
+    database.close()
+
+
+@pytest.fixture
+def slow_world(
+    control_lab: Lab, control_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Slow]:
+    """On a clock that the test moves."""
+    monkeypatch.setenv("CASM_TEST_PASSWORD", "casm")
+    clock = ManualClock(BEGIN)
+    database = copy_store(control_store, tmp_path, clock)
+    made = Slow(database, control_lab, clock=clock, devices_clock=ManualClock(BEGIN))
     yield made
     control_lab.stop(*made.devices.values())
     database.close()

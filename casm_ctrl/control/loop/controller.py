@@ -350,6 +350,8 @@ class Controller:
                 members |= dict.fromkeys(pool.members)
         if not members:
             watch.failed = 0
+            if unfinished:  # it is held: what is seen already is finished all the same
+                await self._actor.finish(looked.facts.device.id, {})
             return again
         errors = await self._actor.apply(list(members))
         watch.failed = watch.failed + 1 if errors else 0
