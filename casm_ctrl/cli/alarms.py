@@ -273,7 +273,7 @@ def shelve(
 ) -> Answer:
     """Put alarms away that match: nobody is told of them until 'casm alarms unshelve'.
 
-    Resources are alternatives, and so are types; what is not said matches all.
+    Resources are alternatives, and so are types. What is not said matches all; something must be said.
     """
     from casm_ctrl.base.errors import InvalidValue
     from casm_ctrl.cli.output import plural

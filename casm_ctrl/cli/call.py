@@ -168,9 +168,14 @@ def _runner(body: Body, *, changes: bool, seals: bool) -> Callable[..., None]:
     parameters = [context, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *added))]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run.__doc__ = body.__doc__
+    run.__doc__ = _paragraphs(body.__doc__ or "")
     run.__name__ = body.__name__
     return run
+
+
+def _paragraphs(text: str) -> str:
+    """A docstring without the ends of its lines: typer would break the help there, however wide the terminal is."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))
 
 
 def _call_of(ctx: typer.Context, given: dict[str, Any]) -> Call:

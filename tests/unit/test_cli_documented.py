@@ -61,6 +61,7 @@ def test_a_command_is_documented_with_its_options(name: str) -> None:
 def test_a_command_has_help_and_examples(name: str) -> None:
     command = COMMANDS[name]
     assert command.help
+    assert "\n" not in command.help.replace("\n\n", ""), "the terminal says where lines end"
     assert (
         f"casm {name}" in command.epilog or f"casm --database /var/lib/casm/casm.db {name}" in command.epilog
     )
