@@ -5,6 +5,8 @@ RUN   := $(VENV)/bin
 BENCH := .venv-bench
 PEERS := .venv-peers
 READY := $(VENV)/.ready
+# Where it is set, each process that a test starts compiles all that it imports, and each worker all tests.
+unexport PYTHONDONTWRITEBYTECODE
 # By files, in the order of their names: those of tests/unit, which are short, are last, so that no worker ends late.
 PYTEST := $(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 LOCKS := requirements/runtime.lock requirements/test.lock
