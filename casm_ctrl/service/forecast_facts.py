@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from casm_ctrl.base.automation import Automation, effective
 from casm_ctrl.base.clock import SECOND, Micros
 from casm_ctrl.base.errors import NotFound
-from casm_ctrl.base.readings import PERCENT, Span
+from casm_ctrl.base.readings import COUNT, PERCENT, Span
 from casm_ctrl.service import samples
 from casm_ctrl.service.pool_facts import block_capacity, next_capacity
 from casm_ctrl.service.usage import pool_usage
 from casm_ctrl.store import automation, blocks, configuration_changes, devices, pools, spaces
+from casm_ctrl.store.blocks import BlockRow
 from casm_ctrl.store.database import Database
 from casm_ctrl.store.devices import DevicePoolRow, DeviceRow
 from casm_ctrl.store.pools import PoolRow
@@ -29,8 +30,8 @@ SERVING = (State.RESERVED, State.INSTALLED)
 class Demand:
     """A device pool. `names` and `labels`: what a growth may name it by. `sources`: its pools in order.
 
-    `capacity`: how many subscribers its blocks serve, those that drain left out; `serves`: how many a block of
-    `size` values does. `used`: by the last hour that was counted, or None.
+    `capacity`: how many subscribers its blocks serve, as the device tells where it does, those that drain left out;
+    `serves`: how many a block of `size` values does. `used`: by the last hour that was counted, or None.
     """
 
     row: DevicePoolRow
@@ -129,8 +130,11 @@ def _near(
 
 
 def _demand(tx: Transaction, row: DevicePoolRow, device: DeviceRow, sources: Sequence[PoolRow]) -> Demand:
+    last = samples.latest(tx, row.id)
+    counted = last.blocks if last is not None and last.kind == COUNT else ()
+    told = {reading.block: reading.capacity for reading in counted}
     held = [
-        (block, block_capacity(row, next((p for p in sources if p.id == block.pool_id), sources[0]), block))
+        (block.prefix.length, told.get(block.id) or _reckoned(row, sources, block))
         for block in blocks.list_blocks(tx, device_pool_id=row.id)
         if block.state in SERVING and block.wanted.value == "present"
     ]
@@ -138,10 +142,10 @@ def _demand(tx: Transaction, row: DevicePoolRow, device: DeviceRow, sources: Seq
     for pool in sources:
         labels |= set(pools.pool_labels(tx, pool.id).items())
     length = row.next_length or row.length
-    serves = next_capacity(row, sources[0], length)
+    serves = dict(held).get(length) or next_capacity(row, sources[0], length)
     hours = tuple(span for span in samples.hours(tx, row.id, tx.now - HOURS * _DAY))
     days = tuple(span for span in samples.days(tx, row.id, tx.now - DAYS * _DAY)) if hours else ()
-    capacity = sum(serves for _, serves in held)
+    capacity = sum(number for _, number in held)
     if hours and hours[-1].kind == PERCENT:
         capacity = 100  # it tells shares only, of what it has now
         serves = capacity // max(1, len(held))
@@ -158,6 +162,11 @@ def _demand(tx: Transaction, row: DevicePoolRow, device: DeviceRow, sources: Seq
         hours=hours,
         days=days,
     )
+
+
+def _reckoned(row: DevicePoolRow, sources: Sequence[PoolRow], block: BlockRow) -> int:
+    pool = next((source for source in sources if source.id == block.pool_id), sources[0])
+    return block_capacity(row, pool, block)
 
 
 def _stock(tx: Transaction, pool: PoolRow) -> Stock:

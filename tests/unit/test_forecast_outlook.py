@@ -65,6 +65,13 @@ def test_a_device_pool_runs_dry_when_growth_meets_its_blocks(network: Database, 
     assert asked["pool"] == asked["address-space"] == []
 
 
+def test_blocks_serve_what_the_device_tells(network: Database, clock: ManualClock) -> None:
+    """Not what their configuration lets expect, 253 each: more than that may be in use."""
+    fill(network, clock, 21)
+    found = of_pool(look_ahead(network).document())
+    assert (found["capacity"], found["blocks"]) == ("512", 2)
+
+
 def test_a_name_that_nothing_has_is_refused(network: Database) -> None:
     with pytest.raises(NotFound, match="nothing-like-it"):
         look_ahead(network, ["nothing-like-it"])
