@@ -200,6 +200,11 @@ def test_what_is_no_growth_is_refused(text: str) -> None:
         Growth.parse(text)
 
 
+@pytest.mark.parametrize("text", ["all:+20%", "region=north:-5%@12h", "bng1:+3.5%@182d", "all:+1%@90s"])
+def test_a_growth_is_told_as_it_is_read(text: str) -> None:
+    assert str(Growth.parse(text)) == text
+
+
 def test_a_growth_comes_little_by_little() -> None:
     growth = Growth.parse("all:+20%@10d")
     assert [round(growth.factor(day * 86400), 3) for day in (0, 5, 10, 99)] == [1.0, 1.1, 1.2, 1.2]

@@ -59,6 +59,8 @@ def test_a_device_pool_runs_dry_when_growth_meets_its_blocks(network: Database, 
     more = of_pool(look_ahead(network, days=90, growths=[Growth.parse("bng1:+30%")]).document())
     others = of_pool(look_ahead(network, days=90, growths=[Growth.parse("bng2:+30%")]).document())
     assert more["exhausted"] < plain["exhausted"] == others["exhausted"]
+    assert int(more["expected-peak"]) == pytest.approx(1.3 * int(plain["expected-peak"]), abs=1)
+    assert others["expected-peak"] == plain["expected-peak"]
 
     asked = look_ahead(network, ["bng1/internet"], days=30).document()
     assert [one["device-pool"] for one in asked["device-pool"]] == ["bng1/internet"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from casm_ctrl.base.clock import parse_duration
+from casm_ctrl.base.clock import parse_duration, show_duration
 from casm_ctrl.base.errors import InvalidValue
 
 _FORM = re.compile(r"(?P<who>.+):(?P<percent>[+-][0-9]{1,6}(?:\.[0-9]{1,3})?)%(?:@(?P<over>[0-9]+[smhdw]?))?")
-DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Growth:
 
     def __str__(self) -> str:
         who = self.name if self.value is None else f"{self.name}={self.value}"
-        return f"{who}:{self.percent:+g}%" + (f"@{self.over // DAY}d" if self.over else "")
+        return f"{who}:{self.percent:+g}%" + (f"@{show_duration(self.over)}" if self.over else "")
 
 
 def total(growths: tuple[Growth, ...], seconds: float) -> float:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from casm_ctrl.addressing.prefix import Family
 from casm_ctrl.base.clock import Micros, to_rfc3339
 from casm_ctrl.base.errors import NotFound
-from casm_ctrl.control.forecast.exhaustion import NEVER, Exhaustion, exhaustion
-from casm_ctrl.control.forecast.growth import Growth
+from casm_ctrl.control.forecast.exhaustion import NEVER, SECONDS_A_DAY, Exhaustion, exhaustion
+from casm_ctrl.control.forecast.growth import Growth, total
 from casm_ctrl.control.forecast.pattern import DAY, Pattern, learn
 from casm_ctrl.control.forecast.supply import Consumer, Outcome, outcome
 from casm_ctrl.service.forecast_facts import Demand, Facts, Stock, forecast_facts
@@ -162,7 +162,8 @@ def _course_document(course: Course, unserved: Exhaustion) -> Document:
         level = pattern.trend.at(today + 0.5)
         if level > 0 and pattern.weekly:
             document["growth-per-week"] = f"{pattern.trend.slope * 700 / level:.1f}"
-        document["expected-peak"] = str(round(pattern.day_peak(today + 1).likely))
+        tomorrow = pattern.day_peak(today + 1).times(total(course.growths, SECONDS_A_DAY))
+        document["expected-peak"] = str(round(tomorrow.likely))
     document |= _exhaustion_document(course.exhaustion)
     if unserved.likely is not None:
         document["no-block-left"] = to_rfc3339(unserved.likely)
