@@ -122,8 +122,8 @@ def notices(event: Element) -> tuple[UsageNotice, ...]:
     refused = checked.count(_EVENT_REFUSED)
     if faults:
         raise fault_of(faults[0], len(faults) - 1)
-    times = (moment(leaves.get(tag)) for tag in (_SINCE, _SAMPLED, _STARTED))
-    return (UsageNotice(name, level, family, (), used, total, refused, *times),)
+    since, sampled, started = (moment(leaves.get(tag)) for tag in (_SINCE, _SAMPLED, _STARTED))
+    return (UsageNotice(name, level, family, (), used, total, refused, since, sampled, started),)
 
 
 def _word(checked: Checked, tag: str, words: Mapping[str, T]) -> T | None:

@@ -65,6 +65,8 @@ class UsageNotice:
     counters_since: Micros | None = None
     sampled_at: Micros | None = None
     started_at: Micros | None = None
+    fault: str = ""
+    """What it told that cannot be true: nothing else of it is known then."""
 
 
 @dataclass(frozen=True)

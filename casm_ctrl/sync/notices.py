@@ -148,7 +148,7 @@ class _Ear:
                 if subscribed.has_ended(told.element):
                     raise
                 self._note(self._device, Hearing(True, fault.message))
-                notices = (LOOK,)
+                notices = (replace(LOOK, fault=fault.message),)
             if notices:
                 await self._check(session, driver)
             for notice in notices or ():

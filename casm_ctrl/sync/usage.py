@@ -256,13 +256,15 @@ def _counter(pool: CountablePool, told: Iterable[PoolUsage]) -> PoolUsage | None
 
 
 async def noticed(run: Run, device: str, notice: UsageNotice) -> DeviceReading | None:
-    """A notice as a reading; None where it has no counts of a device pool that we know."""
+    """A notice as a reading; None where it has neither counts of a device pool that we know nor a fault."""
     return notice_reading(device, notice, await run.store.run(countable, device))
 
 
 def notice_reading(device: str, notice: UsageNotice, known: Countable) -> DeviceReading | None:
     """Counts of blocks where the device told them; else of the device pool, with what was last counted in blocks
-    that are drained, which such a notice leaves out."""
+    that are drained, which such a notice leaves out. What cannot be true is a reading that is to be refused."""
+    if notice.fault:
+        return DeviceReading(device, COUNT, NOTICE, known.now, (), faults=(notice.fault,))
     found: dict[int, list[UsageReading]] = {}
     for reading in notice.readings:
         block = known.objects.get((reading.key.path, reading.key.keys))

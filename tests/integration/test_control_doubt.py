@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from casm_ctrl.control.deciding.view import Decision, Drain, PoolView
-from casm_ctrl.control.loop.controller import Controller
+from casm_ctrl.control.loop.controller import Controller, Watch
+from casm_ctrl.drivers.notices import UsageNotice
 from casm_ctrl.simulator import Fault, FaultKind
 from casm_ctrl.store.states import State, Wanted
 from tests.control_world import ControlWorld, world_in
@@ -31,6 +32,24 @@ async def look(world: ControlWorld) -> None:
         controller = Controller(run, chance=lambda: 0.0)
         controller._looker.decide = drain
         await controller.once()
+
+
+async def test_a_block_stays_where_only_what_its_device_told_by_itself_is_nonsense(
+    world: ControlWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it answers when it is asked is sound."""
+    world.add()
+    await world.once()
+    nonsense = UsageNotice(None, fault="addresses-used of a pool is 'NaN': it is no count")
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "take", lambda watch: [nonsense])
+        await look(world)
+    assert [(block.state, block.wanted) for block in world.blocks()] == [(State.INSTALLED, Wanted.PRESENT)]
+    assert world.decisions()[0].blocked_by == "bad-reading", world.told()
+    assert world.alarms() == {("bad-reading", False)}
+    await look(world)
+    assert [block.wanted for block in world.blocks()] == [Wanted.DRAINED], world.told()
+    assert ("bad-reading", True) in world.alarms()
 
 
 @pytest.mark.parametrize("kind", [FaultKind.USAGE_NAN, FaultKind.MISSING_BLOCKS])

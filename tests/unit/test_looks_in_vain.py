@@ -51,6 +51,14 @@ async def test_another_pool_of_the_device_does_not_wait_for_the_one_that_is_full
     assert {notice.pool for notice in watch.take()} == {"full", "other"}
 
 
+async def test_what_made_no_sense_is_not_forgotten_for_what_is_told_after_it() -> None:
+    watch = watch_for(1000)
+    nonsense = UsageNotice(None, fault="addresses-used is 'NaN'")
+    for notice in (nonsense, nonsense, UsageNotice(None), UsageNotice(None)):
+        watch.tell("bng1", notice)
+    assert watch.take() == [nonsense, UsageNotice(None)]
+
+
 async def test_what_is_pushed_never_waits() -> None:
     watch = watch_for(1000)
     for _ in range(3 * EAGER):

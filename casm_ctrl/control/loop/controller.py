@@ -89,8 +89,8 @@ class Watch:
     def tell(self, device: str, notice: UsageNotice) -> None:
         """It told something by itself: it is looked at now, or where a pool has room again, soon."""
         del device
-        same = (notice.pool, notice.family)
-        kept = [one for one in self.notices if (one.pool, one.family) != same or one.readings]
+        same = (notice.pool, notice.family, not notice.fault)
+        kept = [one for one in self.notices if (one.pool, one.family, not one.fault) != same or one.readings]
         self.notices = [*kept[1 - MOST_NOTICES :], notice]
         if not self._rest(notice):
             self.urgent.set()
