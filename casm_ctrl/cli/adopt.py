@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from casm_ctrl.cli.call import Answer, Call, Document, command
-from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, Retries, Retry, Wait
+from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, ReportFile, Retries, Retry, Wait
 from casm_ctrl.cli.synchronise import faults, warnings
 
 if TYPE_CHECKING:
@@ -41,12 +40,7 @@ def adopt(
         bool, typer.Option("--dry-run", help="Show what would be adopted, and write nothing.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="End with 1 where anything is in conflict.")] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", metavar="FILE", help="Write the whole report there, as JSON.", show_default=False
-        ),
-    ] = None,
+    report: ReportFile = None,
     accept_new: AcceptNew = False,
     wait: Wait = "30s",
     jobs: Jobs = 8,

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -242,6 +243,12 @@ Parent = Annotated[
         help="Cut the prefixes from what is free in this pool.",
         show_default=False,
         autocompletion=complete.pools,
+    ),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="Write the whole report there, as JSON.", show_default=False
     ),
 ]
 Jobs = Annotated[

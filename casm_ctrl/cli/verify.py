@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from casm_ctrl.cli.call import Answer, Call, Document, command
-from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, Retries, Retry, Wait
+from casm_ctrl.cli.options import AcceptNew, DeviceNames, Jobs, ReportFile, Retries, Retry, Wait
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,12 +26,7 @@ def register(app: typer.Typer, panel: str) -> None:
 def verify(
     call: Call,
     devices: DeviceNames = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", metavar="FILE", help="Write the whole report there, as JSON.", show_default=False
-        ),
-    ] = None,
+    report: ReportFile = None,
     accept_new: AcceptNew = False,
     wait: Wait = "30s",
     jobs: Jobs = 8,
